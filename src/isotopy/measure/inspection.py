@@ -1,0 +1,150 @@
+"""What an inspection found: plain values, layer by layer, with the status of every statement."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Status = Literal["proved", "computed", "observed"]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One statement of the summary.
+
+    *proved*: holds by rigorous bounds or exact arithmetic; *computed*: a floating-point result without such bounds;
+    *observed*: seen on this sample, may differ on another.
+    """
+
+    text: str
+    status: Status
+    layer: int | None = None
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How an integer (a rank, a codeword size) is distributed over the sample."""
+
+    mean: float
+    min: int
+    max: int
+    histogram: dict[int, int]
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Distribution:
+        """Distribution of a non-empty integer array."""
+        found, counts = np.unique(values, return_counts=True)
+        histogram = {int(value): int(count) for value, count in zip(found, counts, strict=True)}
+        return cls(float(values.mean()), int(values.min()), int(values.max()), histogram)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether a layer, read as a map on all of its input space, is a homeomorphism onto its image."""
+
+    verdict: Literal["homeomorphism", "embedding", "projection", "fold", "collapse", "identity", "not certified"]
+    sentence: str
+    status: Status
+    sigma_max: float | None = None
+    sigma_min: float | None = None
+    determinant_sign: int | None = None
+    strictly_monotone: bool | None = None
+
+
+@dataclass(frozen=True)
+class SampleTopology:
+    """Betti numbers of a sample (one class, or all data) at one layer, from landmarks.
+
+    `scale` is the Rips diameter at which `betti` is read; it is chosen inside the longest interval of scales over which
+    the Betti numbers stay the same on at least `agreement` of the subsamples. `betti` is None where no such interval exists.
+    """
+
+    label: str                         # "all" or the class
+    sample: int                        # points of this class in the sample
+    landmarks: int
+    covering_radius: float             # farthest point from its landmark
+    betti: tuple[int, ...] | None      # (b0, b1), or None: not stable
+    band: tuple[tuple[int, int], ...] | None   # smallest and largest over the subsamples, per degree
+    scale: float | None
+    subsamples: int
+    diagram: dict[int, np.ndarray] = field(repr=False)   # degree -> (k, 2) birth, death of the landmarks
+    null: str = "no null"              # nulls come with a later release; until then the status is *observed, no null*
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Singular values of the Jacobian of the network up to a layer, at stated points of the sample."""
+
+    points: tuple[int, ...]            # row numbers in the sample
+    sigma_max: np.ndarray = field(repr=False)      # (points,) largest singular value
+    sigma_rank: np.ndarray = field(repr=False)     # (points,) smallest nonzero one; nan where the rank is 0
+    numeric_rank: np.ndarray = field(repr=False)   # (points,) singular values above 1e-3 of the largest
+    largest: float = 0.0               # max of sigma_max
+    smallest: float | None = None      # min of sigma_rank over points of positive rank
+    ratio: float | None = None         # largest of sigma_max / sigma_rank
+
+
+@dataclass(frozen=True)
+class LayerInspection:
+    """Everything measured at one layer; layer 0 is the input. None: not defined here, `why` says why."""
+
+    index: int
+    name: str
+    kind: str
+    width: int
+    active: int | None                 # neurons that are on for at least one point
+    rank: Distribution | None
+    proved_share: float | None         # share of points whose rank is proved
+    ambiguous_share: float | None
+    codeword_size: Distribution | None
+    polytopes: int | None              # distinct (J_1, ..., J_K) visited
+    patterns: int | None               # distinct J_K visited
+    destructive_share: float | None    # rank < m
+    low_share: float | None            # rank < intrinsic dimension of the input sample
+    certificate: Certificate
+    betti: tuple[SampleTopology, ...]  # "all" first, then one per class
+    stretch: Stretch | None
+    intrinsic_dimension: dict[str, float | None]   # {"twonn": , "mle": }
+    linear_accuracy: float | None
+    knn_accuracy: float | None
+    picture: np.ndarray = field(repr=False)        # (n, 1..3) coordinates to draw
+    picture_axes: tuple[str, ...] = ()             # "neuron 1", ... or "PC 1 (62 %)", ...
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """What a network with two inputs does to the plane, on a square grid of pixels (row 0 is the lowest y)."""
+
+    extent: tuple[float, float, float, float]      # left, right, bottom, top
+    classes: np.ndarray = field(repr=False)        # (h, w) predicted class
+    margin: np.ndarray = field(repr=False)         # (h, w) signed: zero on the decision boundary between the top two classes
+    polytopes: np.ndarray = field(repr=False)      # (layers, h, w) polytope number
+    ranks: np.ndarray = field(repr=False)          # (layers, h, w)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A trained network and its data, layer by layer."""
+
+    layers: tuple[LayerInspection, ...]
+    sentences: tuple[Sentence, ...]
+    samples: int
+    ambient_dimension: int
+    m: int                                         # dimension below which a rank counts as destructive
+    m_given: bool
+    classes: tuple[str, ...]                       # names of the classes, () without labels
+    labels: np.ndarray | None = field(repr=False)  # (n,) index into classes
+    accuracy: float | None                         # of the network itself, where its output is one value per class
+    plane: Plane | None = field(repr=False)
+    settings: dict[str, Any] = field(default_factory=dict)   # seed, versions, tolerances, time per part, source of model and data
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every number as JSON types: what report.json holds."""
+        raise TypeError("written in inspect")
+
+
+_ = dataclasses
