@@ -1,0 +1,311 @@
+"""Certificates: is a layer, read as a map on all of its input space, a homeomorphism onto its image?"""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+from torch import Tensor
+
+from ._verified import Injectivity, injectivity
+from .inspection import Certificate, Status
+
+Verdict = Literal["homeomorphism", "embedding", "projection", "fold", "collapse", "identity", "not certified"]
+
+_MOST_WORK = 6.4e10  # m n min(m, n); 4000 x 4000: about half a minute and 0.6 GB
+_GRAM = 2500  # beyond this side singular values come from the Gram matrix, with half the digits
+_DIRECTIONS = 512  # tried when looking for a direction in which too few ReLUs are on
+
+
+def certificates(net: Any) -> tuple[Certificate, ...]:
+    """One certificate per layer, K = 1..L.
+
+    A layer x -> act(W x + b) is read as a map on all of its input space, not on the data. Whether W is injective is
+    decided by floating point with rigorous error bounds (and in integers where these fail and W is small), never by the
+    size of a determinant. The verdicts:
+
+    - *homeomorphism*: W square and nonsingular, activation strictly increasing;
+    - *embedding*: W injective and widening, activation strictly increasing; or a ReLU layer in which every direction is
+      seen from both sides (rows w and -w);
+    - *identity*: W = I and b = 0 without activation;
+    - *projection*: W narrowing and onto, activation strictly increasing: whole subspaces go to points;
+    - *fold*: W may be injective, but the activation identifies points on an open set;
+    - *collapse*: W has a kernel, or a max pool forgets all but the largest;
+    - *not certified*: none of these could be proved; the sentence says why.
+
+    Args:
+        net: A traced network.
+
+    Returns:
+        Certificates with status *proved*, except "not certified", whose numbers are *computed*.
+
+    Example:
+        >>> from isotopy import networks
+        >>> net = networks.trace(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh()), torch.zeros(1, 2))
+        >>> certificates(net)[0].verdict
+        'homeomorphism'
+
+    Source:
+        C. Olah, Neural networks, manifolds, and topology (2014). ReLU: M. Puthawala et al., Globally injective ReLU
+        networks, J. Mach. Learn. Res. 23 (2022).
+    """
+    return tuple(_of_layer(net, layer) for layer in net.layers)
+
+
+def _of_layer(net: Any, layer: Any) -> Certificate:
+    sources = tuple(dict.fromkeys(layer.sources))
+    before = [net.input_width if source == 0 else net.layers[source - 1].width for source in sources]
+    if len(before) != 1:
+        names = " and ".join("the input" if s == 0 else net.layers[s - 1].name for s in sources) or "nothing"
+        sentence = (
+            f"Not certified: the layer reads {names} (residual sum), so it is no map of the layer before it alone."
+        )
+        return Certificate("not certified", sentence, "computed", strictly_monotone=layer.strictly_increasing)
+    width, inputs = layer.width, before[0]
+    found = None
+    if max(width, inputs) * float(width) * inputs <= _MOST_WORK:
+        found = layer.matrix()
+    if found is None:
+        return _without_matrix(layer.kind, layer.strictly_increasing, width, inputs)
+    weight, bias = found
+    return certificate(weight, bias, activation=layer.kind, strictly_increasing=layer.strictly_increasing, width=width)
+
+
+def certificate(
+    weight: Float64[Tensor, "m n"],
+    bias: Float64[Tensor, " m"],
+    *,
+    activation: str = "affine",
+    strictly_increasing: bool = True,
+    width: int | None = None,
+) -> Certificate:
+    """Certificate of the single layer x -> act(W x + b).
+
+    Args:
+        weight: W, one row per neuron.
+        bias: b.
+        activation: `"affine"` (none), `"relu"`, `"leaky_relu"`, `"tanh"`, `"sigmoid"`, `"softplus"` or `"max_pool"`.
+        strictly_increasing: Whether the activation is strictly increasing.
+        width: Number of outputs where a max pool leaves fewer than rows of W.
+
+    Returns:
+        The certificate; `certificates` says what the verdicts mean.
+
+    Raises:
+        ValueError: A weight or bias is not finite.
+
+    Example:
+        >>> tiny = torch.eye(3, dtype=torch.float64) * 1e-6            # det = 1e-18, condition 1
+        >>> certificate(tiny, torch.zeros(3, dtype=torch.float64), activation="tanh").verdict
+        'homeomorphism'
+    """
+    w, b = weight.detach().cpu().numpy(), bias.detach().cpu().numpy()
+    for name, values in (("weight", w), ("bias", b)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} must be finite; it contains nan or inf. Look at the training that led to it")
+    m, n = w.shape
+    width = m if width is None else width
+    if n == 0:
+        return Certificate("embedding", "The space before it is a single point, which stays one.", "proved")
+    if width == 0:
+        return Certificate("collapse", "Collapses: the layer has no neurons, all inputs go to one point.", "proved")
+    facts = _facts(w)
+    if activation == "max_pool":
+        verdict, sentence = _max_pool(width, m, n)
+    elif strictly_increasing:
+        verdict, sentence = _increasing(facts, w, b, activation)
+    elif activation == "relu":
+        verdict, sentence = _relu(facts, w, b)
+    else:
+        verdict, sentence = _not_monotone(facts, activation)
+    status: Status = "computed" if verdict == "not certified" else "proved"
+    return Certificate(
+        verdict,
+        sentence,
+        status,
+        sigma_max=facts.sigma_max,
+        sigma_min=facts.sigma_min,
+        determinant_sign=facts.full.determinant_sign,
+        strictly_monotone=strictly_increasing,
+        sigma_error=facts.error,
+        sigma_lower=facts.full.lower,
+    )
+
+
+class _Facts(NamedTuple):
+    """What is known of W: `full` is about W for m >= n, about its transpose (is W onto?) for m < n."""
+
+    m: int
+    n: int
+    full: Injectivity
+    sigma_max: float
+    sigma_min: float
+    error: float  # of both, as LAPACK promises: max(m, n) eps sigma_max; about its root by the Gram matrix
+
+    @property
+    def range(self) -> str:
+        return f"singular values {self.sigma_min:.3g} to {self.sigma_max:.3g}"
+
+
+def _facts(w: Float64[np.ndarray, "m n"]) -> _Facts:
+    m, n = w.shape
+    eps = float(np.finfo(np.float64).eps)
+    tall = w if m >= n else np.ascontiguousarray(w.T)
+    unit = 2.0 ** np.frexp(np.abs(w).max())[1]
+    if min(m, n) > _GRAM:
+        scaled = tall / unit
+        values = np.sqrt(np.linalg.eigvalsh(scaled.T @ scaled).clip(min=0.0))[::-1] * unit
+        error = float((max(m, n) * eps) ** 0.5 * values[0])
+    else:
+        values = np.linalg.svd(tall / unit, compute_uv=False) * unit
+        error = float(max(m, n) * eps * values[0])
+    return _Facts(m, n, injectivity(tall), float(values[0]), float(values[-1]), error)
+
+
+def _increasing(
+    facts: _Facts, w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"], activation: str
+) -> tuple[Verdict, str]:
+    m, n, full = facts.m, facts.n, facts.full
+    act = "there is no activation" if activation == "affine" else f"{_named(activation)} is strictly increasing"
+    if activation == "affine" and m == n and not b.any() and np.array_equal(w, np.eye(n)):
+        return "identity", "Leaves every point where it is."
+    if m < n:
+        if full.injective == "yes":
+            text = (
+                f"Projects: from {n} to {m} dimensions, so a whole {_space(n - m)} goes to every point of the image; "
+            )
+            return "projection", text + f"otherwise nothing is lost ({facts.range}, {act})."
+        text = f"Collapses: from {n} to {m} dimensions, so at least a whole {_space(n - m)} goes to each point"
+        return "collapse", text + (f"; W has rank {full.rank} at most." if full.injective == "no" else ".")
+    if full.injective == "no":
+        return (
+            "collapse",
+            f"Collapses: W has rank {full.rank} at most for {n} input dimensions, so whole lines go to points.",
+        )
+    if full.injective == "unknown":
+        text = f"Not certified: the smallest singular value {facts.sigma_min:.3g} of {facts.sigma_max:.3g} is within "
+        return "not certified", text + "rounding error of 0, so W may or may not be one-to-one."
+    if m == n:
+        side = "keeps" if full.determinant_sign == 1 else "reverses"
+        text = (
+            f"Homeomorphism onto its image: W is square and nonsingular ({facts.range}, {side} orientation) and {act}: "
+        )
+        return "homeomorphism", text + "it bends space without tearing, folding or gluing."
+    text = f"Embedding: W lifts {n} into {m} dimensions one-to-one ({facts.range}) and {act}: "
+    return "embedding", text + "nothing is torn, folded or glued."
+
+
+def _relu(facts: _Facts, w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]) -> tuple[Verdict, str]:
+    n = facts.n
+    if facts.m < n:
+        text = f"Collapses: from {n} to {facts.m} dimensions, so a whole {_space(n - facts.m)} or more goes to each point, "
+        return "collapse", text + "and ReLU flattens what lies where a neuron is off."
+    if facts.full.injective == "no":
+        text = (
+            f"Collapses: W has rank {facts.full.rank} at most for {n} input dimensions, so whole lines go to points, "
+        )
+        return "collapse", text + "and ReLU flattens what lies where a neuron is off."
+    live = np.unique(_directions(w, b)[0], axis=0)  # those that look the same way are on together, far out
+    one_to_one = ", though W is one-to-one" if facts.full.injective == "yes" else ""
+    if len(live) < 2 * n:
+        # Far out along a direction g or its opposite at most half of the neurons are on, hence rank < n on an open set.
+        text = f"Folds{one_to_one}: of its {len(live)} different ReLUs at most {len(live) // 2} are on far out in some direction, "
+        return "fold", text + f"fewer than the {n} input dimensions, so an open region there is flattened."
+    few = _fewest_on(live)
+    if few < n:
+        text = f"Folds{one_to_one}: there is a direction in which at most {few} of its {len(live)} different ReLUs are on far out, "
+        return "fold", text + f"fewer than the {n} input dimensions, so an open region there is flattened."
+    if _both_sides(w, b):
+        text = f"Embedding: {n} independent directions are each seen by a ReLU from either side, so every input can be read "
+        return "embedding", text + f"off the outputs ({facts.range})."
+    text = f"Not certified: with {len(live)} different ReLUs for {n} dimensions the layer can be one-to-one; no direction was found "
+    return "not certified", text + "in which it is not."
+
+
+def _directions(
+    w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]
+) -> tuple[Float64[np.ndarray, "k n"], Float64[np.ndarray, " k"]]:
+    """Nonzero rows and their shifts, divided by powers of two so that the largest entry is in [1/2, 1)."""
+    live = w.any(axis=1)
+    w, b = w[live], b[live]
+    exponent = np.frexp(np.abs(w).max(axis=1))[1]
+    return np.ldexp(w, -exponent[:, None]) + 0.0, np.ldexp(b, -exponent)
+
+
+def _fewest_on(live: Float64[np.ndarray, "k n"]) -> int:
+    """Smallest number of rows that may be positive along a direction, over directions that are tried: a proved count."""
+    k, n = live.shape
+    unit = live / np.abs(live).max(axis=1, keepdims=True)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    drawn = np.random.default_rng(0).standard_normal((_DIRECTIONS, n))
+    tried = np.concatenate([drawn, unit.mean(axis=0, keepdims=True), unit[: min(k, _DIRECTIONS)]])
+    tried = np.concatenate([tried, -tried])
+    # Push the most promising one: step away from the rows that are on, as a perceptron would.
+    best = tried[(tried @ unit.T > 0.0).sum(axis=1).argmin()]
+    for _ in range(50):
+        on = unit[unit @ best > 0.0]
+        best = best / max(np.linalg.norm(best), 1e-300) - 0.2 * on.sum(axis=0) / max(len(on), 1)
+        tried = np.concatenate([tried, best[None]])
+    product = tried @ live.T
+    error = 1.1 * (n + 2) * 2.0**-53 * (np.abs(tried) @ np.abs(live).T)
+    return int((product + error >= 0.0).sum(axis=1).min())
+
+
+def _both_sides(w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]) -> bool:
+    """Whether rows w with a partner -c w, c a power of two, together leave no gap and span the input space.
+
+    relu(w x + p) and relu(-c w x + q) determine w x for every x when the first is on wherever the second is off, that is
+    p + q / c >= 0.
+    """
+    w, b = _directions(w, b)
+    seen: dict[bytes, float] = {}
+    for row, shift in zip(w, b.tolist(), strict=True):
+        key = row.tobytes()
+        seen[key] = max(shift, seen.get(key, -np.inf))
+    pairs = [i for i, row in enumerate(w) if seen.get((-row + 0.0).tobytes(), -np.inf) >= -seen[row.tobytes()]]
+    if len(pairs) < w.shape[1]:
+        return False
+    return injectivity(np.ascontiguousarray(w[pairs])).injective == "yes"
+
+
+def _max_pool(width: int, m: int, n: int) -> tuple[Verdict, str]:
+    if width < n:  # no continuous map to fewer dimensions is one-to-one
+        text = f"Collapses: the max pool keeps {width} of {m} values, so inputs that differ only below a maximum "
+        return "collapse", text + "go to the same point."
+    return "not certified", f"Not certified: a max pool of {m} values to {width}, from {n} dimensions, may glue points."
+
+
+def _not_monotone(facts: _Facts, activation: str) -> tuple[Verdict, str]:
+    if facts.m < facts.n:
+        text = f"Collapses: from {facts.n} to {facts.m} dimensions, so a whole {_space(facts.n - facts.m)} or more "
+        return "collapse", text + "goes to each point."
+    if facts.full.injective == "no":
+        return "collapse", f"Collapses: W has rank {facts.full.rank} at most for {facts.n} input dimensions."
+    if facts.m == facts.n and facts.full.injective == "yes":
+        return (
+            "fold",
+            f"Folds: {_named(activation)} is not strictly monotone, so two values of a neuron give one output.",
+        )
+    return "not certified", f"Not certified: {_named(activation)} is not strictly monotone; the layer may glue points."
+
+
+def _without_matrix(kind: str, strictly_increasing: bool, width: int, inputs: int) -> Certificate:
+    """What the widths alone prove: no continuous map to fewer dimensions is one-to-one (Borsuk and Ulam)."""
+    if width < inputs:
+        text = f"Collapses: no continuous map from {inputs} to {width} dimensions is one-to-one; W itself was not looked at."
+        return Certificate("collapse", text, "proved", strictly_monotone=strictly_increasing)
+    if kind == "relu" and width < 2 * inputs:
+        text = f"Folds: of its {width} ReLUs at most {width // 2} are on far out in some direction, fewer than the {inputs} "
+        return Certificate(
+            "fold", text + "input dimensions, so an open region there is flattened.", "proved", strictly_monotone=False
+        )
+    text = f"Not certified: W ({width} x {inputs}) is too large, or not known."
+    return Certificate("not certified", text, "computed", strictly_monotone=strictly_increasing)
+
+
+def _named(activation: str) -> str:
+    names = {"relu": "ReLU", "leaky_relu": "LeakyReLU"}
+    return names.get(activation, activation)
+
+
+def _space(dimension: int) -> str:
+    return {1: "line", 2: "plane"}.get(dimension, f"{dimension}-dimensional subspace")
