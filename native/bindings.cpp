@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "isotopy/grid.hpp"
 #include "isotopy/pairing.hpp"
 #include "isotopy/parallel.hpp"
 #include "isotopy/rips.hpp"
@@ -106,6 +107,28 @@ nb::dict rips(Doubles data, Integers sizes, std::int64_t dimension, double thres
     return gather(std::move(pairings));
 }
 
+// Functions on one grid of the given shape, (samples, vertices), one after the other.
+nb::dict grid(Doubles values, Integers shape, std::size_t samples, bool superlevel, int max_degree, std::uint32_t modulus, bool keep_zero,
+              std::size_t threads) {
+    if (shape.shape(0) < 1 || shape.shape(0) > 3) throw std::invalid_argument("grids have 1 to 3 axes");
+    std::size_t size = 1;
+    for (std::size_t axis = 0; axis < shape.shape(0); ++axis) {
+        if (shape(axis) < 0) throw std::invalid_argument("shape must not be negative");
+        const auto length = static_cast<std::size_t>(shape(axis));
+        if (length > isotopy::FreudenthalGrid::largest || (size *= length) > isotopy::FreudenthalGrid::largest)
+            throw std::invalid_argument("the grid is too large");
+    }
+    if (values.shape(0) != samples * size) throw std::invalid_argument("values do not fill the grids");
+    const isotopy::FreudenthalGrid cells(std::span<const std::int64_t>(shape.data(), shape.shape(0)));
+    const isotopy::GridOptions options{superlevel, max_degree, modulus, keep_zero};
+    std::vector<isotopy::Pairing> pairings(samples);
+    const bool short_work = samples * size < (shape.shape(0) == 3 ? 2000u : 20000u);
+    run(samples, threads, short_work, [&](std::size_t sample, const isotopy::Stop& stop) {
+        pairings[sample] = isotopy::grid_persistence(cells, std::span<const double>(values.data() + sample * size, size), options, stop);
+    });
+    return gather(std::move(pairings));
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -115,4 +138,7 @@ NB_MODULE(_native, m) {
     m.def("rips", &rips, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of the Rips filtration of a batch, degrees 0 and 1.");
+    m.def("grid", &grid, nb::arg("values").noconvert(), nb::arg("shape").noconvert(), nb::arg("samples"), nb::arg("superlevel"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
+          "Critical cells of lower-star filtrations on Freudenthal grids of 1 to 3 dimensions, degrees below the dimension.");
 }

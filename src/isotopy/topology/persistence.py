@@ -133,7 +133,22 @@ def _rips_pairs(f: RipsFiltration, max_degree: int, modulus: int, keep_zero: boo
 
 
 def _grid_pairs(f: GridFiltration, max_degree: int, modulus: int, keep_zero: bool, workers: int) -> dict[str, Tensor]:
-    raise ValueError("grids come with the next commit")
+    vertices = int(f.table.shape[1])
+    # Per vertex: sorted edges, and in dimension 3 sorted triangles, owners, dual sets and reduced columns.
+    per_sample = (700 if len(f.shape) == 3 and max_degree > 0 else 120) * vertices
+    workers = _workers_that_fit(
+        workers,
+        f.samples,
+        per_sample=per_sample,
+        fixed=8 * f.table.numel(),
+        what=f"grids of {vertices} vertices",
+        way_out="Take coarser grids or tiles, or max_degree=0.",
+    )
+    values = _wide_on_cpu(f.table).reshape(-1).numpy()
+    shape = np.array(f.shape, dtype=np.int64)
+    return _tensors(
+        _native.grid(values, shape, f.samples, f.superlevel, max_degree, modulus, keep_zero, workers)
+    )
 
 
 def _values(f: Filtration, sample: Tensor, at: Tensor) -> Tensor:
