@@ -11,8 +11,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <queue>
 #include <span>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -34,8 +34,9 @@ struct GridOptions {
 // Cells of a grid; axes of length 1 are left out, which changes neither cells nor row-major numbers.
 class FreudenthalGrid {
 public:
-    using Cell = std::uint32_t;  // base vertex times number of types, plus type: increasing in lexicographic order of vertices
-    static constexpr std::size_t largest = std::size_t{1} << 28;
+    using Cell = std::uint32_t;  // base vertex, then 4 bits of type: increasing in lexicographic order of the vertices
+    static constexpr std::size_t largest = (std::size_t{1} << 28) - 1;
+    static constexpr unsigned type_bits = 4;
 
     explicit FreudenthalGrid(std::span<const std::int64_t> shape) {
         std::vector<std::size_t> sizes;
@@ -46,43 +47,45 @@ public:
         dimension_ = sizes.size();
         find_offsets(sizes);
         find_types();
+        find_steps();
         find_faces();
     }
 
     std::size_t size() const noexcept { return size_; }
     std::size_t dimension() const noexcept { return dimension_; }
     std::size_t types(std::size_t k) const noexcept { return types_[k].size(); }
+    std::size_t cell_bound() const noexcept { return size_ << type_bits; }  // all cells are below
+
+    static Cell vertex_cell(std::size_t vertex) { return make(vertex, 0); }
 
     // Calls visit(cell) for every k-cell, in lexicographic order of vertices.
     template <class Visit>
     void each(std::size_t k, const Visit& visit) const {
         for (std::size_t base = 0; base < size_; ++base)
             for (std::size_t type = 0; type < types(k); ++type)
-                if (fits(k, base, type)) visit(static_cast<Cell>(base * types(k) + type));
+                if (fits(k, base, type)) visit(make(base, type));
     }
 
     std::array<std::uint32_t, 4> vertices(std::size_t k, Cell cell) const {
-        const std::size_t base = cell / types(k), type = cell % types(k);
-        std::array<std::uint32_t, 4> found{};
-        found[0] = static_cast<std::uint32_t>(base);
-        for (std::size_t j = 0; j < k; ++j) found[j + 1] = static_cast<std::uint32_t>(base + offset_[types_[k][type][j]]);
-        return found;
+        const Cell base = cell >> type_bits;
+        const auto& steps = steps_[k][cell & type_mask];
+        return {base, base + steps[0], base + steps[1], base + steps[2]};
     }
 
     // The face without vertex j.
     Cell face(std::size_t k, Cell cell, std::size_t j) const {
-        const Step& step = faces_[k][cell % types(k)][j];
-        return static_cast<Cell>((cell / types(k) + offset_[step.move]) * types(k - 1) + step.type);
+        const Step& step = faces_[k][cell & type_mask][j];
+        return make((cell >> type_bits) + offset_[step.move], step.type);
     }
 
     // The top cells next to a facet: one or two.
     std::size_t cofacets(Cell facet, std::array<Cell, 2>& out) const {
-        const std::size_t k = dimension_, base = facet / types(k - 1);
+        const std::size_t k = dimension_, base = facet >> type_bits;
         std::size_t count = 0;
-        for (const Step& step : cofacets_[facet % types(k - 1)]) {
+        for (const Step& step : cofacets_[facet & type_mask]) {
             if ((step.move & ~back_[base]) != 0) continue;
             const std::size_t other = base - offset_[step.move];
-            if (fits(k, other, step.type)) out[count++] = static_cast<Cell>(other * types(k) + step.type);
+            if (fits(k, other, step.type)) out[count++] = make(other, step.type);
         }
         return count;
     }
@@ -93,6 +96,9 @@ private:
         Axes move;
         std::size_t type;
     };
+
+    static constexpr Cell type_mask = (Cell{1} << type_bits) - 1;
+    static Cell make(std::size_t base, std::size_t type) { return static_cast<Cell>(base << type_bits | type); }
 
     bool fits(std::size_t k, std::size_t base, std::size_t type) const {
         return k == 0 || (types_[k][type][k - 1] & ~room_[base]) == 0;
@@ -132,6 +138,16 @@ private:
                 }
     }
 
+    void find_steps() {
+        steps_.assign(dimension_ + 1, {});
+        for (std::size_t k = 0; k <= dimension_; ++k)
+            for (const auto& chain : types_[k]) {
+                std::array<std::uint32_t, 3> steps{};
+                for (std::size_t j = 0; j < k; ++j) steps[j] = static_cast<std::uint32_t>(offset_[chain[j]]);
+                steps_[k].push_back(steps);
+            }
+    }
+
     void find_faces() {
         faces_.assign(dimension_ + 1, {});
         for (std::size_t k = 1; k <= dimension_; ++k) {
@@ -162,6 +178,7 @@ private:
     std::array<std::size_t, 8> offset_{};
     std::vector<Axes> room_, back_;  // per vertex: axes along which there is a next, a previous vertex
     std::vector<std::vector<std::array<Axes, 3>>> types_;
+    std::vector<std::vector<std::array<std::uint32_t, 3>>> steps_;  // from the base to the other vertices
     std::vector<std::vector<std::array<Step, 4>>> faces_;
     std::vector<std::vector<Step>> cofacets_;
 };
@@ -204,6 +221,8 @@ public:
     // Place of a cell among those of its dimension, as one number.
     std::uint64_t order(std::size_t k, Cell cell) const { return std::uint64_t{level(k, cell)} << 32 | cell; }
 
+    std::uint64_t vertex_order(std::uint32_t vertex) const { return std::uint64_t{level_[vertex]} << 32 | vertex; }
+
     // The first vertex that carries the value.
     std::uint32_t at(std::size_t k, Cell cell) const {
         const auto vertices = grid_.vertices(k, cell);
@@ -234,17 +253,17 @@ private:
 inline std::vector<Pair> components(const LowerStar& f, std::span<const Cell> edges, std::vector<std::uint8_t>& joins, const Stop& stop) {
     const FreudenthalGrid& grid = f.grid();
     UnionFind sets(grid.size());
-    joins.assign(grid.size() * grid.types(1), 0);
+    joins.assign(grid.cell_bound(), 0);
     std::vector<Pair> pairs;
     for (std::size_t place = 0; place < edges.size(); ++place) {
         if (place % 65536 == 0) stop.check();
         const auto ends = grid.vertices(1, edges[place]);
         std::uint32_t elder = sets.find(ends[0]), younger = sets.find(ends[1]);
         if (elder == younger) continue;
-        if (f.order(0, elder) > f.order(0, younger)) std::swap(elder, younger);
+        if (f.vertex_order(elder) > f.vertex_order(younger)) std::swap(elder, younger);
         sets.hang(younger, elder);
         joins[edges[place]] = 1;
-        pairs.push_back({younger, edges[place]});
+        pairs.push_back({FreudenthalGrid::vertex_cell(younger), edges[place]});
     }
     return pairs;
 }
@@ -253,9 +272,9 @@ inline std::vector<Pair> components(const LowerStar& f, std::span<const Cell> ed
 inline std::vector<Pair> voids(const LowerStar& f, std::span<const Cell> facets, std::vector<std::uint8_t>& closes, const Stop& stop) {
     const FreudenthalGrid& grid = f.grid();
     const std::size_t k = grid.dimension();
-    const auto outside = static_cast<Cell>(grid.size() * grid.types(k));
+    const auto outside = static_cast<Cell>(grid.cell_bound());
     UnionFind sets(std::size_t{outside} + 1);
-    closes.assign(grid.size() * grid.types(k - 1), 0);
+    closes.assign(grid.cell_bound(), 0);
     std::vector<Pair> pairs;
     for (std::size_t place = facets.size(); place-- > 0;) {
         if (place % 65536 == 0) stop.check();
@@ -406,7 +425,7 @@ inline Pairing grid_persistence(const FreudenthalGrid& grid, std::span<const dou
     }
     std::uint32_t first = 0;
     for (std::uint32_t vertex = 1; vertex < grid.size(); ++vertex)
-        if (f.order(0, vertex) < f.order(0, first)) first = vertex;
+        if (f.vertex_order(vertex) < f.vertex_order(first)) first = vertex;
     out.degree.push_back(0);
     out.essential.push_back(1);
     out.birth_cell.push_back(first);

@@ -164,6 +164,13 @@ inline void append_components(std::size_t n, std::span<const Edge> forest, bool 
     }
 }
 
+// The two loops that all time of degree 1 goes into are compiled for several widths of vectors and picked at run time.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define ISOTOPY_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define ISOTOPY_WIDE
+#endif
+
 using Rank = std::int32_t;
 inline constexpr Rank never = std::numeric_limits<Rank>::max();
 
@@ -236,6 +243,21 @@ struct Lunes {
     std::vector<Extra> extras;         // by rank, then by vertex
 };
 
+// The smallest, over k, of the later one of the edges ik and jk.
+ISOTOPY_WIDE static Rank closest(const Rank* to_i, const Rank* to_j, std::size_t n) {
+    Rank smallest = never;
+    for (std::size_t k = 0; k < n; ++k) smallest = std::min(smallest, std::max(to_i[k], to_j[k]));
+    return smallest;
+}
+
+// How many vertices of the lune of ij are not joined to one of it. That one counts: it is not joined to itself.
+ISOTOPY_WIDE static Rank count_apart(const Rank* to_i, const Rank* to_j, const Rank* to_middle, std::size_t n, Rank rank) {
+    Rank apart = 0;
+    for (std::size_t k = 0; k < n; ++k)
+        apart += static_cast<Rank>(std::max(to_i[k], to_j[k]) < rank) & static_cast<Rank>(to_middle[k] >= rank);
+    return apart;
+}
+
 class LuneFinder {
 public:
     LuneFinder(const EdgeOrder& order, const std::vector<std::uint8_t>& in_forest, bool want_first, const Stop& stop)
@@ -259,14 +281,12 @@ public:
 private:
     void visit(std::size_t i, std::size_t j, Rank rank, bool want_first) {
         const Rank *to_i = order_.row(i), *to_j = order_.row(j);
-        Rank smallest = never;
-        for (std::size_t k = 0; k < n_; ++k) smallest = std::min(smallest, std::max(to_i[k], to_j[k]));
+        const Rank smallest = closest(to_i, to_j, n_);
         if (smallest >= rank) return;
         const Edge& side = order_.edges()[static_cast<std::size_t>(smallest)];
         const std::uint32_t middle = side.i == i || side.i == j ? side.j : side.i;
         const Rank* to_middle = order_.row(middle);
-        int apart = 0;  // members of the lune not joined to the middle one, which is not joined to itself
-        for (std::size_t k = 0; k < n_; ++k) apart += static_cast<int>(std::max(to_i[k], to_j[k]) < rank) & static_cast<int>(to_middle[k] >= rank);
+        const Rank apart = count_apart(to_i, to_j, to_middle, n_, rank);
         const auto index = static_cast<std::size_t>(rank);
         lunes_.inner[index] = middle;
         if (apart > 1) components(i, j, rank);
