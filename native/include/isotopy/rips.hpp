@@ -289,7 +289,7 @@ private:
         const Rank apart = count_apart(to_i, to_j, to_middle, n_, rank);
         const auto index = static_cast<std::size_t>(rank);
         lunes_.inner[index] = middle;
-        if (apart > 1) components(i, j, rank);
+        if (apart > 1) components(i, j, rank, middle);
         if (want_first) {
             std::size_t k = 0;
             while (std::max(to_i[k], to_j[k]) >= rank) ++k;
@@ -297,39 +297,69 @@ private:
         }
     }
 
-    void components(std::size_t i, std::size_t j, Rank rank) {
+    // The components of a lune in which some vertices are not joined to the middle one.
+    void components(std::size_t i, std::size_t j, Rank rank, std::uint32_t middle) {
         const Rank *to_i = order_.row(i), *to_j = order_.row(j);
-        unseen_.clear();
+        left_.clear();
         for (std::uint32_t k = 0; k < n_; ++k)
-            if (std::max(to_i[k], to_j[k]) < rank) unseen_.push_back(k);
-        bool is_first = true;
-        while (!unseen_.empty()) {
-            const std::uint32_t root = unseen_.front();  // the smallest one left: removal below keeps the order
-            std::uint32_t middle = root;
-            queue_.assign(1, root);
-            unseen_.erase(unseen_.begin());
-            while (!queue_.empty()) {
-                const std::uint32_t k = queue_.back();
-                queue_.pop_back();
-                if (std::max(to_i[k], to_j[k]) < std::max(to_i[middle], to_j[middle])) middle = k;
-                const Rank* to_k = order_.row(k);
-                auto keep = unseen_.begin();
-                for (const std::uint32_t l : unseen_) {
-                    if (to_k[l] < rank) queue_.push_back(l);
-                    else *keep++ = l;
-                }
-                unseen_.erase(keep, unseen_.end());
-            }
-            if (is_first) lunes_.inner[static_cast<std::size_t>(rank)] = middle;
-            else lunes_.extras.push_back({static_cast<std::uint32_t>(rank), root});
-            is_first = false;
+            if (std::max(to_i[k], to_j[k]) < rank) left_.push_back(k);
+        const std::uint32_t first = left_.front();
+        Found found = component(i, j, rank, middle);
+        if (found.smallest != first) lunes_.extras.push_back({static_cast<std::uint32_t>(rank), found.smallest});
+        while (!left_.empty()) {
+            found = component(i, j, rank, left_.front());
+            if (found.smallest == first) lunes_.inner[static_cast<std::size_t>(rank)] = found.middle;
+            else lunes_.extras.push_back({static_cast<std::uint32_t>(rank), found.smallest});
         }
+    }
+
+    struct Found {
+        std::uint32_t smallest, middle;
+    };
+
+    // Moves the component of one vertex out of left_, which stays sorted. Members come in by hubs: for a vertex that is left,
+    // the member closest to it is likely to be joined to many others as well.
+    Found component(std::size_t i, std::size_t j, Rank rank, std::uint32_t root) {
+        const Rank *to_i = order_.row(i), *to_j = order_.row(j);
+        member_.assign(n_, never);
+        Found found{root, root};
+        const auto take_neighbors = [&](std::uint32_t hub) {
+            const Rank* to_hub = order_.row(hub);
+            auto keep = left_.begin();
+            for (const std::uint32_t k : left_) {
+                if (k != hub && to_hub[k] >= rank) {
+                    *keep++ = k;
+                    continue;
+                }
+                member_[k] = 0;
+                found.smallest = std::min(found.smallest, k);
+                if (std::max(to_i[k], to_j[k]) < std::max(to_i[found.middle], to_j[found.middle])) found.middle = k;
+            }
+            left_.erase(keep, left_.end());
+        };
+        take_neighbors(root);
+        for (bool grown = true; grown;) {
+            grown = false;
+            for (std::size_t place = 0; place < left_.size();) {
+                const std::uint32_t k = left_[place];
+                const Rank nearest = closest(order_.row(k), member_.data(), n_);
+                if (nearest >= rank) {
+                    ++place;
+                    continue;
+                }
+                const Edge& edge = order_.edges()[static_cast<std::size_t>(nearest)];
+                take_neighbors(edge.i == k ? edge.j : edge.i);  // k is one of them
+                grown = true;
+            }
+        }
+        return found;
     }
 
     const EdgeOrder& order_;
     std::size_t n_;
     Lunes lunes_;
-    std::vector<std::uint32_t> unseen_, queue_;
+    std::vector<std::uint32_t> left_;
+    std::vector<Rank> member_;  // 0 for members of the component at hand, `never` for others
 };
 
 // Degree 1: every edge is a combination of generators (edges with an empty lune outside the forest), worked out when first
