@@ -1,11 +1,29 @@
-"""Kernels of isotopy: arrays in, indices out."""
-
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 def hardware_threads() -> int: ...
+def rips(
+    data: np.ndarray,
+    sizes: np.ndarray,
+    dimension: int,
+    threshold: float,
+    max_degree: int,
+    modulus: int,
+    keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
+def grid(
+    values: np.ndarray,
+    shape: np.ndarray,
+    samples: int,
+    superlevel: bool,
+    max_degree: int,
+    modulus: int,
+    keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
 def matrix_ranks(residues: NDArray[np.uint32], prime: int, threads: int) -> NDArray[np.int32]: ...
 
 class RankChain3:
