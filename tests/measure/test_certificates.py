@@ -1,15 +1,17 @@
 """Certificates: exact ranks and determinants in rationals, and pairs of points that layers glue."""
 
 import math
+import sys
 from fractions import Fraction
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from isotopy import networks
 from isotopy.measure import certificate, certificates
 from isotopy.measure._verified import _equilibrated, _exact, _square, _tall, injectivity
 
@@ -256,26 +258,49 @@ def test_weights_that_are_not_finite_are_named():
         tanh(np.eye(1), [math.inf])
 
 
-def layer(name, kind, w, sources, *, increasing, known=True):
-    weight = torch.as_tensor(w, dtype=torch.float64)
-    return SimpleNamespace(
-        name=name, kind=kind, width=len(w), sources=sources, strictly_increasing=increasing,
-        matrix=lambda: (weight, torch.zeros(len(w), dtype=torch.float64)) if known else None,
-    )  # fmt: skip
+def test_rounding_of_the_matrix_is_part_of_the_proof():
+    w = torch.tensor([[1.0, 0.0], [0.0, 1e-6]], dtype=torch.float64)
+    zero = torch.zeros(2, dtype=torch.float64)
+    sure = certificate(w, zero, activation="tanh", rounding=torch.full((2, 2), 1e-9, dtype=torch.float64))
+    assert sure.verdict == "homeomorphism"
+    open_ = certificate(w, zero, activation="tanh", rounding=torch.full((2, 2), 1e-5, dtype=torch.float64))
+    assert (open_.verdict, open_.determinant_sign, open_.sigma_lower) == ("not certified", None, None)
+    singular = torch.ones(2, 2, dtype=torch.float64)  # up to rounding it may not be
+    assert certificate(singular, zero, activation="tanh", rounding=1e-16 * singular).verdict == "not certified"
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 1)
+
+    def forward(self, x):
+        y = torch.tanh(self.first(x))
+        return self.last(torch.relu(y + self.second(torch.tanh(y))))
 
 
 def test_every_layer_of_a_network_gets_one():
-    net = SimpleNamespace(
-        input_width=2,
-        layers=(
-            layer("first", "tanh", np.eye(2), (0,), increasing=True),
-            layer("second", "relu", np.eye(2), (0, 1), increasing=False, known=False),
-            layer("third", "relu", np.zeros((1, 2)), (2,), increasing=False, known=False),
-            layer("last", "affine", np.ones((1, 1)) * 2, (3,), increasing=True),
-        ),
-    )
+    torch.manual_seed(0)
+    net = networks.trace(Residual(), torch.zeros(1, 3))
     found = certificates(net)
-    assert [c.verdict for c in found] == ["homeomorphism", "not certified", "collapse", "homeomorphism"]
-    assert "reads the input and first (residual sum)" in found[1].sentence
-    assert found[2].status == "proved"
-    assert found[2].sigma_max is None
+    assert [c.verdict for c in found] == ["homeomorphism", "homeomorphism", "not certified", "projection"]
+    assert "(residual sum)" in found[2].sentence
+    assert found[2].status == "computed"
+
+
+def test_convolution_batch_norm_and_pooling_are_matrices_too():
+    torch.manual_seed(0)
+    lift = (nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Tanh())
+    drop = (nn.Conv2d(4, 2, 1), nn.LeakyReLU(), nn.MaxPool2d(2), nn.Flatten())
+    module = nn.Sequential(*lift, *drop, nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU()).eval()
+    found = certificates(networks.trace(module, torch.zeros(2, 1, 4, 4)))
+    assert [c.verdict for c in found] == ["embedding", "projection", "collapse", "fold"]
+    assert all(c.status == "proved" for c in found)
+
+
+def test_layer_too_large_is_judged_by_its_widths(monkeypatch):
+    monkeypatch.setattr(sys.modules["isotopy.measure.certificates"], "_MOST_WORK", 10.0)
+    module = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 9), nn.Tanh())
+    found = certificates(networks.trace(module, torch.zeros(1, 4)))
+    assert [c.verdict for c in found] == ["collapse", "fold", "not certified"]
+    assert found[0].sigma_max is None

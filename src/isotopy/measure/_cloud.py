@@ -89,7 +89,7 @@ def flatten(x: Real[Tensor, "n *features"], *, name: str = "x") -> Float64[Tenso
 def squared_distances(a: Float64[Tensor, "p d"], b: Float64[Tensor, "q d"]) -> Float64[Tensor, "p q"]:
     """Squared Euclidean distances with at least nine correct digits, by one matrix product.
 
-    Pairs that cancel in |a|^2 + |b|^2 - 2ab are recomputed from the difference, so equal points have distance exactly 0.
+    Pairs that cancel in |a|^2 + |b|^2 - 2ab are recomputed from the difference, so equal points are exactly 0 apart.
     """
     size = a.square().sum(1)[:, None] + b.square().sum(1)
     out = torch.addmm(size, a, b.T, alpha=-2.0)

@@ -1,9 +1,9 @@
-"""Statements about the rank of a float64 matrix that hold in exact arithmetic, from floating point with error bounds.
+"""What is certain about the rank of a float64 matrix: statements that hold in exact arithmetic.
 
-A matrix W is injective when some R has |I - R W| < 1 in any operator norm. R is found in floating point; only the size of
-I - R W must be bounded rigorously: a computed product of inner dimension k is off by at most gamma(k) |R| |W|, whatever
-the order of summation and with or without fused multiply-add (Higham, Accuracy and Stability of Numerical Algorithms,
-sec. 3.5; the method is Rump's, Acta Numerica 19 (2010), sec. 10).
+A matrix W is injective when some R has |I - R W| < 1 in any operator norm. R is found in floating point; only the size
+of I - R W must be bounded rigorously: a computed product of inner dimension k is off by at most gamma(k) |R| |W|,
+whatever the order of summation and with or without fused multiply-add (Higham, Accuracy and Stability of Numerical
+Algorithms, sec. 3.5; the method is Rump's, Acta Numerica 19 (2010), sec. 10).
 """
 
 import math
@@ -33,30 +33,37 @@ class Injectivity:
     rank: int | None = None  # where it was worked out exactly, or an upper bound that proves "no"
 
 
-def injectivity(weight: Float64[np.ndarray, "m n"]) -> Injectivity:
-    """Decide whether a tall or square matrix is injective by error bounds, in integers where they fail and it is small."""
+def injectivity(weight: Float64[np.ndarray, "m n"], error: Float64[np.ndarray, "m n"] | None = None) -> Injectivity:
+    """Decide whether a tall or square matrix is injective.
+
+    By error bounds first, then in integers if the matrix is small. With `error` the answer holds for every matrix whose
+    entries differ from those of `weight` by no more than that.
+    """
     m, n = weight.shape
+    if error is not None and not error.any():
+        error = None
     assert m >= n, "call it with the transpose to ask for full row rank"
     if n == 0:
         return Injectivity("yes", math.inf, 1 if m == 0 else None, 0)
-    upper = structural_rank(weight)
+    upper = structural_rank(weight, error)
     if upper < n:
         return Injectivity("no", determinant_sign=0 if m == n else None, rank=upper)
     prove = _square if m == n else _tall
-    with np.errstate(
-        over="ignore", under="ignore", invalid="ignore", divide="ignore"
-    ):  # a bound that is nan proves nothing
-        found = prove(weight)
-        if found.injective == "unknown":
-            again = prove(_equilibrated(weight))  # positive factors change neither injectivity nor the sign
+    with np.errstate(all="ignore"):  # a bound that is nan proves nothing
+        found = prove(weight, error)
+        if found.injective == "unknown" and error is None:
+            again = prove(_equilibrated(weight), None)  # positive factors change neither injectivity nor the sign
             found = Injectivity(again.injective, None, again.determinant_sign, again.rank)
-    if found.injective == "unknown" and n <= _EXACT_SIDE and m <= 8 * _EXACT_SIDE:
+    if found.injective == "unknown" and error is None and n <= _EXACT_SIDE and m <= 8 * _EXACT_SIDE:
         found = _exact(weight)
     return found
 
 
-def structural_rank(weight: Float64[np.ndarray, "m n"]) -> int:
+def structural_rank(weight: Float64[np.ndarray, "m n"], error: Float64[np.ndarray, "m n"] | None = None) -> int:
     """Upper bound of the rank: nonzero rows, and columns, that are neither equal nor opposite to one before."""
+    if error is not None:
+        live = (weight != 0.0) | (error != 0.0)
+        return int(min(live.any(axis=0).sum(), live.any(axis=1).sum()))
     return min(_different(weight), _different(weight.T))
 
 
@@ -73,8 +80,11 @@ def _gamma(k: int) -> float:
     return 1.01 * k * _UNIT  # k u / (1 - k u) for k below 1e13
 
 
-def _square(weight: Float64[np.ndarray, "n n"]) -> Injectivity:
-    """R = (U^-1) (L^-1) P from an approximate LU: |I - R W| < 1 also gives sign det W = sign det R, read off diagonals."""
+def _square(weight: Float64[np.ndarray, "n n"], unsure: Float64[np.ndarray, "n n"] | None = None) -> Injectivity:
+    """R = (U^-1) (L^-1) P from an approximate LU.
+
+    |I - R W| < 1 also gives sign det W = sign det R, which is read off the diagonals.
+    """
     from scipy.linalg import lapack
 
     n = len(weight)
@@ -95,6 +105,8 @@ def _square(weight: Float64[np.ndarray, "n n"]) -> Injectivity:
     off = np.abs(np.eye(n) - upper @ half)
     ones = np.ones(n)
     error = np.abs(upper) @ (np.abs(half) @ ones) + np.abs(upper) @ (np.abs(lower) @ (np.abs(permuted) @ ones))
+    if unsure is not None:
+        off = off + (np.abs(upper) @ (np.abs(lower) @ unsure[rows].sum(1)))[:, None] / n
     under = n * n * _TINY * (1.0 + np.abs(upper).sum(1))
     distance = _SLACK * float((off.sum(1) + _gamma(n) * error + under).max())
     if not distance < 1.0:
@@ -106,7 +118,7 @@ def _square(weight: Float64[np.ndarray, "n n"]) -> Injectivity:
     return Injectivity("yes", bound, parity * int(np.prod(np.sign(np.diag(upper)))), n)
 
 
-def _tall(weight: Float64[np.ndarray, "m n"]) -> Injectivity:
+def _tall(weight: Float64[np.ndarray, "m n"], unsure: Float64[np.ndarray, "m n"] | None = None) -> Injectivity:
     from scipy.linalg import lapack
 
     m, n = weight.shape
@@ -117,6 +129,8 @@ def _tall(weight: Float64[np.ndarray, "m n"]) -> Injectivity:
     left = np.triu(inverse) @ q.T
     off = np.abs(np.eye(n) - left @ weight).sum(1)
     error = np.abs(left) @ (np.abs(weight) @ np.ones(n))
+    if unsure is not None:
+        off = off + np.abs(left) @ unsure.sum(1)
     distance = _SLACK * float((off + _gamma(m) * error + n * m * _TINY).max())
     if not distance < 1.0:
         return Injectivity("unknown")

@@ -1,11 +1,15 @@
 """Certificates: is a layer, read as a map on all of its input space, a homeomorphism onto its image?"""
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from ..networks import Layer, Network
+from ..networks.operators import Convolution, Dense, Operator, Selection, plain_convolutions
 from ._verified import Injectivity, injectivity
 from .inspection import Certificate, Status
 
@@ -16,7 +20,7 @@ _GRAM = 2500  # beyond this side singular values come from the Gram matrix, with
 _DIRECTIONS = 512  # tried when looking for a direction in which too few ReLUs are on
 
 
-def certificates(net: Any) -> tuple[Certificate, ...]:
+def certificates(net: Network) -> tuple[Certificate, ...]:
     """One certificate per layer, K = 1..L.
 
     A layer x -> act(W x + b) is read as a map on all of its input space, not on the data. Whether W is injective is
@@ -51,23 +55,43 @@ def certificates(net: Any) -> tuple[Certificate, ...]:
     return tuple(_of_layer(net, layer) for layer in net.layers)
 
 
-def _of_layer(net: Any, layer: Any) -> Certificate:
+def _of_layer(net: Network, layer: Layer) -> Certificate:
     sources = tuple(dict.fromkeys(layer.sources))
-    before = [net.input_width if source == 0 else net.layers[source - 1].width for source in sources]
-    if len(before) != 1:
+    if len(sources) != 1:
         names = " and ".join("the input" if s == 0 else net.layers[s - 1].name for s in sources) or "nothing"
-        sentence = (
-            f"Not certified: the layer reads {names} (residual sum), so it is no map of the layer before it alone."
-        )
+        sentence = f"Not certified: the layer reads {names} (residual sum), so it is no map of one layer alone."
         return Certificate("not certified", sentence, "computed", strictly_monotone=layer.strictly_increasing)
-    width, inputs = layer.width, before[0]
-    found = None
-    if max(width, inputs) * float(width) * inputs <= _MOST_WORK:
-        found = layer.matrix()
+    width, inputs = layer.width, net.widths[sources[0]]
+    rows = layer.steps[-1].operator.size if layer.steps else inputs
+    found = layer.matrix() if min(rows, inputs) * float(rows) * inputs <= _MOST_WORK else None
     if found is None:
         return _without_matrix(layer.kind, layer.strictly_increasing, width, inputs)
     weight, bias = found
-    return certificate(weight, bias, activation=layer.kind, strictly_increasing=layer.strictly_increasing, width=width)
+    return certificate(
+        weight,
+        bias,
+        activation=layer.kind,
+        strictly_increasing=layer.strictly_increasing,
+        width=width,
+        rounding=_rounding(layer, inputs),
+    )
+
+
+def _rounding(layer: Layer, inputs: int) -> Float64[Tensor, "m n"] | None:
+    """Bound on what is rounded off W where it is a product of several maps; None where it is exact."""
+    exact = all(isinstance(step.operator, Selection) for step in layer.steps)
+    if exact or (len(layer.steps) == 1 and isinstance(layer.steps[0].operator, (Dense, Convolution))):
+        return None  # a product with the identity repeats the parameters
+
+    def carry(operator: Operator, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        x, errors = [x for x, _ in pairs], [e for _, e in pairs]
+        y = operator.linear(*x)
+        return y, operator.bound(y, x, errors, tight=True)
+
+    identity = torch.eye(inputs, dtype=torch.float64, device=layer.device)
+    with torch.no_grad(), plain_convolutions():
+        _, error = layer.affine({layer.sources[0]: (identity, torch.zeros_like(identity))}, carry)
+    return error.T
 
 
 def certificate(
@@ -77,6 +101,7 @@ def certificate(
     activation: str = "affine",
     strictly_increasing: bool = True,
     width: int | None = None,
+    rounding: Float64[Tensor, "m n"] | None = None,
 ) -> Certificate:
     """Certificate of the single layer x -> act(W x + b).
 
@@ -86,6 +111,7 @@ def certificate(
         activation: `"affine"` (none), `"relu"`, `"leaky_relu"`, `"tanh"`, `"sigmoid"`, `"softplus"` or `"max_pool"`.
         strictly_increasing: Whether the activation is strictly increasing.
         width: Number of outputs where a max pool leaves fewer than rows of W.
+        rounding: Bounds on the difference between W and the matrix that is meant; the certificate holds for that one.
 
     Returns:
         The certificate; `certificates` says what the verdicts mean.
@@ -108,13 +134,14 @@ def certificate(
         return Certificate("embedding", "The space before it is a single point, which stays one.", "proved")
     if width == 0:
         return Certificate("collapse", "Collapses: the layer has no neurons, all inputs go to one point.", "proved")
-    facts = _facts(w)
+    unsure = None if rounding is None or not bool(rounding.any()) else rounding.detach().cpu().numpy()
+    facts = _facts(w, unsure)
     if activation == "max_pool":
         verdict, sentence = _max_pool(width, m, n)
     elif strictly_increasing:
-        verdict, sentence = _increasing(facts, w, b, activation)
+        verdict, sentence = _increasing(facts, w, b, activation, exact=unsure is None)
     elif activation == "relu":
-        verdict, sentence = _relu(facts, w, b)
+        verdict, sentence = _relu(facts, w, b, unsure)
     else:
         verdict, sentence = _not_monotone(facts, activation)
     status: Status = "computed" if verdict == "not certified" else "proved"
@@ -146,7 +173,7 @@ class _Facts(NamedTuple):
         return f"singular values {self.sigma_min:.3g} to {self.sigma_max:.3g}"
 
 
-def _facts(w: Float64[np.ndarray, "m n"]) -> _Facts:
+def _facts(w: Float64[np.ndarray, "m n"], unsure: Float64[np.ndarray, "m n"] | None) -> _Facts:
     m, n = w.shape
     eps = float(np.finfo(np.float64).eps)
     tall = w if m >= n else np.ascontiguousarray(w.T)
@@ -158,67 +185,99 @@ def _facts(w: Float64[np.ndarray, "m n"]) -> _Facts:
     else:
         values = np.linalg.svd(tall / unit, compute_uv=False) * unit
         error = float(max(m, n) * eps * values[0])
-    return _Facts(m, n, injectivity(tall), float(values[0]), float(values[-1]), error)
+    if unsure is not None:
+        error += float(np.linalg.norm(unsure))
+        unsure = unsure if m >= n else np.ascontiguousarray(unsure.T)
+    return _Facts(m, n, injectivity(tall, unsure), float(values[0]), float(values[-1]), error)
 
 
 def _increasing(
-    facts: _Facts, w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"], activation: str
+    facts: _Facts, w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"], activation: str, *, exact: bool
 ) -> tuple[Verdict, str]:
     m, n, full = facts.m, facts.n, facts.full
     act = "there is no activation" if activation == "affine" else f"{_named(activation)} is strictly increasing"
-    if activation == "affine" and m == n and not b.any() and np.array_equal(w, np.eye(n)):
+    if activation == "affine" and exact and m == n and not b.any() and np.array_equal(w, np.eye(n)):
         return "identity", "Leaves every point where it is."
+    if m < n and full.injective == "yes":
+        return "projection", (
+            f"Projects: from {n} to {m} dimensions, so a whole {_space(n - m)} goes to every point of the image; "
+            f"otherwise nothing is lost ({facts.range}, {act})."
+        )
     if m < n:
-        if full.injective == "yes":
-            text = (
-                f"Projects: from {n} to {m} dimensions, so a whole {_space(n - m)} goes to every point of the image; "
-            )
-            return "projection", text + f"otherwise nothing is lost ({facts.range}, {act})."
-        text = f"Collapses: from {n} to {m} dimensions, so at least a whole {_space(n - m)} goes to each point"
-        return "collapse", text + (f"; W has rank {full.rank} at most." if full.injective == "no" else ".")
+        return "collapse", (
+            f"Collapses: from {n} to {m} dimensions, so at least a whole {_space(n - m)} goes to each point"
+            + (f"; W has rank {full.rank} at most." if full.injective == "no" else ".")
+        )
     if full.injective == "no":
-        return (
-            "collapse",
-            f"Collapses: W has rank {full.rank} at most for {n} input dimensions, so whole lines go to points.",
+        return "collapse", (
+            f"Collapses: W has rank {full.rank} at most for {n} input dimensions, so whole lines go to points."
         )
     if full.injective == "unknown":
-        text = f"Not certified: the smallest singular value {facts.sigma_min:.3g} of {facts.sigma_max:.3g} is within "
-        return "not certified", text + "rounding error of 0, so W may or may not be one-to-one."
+        return "not certified", (
+            f"Not certified: the smallest singular value {facts.sigma_min:.3g} of {facts.sigma_max:.3g} is within "
+            "rounding error of 0, so W may or may not be one-to-one."
+        )
     if m == n:
         side = "keeps" if full.determinant_sign == 1 else "reverses"
-        text = (
+        return "homeomorphism", (
             f"Homeomorphism onto its image: W is square and nonsingular ({facts.range}, {side} orientation) and {act}: "
+            "it bends space without tearing, folding or gluing."
         )
-        return "homeomorphism", text + "it bends space without tearing, folding or gluing."
-    text = f"Embedding: W lifts {n} into {m} dimensions one-to-one ({facts.range}) and {act}: "
-    return "embedding", text + "nothing is torn, folded or glued."
+    return "embedding", (
+        f"Embedding: W lifts {n} into {m} dimensions one-to-one ({facts.range}) and {act}: "
+        "nothing is torn, folded or glued."
+    )
 
 
-def _relu(facts: _Facts, w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]) -> tuple[Verdict, str]:
-    n = facts.n
+def _relu(
+    facts: _Facts,
+    w: Float64[np.ndarray, "m n"],
+    b: Float64[np.ndarray, " m"],
+    unsure: Float64[np.ndarray, "m n"] | None,
+) -> tuple[Verdict, str]:
+    n, full = facts.n, facts.full
+    flattens = "and ReLU flattens what lies where a neuron is off."
     if facts.m < n:
-        text = f"Collapses: from {n} to {facts.m} dimensions, so a whole {_space(n - facts.m)} or more goes to each point, "
-        return "collapse", text + "and ReLU flattens what lies where a neuron is off."
-    if facts.full.injective == "no":
-        text = (
-            f"Collapses: W has rank {facts.full.rank} at most for {n} input dimensions, so whole lines go to points, "
+        lost = _space(n - facts.m)
+        return "collapse", (
+            f"Collapses: from {n} to {facts.m} dimensions, so a whole {lost} or more goes to each point, {flattens}"
         )
-        return "collapse", text + "and ReLU flattens what lies where a neuron is off."
-    live = np.unique(_directions(w, b)[0], axis=0)  # those that look the same way are on together, far out
-    one_to_one = ", though W is one-to-one" if facts.full.injective == "yes" else ""
-    if len(live) < 2 * n:
-        # Far out along a direction g or its opposite at most half of the neurons are on, hence rank < n on an open set.
-        text = f"Folds{one_to_one}: of its {len(live)} different ReLUs at most {len(live) // 2} are on far out in some direction, "
-        return "fold", text + f"fewer than the {n} input dimensions, so an open region there is flattened."
-    few = _fewest_on(live)
+    if full.injective == "no":
+        return "collapse", (
+            f"Collapses: W has rank {full.rank} at most for {n} input dimensions, so whole lines go to points, "
+            + flattens
+        )
+    if unsure is None:
+        live = np.unique(_directions(w, b)[0], axis=0)  # those that look the same way are on together, far out
+        error = np.zeros_like(live)
+    else:
+        alive = w.any(axis=1) | unsure.any(axis=1)
+        live, error = w[alive], unsure[alive]
+    k = len(live)
+    one_to_one = ", though W is one-to-one" if full.injective == "yes" else ""
+    flattened = f"fewer than the {n} input dimensions, so an open region there is flattened."
+    if k < 2 * n:
+        # Along a direction that no row is orthogonal to, or along its opposite, at most half of the rows are positive;
+        # far out the others are off whatever the bias, on an open set, where the rank is then below n.
+        return "fold", (
+            f"Folds{one_to_one}: of its {k} different ReLUs at most {k // 2} are on far out in some direction, "
+            + flattened
+        )
+    few = _fewest_on(live, error)
     if few < n:
-        text = f"Folds{one_to_one}: there is a direction in which at most {few} of its {len(live)} different ReLUs are on far out, "
-        return "fold", text + f"fewer than the {n} input dimensions, so an open region there is flattened."
-    if _both_sides(w, b):
-        text = f"Embedding: {n} independent directions are each seen by a ReLU from either side, so every input can be read "
-        return "embedding", text + f"off the outputs ({facts.range})."
-    text = f"Not certified: with {len(live)} different ReLUs for {n} dimensions the layer can be one-to-one; no direction was found "
-    return "not certified", text + "in which it is not."
+        return "fold", (
+            f"Folds{one_to_one}: in some direction at most {few} of its {k} different ReLUs are on far out, "
+            + flattened
+        )
+    if unsure is None and _both_sides(w, b):
+        return "embedding", (
+            f"Embedding: {n} independent directions are each seen by a ReLU from either side, so every input can be "
+            f"read off the outputs ({facts.range})."
+        )
+    return "not certified", (
+        f"Not certified: with {k} different ReLUs for {n} dimensions the layer can be one-to-one; no direction was "
+        "found in which it is not."
+    )
 
 
 def _directions(
@@ -231,29 +290,31 @@ def _directions(
     return np.ldexp(w, -exponent[:, None]) + 0.0, np.ldexp(b, -exponent)
 
 
-def _fewest_on(live: Float64[np.ndarray, "k n"]) -> int:
-    """Smallest number of rows that may be positive along a direction, over directions that are tried: a proved count."""
+def _fewest_on(live: Float64[np.ndarray, "k n"], unsure: Float64[np.ndarray, "k n"]) -> int:
+    """Smallest number of rows that may be positive along a direction, over those that are tried: a proved count."""
     k, n = live.shape
-    unit = live / np.abs(live).max(axis=1, keepdims=True)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    largest = np.abs(live).max(axis=1, keepdims=True)
+    unit = live / np.where(largest > 0.0, largest, 1.0)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-300)
     drawn = np.random.default_rng(0).standard_normal((_DIRECTIONS, n))
     tried = np.concatenate([drawn, unit.mean(axis=0, keepdims=True), unit[: min(k, _DIRECTIONS)]])
     tried = np.concatenate([tried, -tried])
-    # Push the most promising one: step away from the rows that are on, as a perceptron would.
+    # Step away from the rows that are on along the most promising one, as a perceptron would.
     best = tried[(tried @ unit.T > 0.0).sum(axis=1).argmin()]
+    steps = []
     for _ in range(50):
         on = unit[unit @ best > 0.0]
-        best = best / max(np.linalg.norm(best), 1e-300) - 0.2 * on.sum(axis=0) / max(len(on), 1)
-        tried = np.concatenate([tried, best[None]])
-    product = tried @ live.T
-    error = 1.1 * (n + 2) * 2.0**-53 * (np.abs(tried) @ np.abs(live).T)
-    return int((product + error >= 0.0).sum(axis=1).min())
+        best = best / max(float(np.linalg.norm(best)), 1e-300) - 0.2 * on.sum(axis=0) / max(len(on), 1)
+        steps.append(best)
+    tried = np.concatenate([tried, steps])
+    error = np.abs(tried) @ (1.1 * (n + 2) * 2.0**-53 * np.abs(live) + 1.01 * unsure).T
+    return int((tried @ live.T + error >= 0.0).sum(axis=1).min())
 
 
 def _both_sides(w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]) -> bool:
     """Whether rows w with a partner -c w, c a power of two, together leave no gap and span the input space.
 
-    relu(w x + p) and relu(-c w x + q) determine w x for every x when the first is on wherever the second is off, that is
+    relu(w x + p) and relu(-c w x + q) determine w x for every x when the first is on wherever the second is off: when
     p + q / c >= 0.
     """
     w, b = _directions(w, b)
@@ -269,8 +330,10 @@ def _both_sides(w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]) -> 
 
 def _max_pool(width: int, m: int, n: int) -> tuple[Verdict, str]:
     if width < n:  # no continuous map to fewer dimensions is one-to-one
-        text = f"Collapses: the max pool keeps {width} of {m} values, so inputs that differ only below a maximum "
-        return "collapse", text + "go to the same point."
+        return "collapse", (
+            f"Collapses: the max pool keeps {width} of {m} values, so inputs that differ only below a maximum go to "
+            "the same point."
+        )
     return "not certified", f"Not certified: a max pool of {m} values to {width}, from {n} dimensions, may glue points."
 
 
@@ -290,16 +353,19 @@ def _not_monotone(facts: _Facts, activation: str) -> tuple[Verdict, str]:
 
 def _without_matrix(kind: str, strictly_increasing: bool, width: int, inputs: int) -> Certificate:
     """What the widths alone prove: no continuous map to fewer dimensions is one-to-one (Borsuk and Ulam)."""
+    verdict: Verdict = "not certified"
+    text = f"Not certified: W ({width} x {inputs}) is too large to look at."
     if width < inputs:
-        text = f"Collapses: no continuous map from {inputs} to {width} dimensions is one-to-one; W itself was not looked at."
-        return Certificate("collapse", text, "proved", strictly_monotone=strictly_increasing)
-    if kind == "relu" and width < 2 * inputs:
-        text = f"Folds: of its {width} ReLUs at most {width // 2} are on far out in some direction, fewer than the {inputs} "
-        return Certificate(
-            "fold", text + "input dimensions, so an open region there is flattened.", "proved", strictly_monotone=False
+        verdict = "collapse"
+        text = f"Collapses: no continuous map from {inputs} to {width} dimensions is one-to-one; W was not looked at."
+    elif kind == "relu" and width < 2 * inputs:
+        verdict = "fold"
+        text = (
+            f"Folds: of its {width} ReLUs at most {width // 2} are on far out in some direction, fewer than the "
+            f"{inputs} input dimensions, so an open region there is flattened."
         )
-    text = f"Not certified: W ({width} x {inputs}) is too large, or not known."
-    return Certificate("not certified", text, "computed", strictly_monotone=strictly_increasing)
+    status: Status = "computed" if verdict == "not certified" else "proved"
+    return Certificate(verdict, text, status, strictly_monotone=strictly_increasing)
 
 
 def _named(activation: str) -> str:
