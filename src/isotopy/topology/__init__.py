@@ -1,1 +1,4 @@
-"""topology."""
+"""Finite spaces, filtrations and diagrams."""
+
+from . import triangulations as triangulations
+from .complex import SimplicialComplex as SimplicialComplex
