@@ -77,7 +77,7 @@ def all_layers(root, samples, baseline_samples, epochs):
 
 def random_layers(layers=100, width=100, points=1000, baseline_layers=3):
     generator = torch.Generator().manual_seed(0)
-    weights, biases = networks.ensembles.kaiming(width, width, count=layers, bias=True, generator=generator)
+    weights, biases = networks.ensembles.kaiming(width, width, samples=layers, bias=True, generator=generator)
     seed = 1
 
     def masked():
