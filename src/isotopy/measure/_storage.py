@@ -21,15 +21,15 @@ JSON, ARRAYS = "report.json", "arrays.npz"
 _DRAWN = ("picture", "labels", "classes", "margin", "polytopes", "ranks")
 
 
-def to_dict(inspection: Any) -> dict[str, Any]:
+def to_dict(inspection: object) -> dict[str, Any]:
     """JSON types only, no nan, no infinity."""
-    return {"format": FORMAT, "version": VERSION, **_plain(inspection, "", {})}
+    return {"format": FORMAT, "version": VERSION, **_entries(inspection, "", {})}
 
 
-def save(inspection: Any, directory: Path) -> None:
+def save(inspection: object, directory: Path) -> None:
     """Write both files beside their names first, then rename them."""
     arrays: dict[str, np.ndarray] = {}
-    document = {"format": FORMAT, "version": VERSION, **_plain(inspection, "", arrays)}
+    document = {"format": FORMAT, "version": VERSION, **_entries(inspection, "", arrays)}
     text = json.dumps(document, indent=1, allow_nan=False)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def save(inspection: Any, directory: Path) -> None:
         raise
 
 
-def load(directory: Path, builders: Mapping[str, type]) -> Any:
+def load(directory: Path, builders: Mapping[str, type]) -> object:
     """Rebuild the values; `builders` names the class of every nested object by its field."""
     for name in (JSON, ARRAYS):
         if not (directory / name).is_file():
@@ -69,10 +69,15 @@ def load(directory: Path, builders: Mapping[str, type]) -> Any:
         raise ValueError(f"{directory / ARRAYS} and {JSON} do not fit together ({error}); inspect again") from error
 
 
-def _plain(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        entries = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {name: _plain(entry, f"{path}/{name}".lstrip("/"), arrays) for name, entry in entries.items()}
+def _entries(value: object, path: str, arrays: dict[str, np.ndarray]) -> dict[str, object]:
+    assert dataclasses.is_dataclass(value)
+    entries = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return {name: _plain(entry, f"{path}/{name}".lstrip("/"), arrays) for name, entry in entries.items()}
+
+
+def _plain(value: object, path: str, arrays: dict[str, np.ndarray]) -> object:
+    if dataclasses.is_dataclass(value):
+        return _entries(value, path, arrays)
     if isinstance(value, np.ndarray):
         arrays[path] = value
         if path.rpartition("/")[2] in _DRAWN:
@@ -91,7 +96,9 @@ def _plain(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     return str(value)
 
 
-def _built(value: Any, path: str, name: str, arrays: Mapping[str, np.ndarray], builders: Mapping[str, type]) -> Any:
+def _built(
+    value: object, path: str, name: str, arrays: Mapping[str, np.ndarray], builders: Mapping[str, type]
+) -> object:
     if path in arrays:
         return arrays[path]
     if isinstance(value, list):

@@ -13,7 +13,6 @@ from ..networks.operators import Convolution, Dense, Operator, Selection, plain_
 from ._verified import Injectivity, injectivity
 from .inspection import Certificate, Status, Verdict
 
-
 _MOST_WORK = 6.4e10  # m n min(m, n); 4000 x 4000: about half a minute and 0.6 GB
 _GRAM = 2500  # beyond this side singular values come from the Gram matrix, with half the digits
 _DIRECTIONS = 512  # tried when looking for a direction in which too few ReLUs are on
