@@ -1,1 +1,5 @@
 """networks."""
+
+from .load import check_finite as check_finite
+from .load import load_model as load_model
+from .load import read_weights as read_weights
