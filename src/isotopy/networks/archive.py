@@ -15,6 +15,7 @@ import math
 import pickle
 import re
 import stat
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -89,6 +90,11 @@ def screened_archive(path: Path, *, limit: int) -> io.BytesIO:
     members = _members(path, limit=limit)
     kinds = {name: _kind(inner) for name, inner in _without_root(members).items()}
     pickled = _pickled_payloads(path, members, kinds)
+    if "model" not in kinds.values():
+        raise ValueError(
+            f"{path} must be an archive that torch.export.save wrote; it holds no model. "
+            "It is truncated, or of another format: copy or export it again."
+        )
     kept = io.BytesIO()
     with zipfile.ZipFile(kept, "w") as archive:
         for name, data in members.items():
@@ -247,7 +253,9 @@ def load_weights_only(data: bytes, source: str, *, limit: int) -> object:
             with zipfile.ZipFile(stream) as archive:
                 _check_directory(archive.infolist(), source, limit=limit, size=len(data))
         stream.seek(0)
-        return torch.load(stream, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of pickle protocols that it then refuses
+            return torch.load(stream, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
         if not data.startswith((b"PK", b"\x80")):
             raise ValueError(f"{source} is nothing that torch.save wrote.") from error
@@ -280,7 +288,7 @@ def _strings(value: _Json, key: str = "") -> Iterator[tuple[str, str]]:
     """Every string with the key it stands under; metadata is cut down, in place, to the path of the source module."""
     if isinstance(value, dict):
         for name, child in value.items():
-            yield "key", name
+            yield ("expr_str" if key == "range_constraints" else "key"), name
             if name == "metadata" and isinstance(child, dict):
                 value[name] = {
                     note: text for note, text in child.items() if note == "nn_module_stack" and isinstance(text, str)
