@@ -1,1 +1,7 @@
-"""topology."""
+"""Finite spaces, filtrations, persistence diagrams and exact homology."""
+
+from .diagram import Diagram as Diagram
+from .filtration import Filtration as Filtration
+from .filtration import grid as grid
+from .filtration import rips as rips
+from .persistence import persistence as persistence
