@@ -71,7 +71,7 @@ def by_layer(
         values = np.where(curve.values > 0, curve.values, np.nan) if log else curve.values
         if curve.low is not None and curve.high is not None:
             floor = np.where(curve.low > 0, curve.low, np.nan) if log else curve.low
-            ax.fill_between(x, floor, curve.high, color=look.color, alpha=0.14, linewidth=0, gid=f"band {curve.name}")
+            ax.fill_between(x, floor, curve.high, color=look.color, alpha=0.14, linewidth=0, gid="band")
         ax.plot(
             x,
             values,
@@ -102,7 +102,7 @@ def by_layer(
         whole = all(np.all(c.values[np.isfinite(c.values)] % 1 == 0) for c in curves)
         ax.yaxis.set_major_locator(MaxNLocator(4, integer=whole))
     _layer_axis(ax, layers, first)
-    _end_labels(ax, ends, first, percent=percent, log=log)
+    _end_labels(ax, ends, percent=percent, log=log)
     ax.set_ylabel(ylabel)
     return ax
 
@@ -187,6 +187,24 @@ def destructive(
     return ax
 
 
+def spread(name: str, samples: Sequence[Float[np.ndarray, " p"]], *, color: int = 0) -> Curve:
+    """Median and full range of positive samples at each layer, as a curve with a band.
+
+    Args:
+        name: Name of the curve.
+        samples: Per layer any number of values; those that are not positive and finite are left out.
+        color: Number of the color.
+
+    Returns:
+        The curve, nan where nothing is left.
+    """
+    rows = [own[np.isfinite(own) & (own > 0)] for own in samples]
+    middle, low, high = (
+        np.array([float(reduce(own)) if len(own) else np.nan for own in rows]) for reduce in (np.median, np.min, np.max)
+    )
+    return Curve(name, middle, low, high, color=color, dash=color)
+
+
 def singular_values(
     largest: Sequence[Float[np.ndarray, " p"]],
     smallest: Sequence[Float[np.ndarray, " p"]],
@@ -207,7 +225,7 @@ def singular_values(
     Returns:
         The axes.
     """
-    curves = [_spread("σ max", largest, 0), _spread("σ rank", smallest, 1)]
+    curves = [spread("σ max", largest, color=0), spread("σ rank", smallest, color=1)]
     return by_layer(curves, layers, log=True, first=first, ylabel="singular values", ax=ax)
 
 
@@ -233,14 +251,33 @@ def betti(
     Returns:
         The axes.
     """
-    bands = bands or {}
-    curves = []
+    from matplotlib.ticker import MaxNLocator
+
+    depth = len(layers)
+    ax = new_axes(float(np.clip(2.6 + 0.34 * depth, 3.6, 7.4)), 2.5) if ax is None else ax
+    x = np.arange(first, first + depth, dtype=float)
+    ends = []
     for index, (name, own) in enumerate(values.items()):
-        band = bands.get(name)
-        low, high = (None, None) if band is None else (band[:, 0].astype(float), band[:, 1].astype(float))
-        curves.append(Curve(name, own.astype(float), low, high, color=index, dash=index % 3))
-    subscript = str(degree).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-    return by_layer(curves, layers, first=first, bounds=(0, None), ylabel=f"b{subscript}", ax=ax)
+        look = class_style(index)
+        at = x + 0.13 * (index - (len(values) - 1) / 2)  # side by side: integers would hide each other
+        own = own.astype(np.float64)
+        if bands and name in bands:
+            low, high = bands[name].astype(np.float64).T
+            ax.vlines(at, low - 0.04, high + 0.04, color=look.color, alpha=0.3, linewidth=4, gid="band")
+        ax.plot(at, own, color=look.color, linewidth=0.9, alpha=0.6, zorder=2)
+        ax.plot(at, own, color=look.color, marker=look.marker, markersize=5, markeredgewidth=0, linestyle="none", zorder=3,
+                label=name)  # fmt: skip
+        shown = np.flatnonzero(np.isfinite(own))
+        if len(shown):
+            ends.append((float(own[shown[-1]]), int(shown[-1]), Curve(name, own, color=index)))
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(-0.15, low), max(high, 1.25))
+    dress(ax, grid="y", spines="b")
+    ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    _layer_axis(ax, layers, first)
+    _end_labels(ax, ends, percent=False, log=False)
+    ax.set_ylabel("b" + str(degree).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")))
+    return ax
 
 
 def histograms(
@@ -258,7 +295,7 @@ def histograms(
     Args:
         counts: Per layer a histogram, value to number of points; None where the quantity is not defined.
         layers: Names of the layers.
-        below: Values under this are hatched and drawn in the warning color (destructive ranks).
+        below: Values under this are drawn in the other color, left of a dashed line (destructive ranks).
         xlabel: What is counted.
         ax: Where to draw; by default a new figure with room for every row.
 
@@ -288,11 +325,9 @@ def histograms(
         heights *= 0.78 / heights.max()
         lost = at < below if below is not None else np.zeros(len(at), dtype=bool)
         width = max(0.86, span / 130)
-        for mask, look, hatch in ((~lost, class_style(1), None), (lost, class_style(0), "/////")):
-            bars = ax.bar(at[mask], -heights[mask], width=width, bottom=row, color=look.color, linewidth=0, alpha=0.9)
-            if hatch:
-                for bar in bars:
-                    bar.set_gid("destructive")
+        for mask, look, name in ((~lost, class_style(1), "kept"), (lost, class_style(0), "destructive")):
+            ax.bar(at[mask], -heights[mask], width=width, bottom=row, color=look.color, linewidth=0, alpha=0.9,
+                   label=f"{layers[row]} {name}")  # fmt: skip
         text = f"{mean:.0f}" if mean == round(mean) else f"{mean:.1f}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), fontsize=8, color=inks.ink, va="bottom", ha="left")
     if below is not None and low < below <= high + 1:
@@ -312,14 +347,6 @@ def histograms(
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
-def _spread(name: str, samples: Sequence[np.ndarray], color: int) -> Curve:
-    rows = [own[np.isfinite(own) & (own > 0)] for own in samples]
-    middle, low, high = (
-        np.array([float(reduce(own)) if len(own) else np.nan for own in rows]) for reduce in (np.median, np.min, np.max)
-    )
-    return Curve(name, middle, low, high, color=color, dash=color)
-
-
 def _layer_axis(ax: Axes, layers: Sequence[str], first: int) -> None:
     depth = len(layers)
     step = 1 if depth <= 16 else int(np.ceil(depth / 14))
@@ -336,7 +363,7 @@ def _layer_axis(ax: Axes, layers: Sequence[str], first: int) -> None:
     ax.set_xlabel("" if named else "layer")
 
 
-def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], first: int, *, percent: bool, log: bool) -> None:
+def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, percent: bool, log: bool) -> None:
     """Names at the ends of the lines, pushed apart so that none overlaps."""
     if not ends:
         return
@@ -361,9 +388,8 @@ def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], first: int, *, p
             break
     for (value, _, curve), y in zip(ends, at, strict=True):
         number = _percent(value) if percent else f"{value:.3g}"
-        text = ax.text(1.02, float(y), f"{_short(curve.name)}  {number}", transform=ax.transAxes, fontsize=8, va="center",
+        ax.text(1.02, float(y), f"{_short(curve.name)}  {number}", transform=ax.transAxes, fontsize=8, va="center",
                        ha="left", color=theme().ink)  # fmt: skip
-        text.set_gid(f"name {curve.name}")
         ax.plot([1.0], [float(y)], marker=class_style(curve.color).marker, color=class_style(curve.color).color, markersize=4,
                 markeredgewidth=0, transform=ax.transAxes, clip_on=False, linestyle="none")  # fmt: skip
 

@@ -28,6 +28,7 @@ def representation(
     classes: Sequence[str] = (),
     axes: Sequence[str] = (),
     size: float | None = None,
+    bare: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Scatter plot of a representation in one, two or three dimensions; a class is a color and a shape.
@@ -41,6 +42,7 @@ def representation(
         classes: Names of the classes.
         axes: Names of the coordinates.
         size: Diameter of a point in points of 1/72 inch; by default it falls with the number of points.
+        bare: Leave out ticks and names of coordinates, for thumbnails.
         ax: Where to draw; for `d` = 3 it must be three-dimensional. By default a new figure is made.
 
     Returns:
@@ -61,7 +63,7 @@ def representation(
     size = size if size is not None else float(np.clip(34.0 / max(n, 1) ** 0.33, 2.1, 6.0))
     raster = n > _RASTER_FROM
     if dimension == 1:
-        return _strip(ax, points[:, 0], groups, classes, axes, size, raster)
+        return _strip(ax, points[:, 0], groups, classes, axes, size, raster, bare)
     for label, members in groups:
         _scatter(ax, points[members], label, size, raster)
     _name_classes(ax, points, groups, classes)
@@ -69,10 +71,10 @@ def representation(
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
     if dimension == 3:
-        return _dress_3d(cast(Any, ax), points, names[2])
+        return _dress_3d(cast(Any, ax), points, names[2], bare)
     dress(ax)
     _square(ax, points)
-    return ax
+    return _undress(ax) if bare else ax
 
 
 def decision(
@@ -133,7 +135,7 @@ def polytopes(numbers: Int[np.ndarray, "h w"], extent: Extent, *, ax: Axes | Non
     colors = _map_coloring(local)[local]
     tint = np.zeros((*numbers.shape, 4))
     tint[..., :3] = (0.25, 0.42, 0.58)  # one hue at several strengths of ink: readable on both papers
-    tint[..., 3] = 0.06 + 0.085 * (colors % 5)
+    tint[..., 3] = 0.06 + 0.085 * (colors % 6)
     ax.imshow(tint, extent=extent, origin="lower", interpolation="nearest", aspect="auto")
     _walls(ax, local, extent, width=0.6)
     return _frame(ax, extent)
@@ -213,6 +215,7 @@ def _strip(
     axes: Sequence[str],
     size: float,
     raster: bool,
+    bare: bool,
 ) -> Axes:
     """One coordinate: a row per class, points spread within the row by the golden ratio (no randomness)."""
     for row, (label, members) in enumerate(groups):
@@ -228,6 +231,16 @@ def _strip(
     if len(values) and np.ptp(values) == 0:
         ax.set_xlim(values[0] - 1, values[0] + 1)
         _note(ax, "all points coincide" if len(values) > 1 else "one point")
+    return _undress(ax) if bare else ax
+
+
+def _undress(ax: Axes) -> Axes:
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_xlabel("")
+    ax.set_ylabel("")
     return ax
 
 
@@ -248,7 +261,7 @@ def _square(ax: Axes, points: np.ndarray) -> None:
     ax.locator_params(nbins=4)
 
 
-def _dress_3d(ax: Any, points: np.ndarray, third: str) -> Axes:  # noqa: ANN401  (Matplotlib's 3-D axes have no stubs)
+def _dress_3d(ax: Any, points: np.ndarray, third: str, bare: bool) -> Axes:  # noqa: ANN401  (Matplotlib's 3-D axes have no stubs)
     inks = theme()
     ax.set_zlabel(third)
     ax.set_proj_type("ortho")
@@ -257,9 +270,10 @@ def _dress_3d(ax: Any, points: np.ndarray, third: str) -> Axes:  # noqa: ANN401 
         axis.pane.set_visible(False)
         axis.line.set_color(inks.faint)
         axis.label.set_color(inks.muted)
-        axis.label.set_fontsize(8.5)
+        axis.label.set_fontsize(8)
+        axis.labelpad = -4
         axis.set_tick_params(colors=inks.muted, labelsize=7)
-        axis.set_tick_params(labelcolor=inks.muted, color=inks.faint)
+        axis.set_tick_params(labelcolor=inks.muted, color=inks.faint, pad=-2)
         axis.set_major_locator(_few_ticks())
         axis._axinfo["grid"].update(color=inks.faint, linewidth=0.5)
     if len(points):
@@ -272,7 +286,11 @@ def _dress_3d(ax: Any, points: np.ndarray, third: str) -> Axes:  # noqa: ANN401 
         ax.set_xlim(middle[0] - half, middle[0] + half)
         ax.set_ylim(middle[1] - half, middle[1] + half)
         ax.set_zlim(middle[2] - half, middle[2] + half)
-    ax.set_box_aspect((1, 1, 1))
+    if bare:
+        for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+            axis.set_ticklabels([])
+            axis.set_label_text("")
+    ax.set_box_aspect((1, 1, 1), zoom=1.12 if bare else 0.98)
     return cast("Axes", ax)
 
 
@@ -317,7 +335,8 @@ def _boundary(ax: Axes, classes: np.ndarray, margin: np.ndarray | None, extent: 
 
 def _walls(ax: Axes, regions: np.ndarray, extent: Extent, *, width: float) -> None:
     """Lines between pixels of different regions, drawn as one path of straight runs."""
-    from matplotlib.collections import LineCollection
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
 
     height, breadth = regions.shape
     dx, dy = (extent[1] - extent[0]) / breadth, (extent[3] - extent[2]) / height
@@ -328,10 +347,14 @@ def _walls(ax: Axes, regions: np.ndarray, extent: Extent, *, width: float) -> No
     for row, column, end in _runs(regions[1:] != regions[:-1]):
         y = extent[2] + (row + 1) * dy
         segments.append([(extent[0] + column * dx, y), (extent[0] + end * dx, y)])
-    walls = LineCollection(segments, colors=[theme().ink], linewidths=width, alpha=0.75, capstyle="projecting")
+    if not segments:
+        return
+    ends = np.asarray(segments).reshape(-1, 2)
+    codes = np.tile(np.array([Path.MOVETO, Path.LINETO], dtype=np.uint8), len(segments))
+    walls = PathPatch(Path(ends, codes), facecolor="none", edgecolor=theme().ink, linewidth=width, alpha=0.75)
+    walls.set_capstyle("projecting")
     walls.set_gid("walls")
-    walls.set_rasterized(len(segments) > 4000)
-    ax.add_collection(walls, autolim=False)
+    ax.add_artist(walls)  # add_patch would move the limits
 
 
 def _runs(mask: Bool[np.ndarray, "r c"]) -> Int[np.ndarray, "k 3"]:

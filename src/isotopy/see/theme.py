@@ -45,6 +45,10 @@ RAMP = ("#0c2340", "#174a7c", "#3f7cac", "#8db7d5", "#dfebf5")  # rank: dark is 
 
 _SANS = "ui-sans-serif, system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
 
+_HALO = f"paint-order:stroke;stroke:{LIGHT.paper};stroke-width:2.6;stroke-linejoin:round"
+
+_ROOT = f'style="stroke-linejoin:round;stroke-linecap:butt;font-family:{_SANS}"'
+
 _theme: ContextVar[Theme] = ContextVar("isotopy_theme", default=LIGHT)
 
 
@@ -206,17 +210,54 @@ def svg(ax: Axes | Figure, *, name: str = "figure", label: str = "", standalone:
         standalone: A file of its own, which carries both inks and follows the reader's color scheme.
 
     Returns:
-        One `<svg>` element, without XML declaration unless `standalone`.
+        One `<svg>` element, or the text of a file when `standalone`.
     """
+    found = drawing(ax, name=name)
+    return found.file() if standalone else found.inline(label)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture drawn once, to be put into a page and into a file."""
+
+    body: str  # what stands inside <svg>
+    box: str  # its viewBox
+    width: float  # CSS pixels
+    height: float
+
+    def inline(self, label: str = "") -> str:
+        """For an HTML page, in the inks of the page; `label` is the text equivalent."""
+        role = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+        body = self.body.replace("xlink:href=", "href=")
+        return f"<svg {self._size} {role} {_ROOT}>{body}</svg>"
+
+    def file(self) -> str:
+        """For a file of its own: it carries both inks and follows the color scheme of its reader."""
+        light, dark = ("".join(f"--{ink}:{color};" for ink, color in vars(inks).items()) for inks in (LIGHT, DARK))
+        sheet = f"<style>svg{{{light}}}@media (prefers-color-scheme:dark){{svg{{{dark}}}}}</style>"
+        spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+        return f'<?xml version="1.0" encoding="utf-8"?>\n<svg {spaces} {self._size} {_ROOT}>{sheet}{self.body}</svg>\n'
+
+    @property
+    def _size(self) -> str:
+        return f'viewBox="{self.box}" width="{self.width:.0f}" height="{self.height:.0f}"'
+
+
+def drawing(ax: Axes | Figure, *, name: str = "figure") -> Drawing:
+    """The picture as SVG, ready for pages and files; every id starts with `name`."""
     import matplotlib
 
-    buffer = StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        _figure(ax).savefig(buffer, format="svg", facecolor="none", dpi=144, metadata={"Date": None, "Creator": None})
+    figure, buffer = _figure(ax), StringIO()
+    with _letters_with_halo(figure), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", facecolor="none", dpi=144, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    text = text[text.index("<svg") :].strip()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    box = re.search(r'viewBox="([^"]*)"', text)
+    assert box is not None
+    start = text.index(">", text.index("<svg")) + 1
+    text = text[start : text.rindex("</svg>")]
+    # The style element would hold for the whole page; what it says moves to the <svg> itself.
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
+    text = re.sub(r'<g id="halo[^"]*"', rf'\g<0> style="{_HALO}"', text)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'(href=")#', rf"\1#{name}-", text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
@@ -224,18 +265,28 @@ def svg(ax: Axes | Figure, *, name: str = "figure", label: str = "", standalone:
         for ink, color in vars(inks).items():
             text = text.replace(color, f"var(--{ink}, {color})")
     # Matplotlib lists the fonts it measured with; the page has better ones of nearly the same width.
+    text = re.sub(r"font-family: 'DejaVu Sans'[^;\"]*; ", "", text)
     text = re.sub(r"'DejaVu Sans'[^;\"]*sans-serif", _SANS, text)
-    opening = re.sub(r' (width|height)="[^"]*"', "", text[: text.index(">")])
-    body = text[text.index(">") :]
-    width, height = _figure(ax).get_size_inches() * 96
-    if standalone:
-        light = "".join(f"--{ink}:{color};" for ink, color in vars(LIGHT).items())
-        dark = "".join(f"--{ink}:{color};" for ink, color in vars(DARK).items())
-        sheet = f"<style>svg{{{light}}}@media (prefers-color-scheme:dark){{svg{{{dark}}}}}</style>"
-        size = f'width="{width:.0f}" height="{height:.0f}"'
-        return f'<?xml version="1.0" encoding="utf-8"?>\n{opening} {size}>{sheet}{body[1:]}\n'
-    role = f' role="img" aria-label="{escape(label)}"' if label else ' aria-hidden="true"'
-    return f'{opening} width="{width:.0f}" height="{height:.0f}"{role}{body}'
+    text = re.sub(r"\n\s*", "\n", text).strip()
+    width, height = figure.get_size_inches() * 96
+    return Drawing(text, box.group(1), float(width), float(height))
+
+
+@contextlib.contextmanager
+def _letters_with_halo(figure: Figure) -> Iterator[None]:
+    """Matplotlib turns letters with path effects into outlines; for SVG mark them instead, and let the style do it."""
+    from matplotlib.text import Text
+
+    found = [(text, text.get_path_effects()) for text in figure.findobj(Text) if text.get_path_effects()]
+    for number, (text, _) in enumerate(found):
+        text.set_path_effects([])
+        text.set_gid(f"halo{number}")
+    try:
+        yield
+    finally:
+        for text, effects in found:
+            text.set_path_effects(effects)
+            text.set_gid(None)
 
 
 def _figure(ax: Axes | Figure) -> Figure:
