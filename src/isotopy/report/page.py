@@ -14,6 +14,8 @@ from isotopy.report import words
 from isotopy.report.pictures import Picture, chosen_layers, slug
 from isotopy.see.theme import class_style
 
+_DEEP = 10  # figures through more layers than this take the whole width
+
 STATUSES = (
     ("proved", "holds by exact arithmetic or by rigorous error bounds"),
     ("computed", "a floating-point result without such bounds"),
@@ -237,13 +239,14 @@ def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:
     by_name = {picture.name: picture for picture in pictures}
     pictured = [i.layers[k] for k in chosen_layers(i)]
     plane = [
-        (by_name[f"plane-{slug(layer)}-polytopes"], by_name[f"plane-{slug(layer)}-ranks"])
+        (layer, by_name[f"plane-{slug(layer)}-polytopes"], by_name[f"plane-{slug(layer)}-ranks"])
         for layer in pictured
         if f"plane-{slug(layer)}-ranks" in by_name
     ]
     highest = max([layer.rank.max for layer in i.layers if layer.rank] + [i.ambient_dimension, 1])
     return {
         "i": i,
+        "deep": len(i.layers) > _DEEP,
         "title": title(i),
         "facts": facts(i),
         "statuses": STATUSES,

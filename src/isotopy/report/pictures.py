@@ -107,39 +107,50 @@ def slug(layer: LayerInspection) -> str:
 # --- a layer --------------------------------------------------------------------------------------------------------
 
 
-def _layer_jobs(i: Inspection) -> Iterator[Job]:
+def thumbnails(i: Inspection) -> Iterator[Job]:
+    """The representations, small and bare, of the chosen layers."""
     labels, rows = _labels(i), _drawn(i)
     for position in chosen_layers(i):
         layer = i.layers[position]
-        where = f"layer {layer.index} ({layer.name})"
-        coordinates = ", ".join(layer.picture_axes)
-        points = layer.picture[rows]
-        kind = _representation_words(layer)
 
-        def thumbnail(points: np.ndarray = points, named: bool = position == 0) -> Any:  # noqa: ANN401
-            ax = see.new_axes(1.75, 1.75, projection="3d" if points.shape[1] == 3 else None)
+        def draw(points: np.ndarray = layer.picture[rows], named: bool = position == 0) -> Any:  # noqa: ANN401
+            ax = see.new_axes(1.9, 1.9, projection="3d" if points.shape[1] == 3 else None)
             size = float(np.clip(20.0 / max(len(points), 1) ** 0.33, 1.6, 4.5))
             return see.representation(points, labels, classes=i.classes if named else (), bare=True, size=size, ax=ax)
 
-        def large(points: np.ndarray = points, axes: tuple[str, ...] = layer.picture_axes) -> Any:  # noqa: ANN401
+        yield Job(f"{slug(layer)}-thumbnail", draw, _representation_alt(layer, len(rows)))
+
+
+def _layer_jobs(i: Inspection) -> Iterator[Job]:
+    labels, rows = _labels(i), _drawn(i)
+    yield from thumbnails(i)
+    for position in chosen_layers(i):
+        layer = i.layers[position]
+
+        def draw(points: np.ndarray = layer.picture[rows], axes: tuple[str, ...] = layer.picture_axes) -> Any:  # noqa: ANN401
             return see.representation(points, labels, classes=i.classes, axes=axes)
 
-        def bars(found: SampleTopology | None = layer.betti[0] if layer.betti else None) -> Any:  # noqa: ANN401
-            assert found is not None
-            return see.diagram(found.diagram, scale=found.scale)
-
-        alt = f"Representation at {where}: {words.count(len(points), 'point')} drawn by {coordinates or 'their coordinates'}."
-        yield Job(f"{slug(layer)}-thumbnail", thumbnail, alt)
-        yield Job(f"{slug(layer)}-representation", large, alt, kind)
+        yield Job(f"{slug(layer)}-representation", draw, _representation_alt(layer, len(rows)), _representation_words(layer))
         if layer.betti and any(len(own) for own in layer.betti[0].diagram.values()):
-            found = layer.betti[0]
-            alt = (
-                f"Persistence diagram of {words.count(found.landmarks, 'landmark')} at {where}: "
-                + "; ".join(f"H{degree} {words.count(len(own), 'class', 'classes')}" for degree, own in sorted(found.diagram.items()))
-                + "."
-            )
-            read = "no scale is stable" if found.scale is None else f"dashed: the scale {words.number(found.scale)} where b is read"
-            yield Job(f"{slug(layer)}-diagram", bars, alt, f"Persistence diagram, all data; {read}.")
+            yield _diagram_job(layer, layer.betti[0])
+
+
+def _diagram_job(layer: LayerInspection, found: SampleTopology) -> Job:
+    classes = "; ".join(
+        f"H{degree} {words.count(len(own), 'class', 'classes')}" for degree, own in sorted(found.diagram.items())
+    )
+    marked = "no scale is stable" if found.scale is None else f"dashed: the scale {words.number(found.scale)} where b is read"
+    return Job(
+        f"{slug(layer)}-diagram",
+        lambda: see.diagram(found.diagram, scale=found.scale),
+        f"Persistence diagram of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({layer.name}): {classes}.",
+        f"Persistence diagram, all data; {marked}.",
+    )
+
+
+def _representation_alt(layer: LayerInspection, n: int) -> str:
+    by = ", ".join(layer.picture_axes) or "their coordinates"
+    return f"Representation at layer {layer.index} ({layer.name}): {words.count(n, 'point')} drawn by {by}."
 
 
 def _representation_words(layer: LayerInspection) -> str:
@@ -276,14 +287,14 @@ def _plane_jobs(i: Inspection) -> Iterator[Job]:
             f"plane-{slug(layer)}-polytopes",
             lambda k=k: see.polytopes(plane.polytopes[k], plane.extent),  # type: ignore[misc]
             f"Polytopes of the plane up to layer {layer.index}: {cells} seen on the grid of pixels.",
-            f"{layer.index} · {layer.name}: {words.count(cells, 'polytope')} on the grid",
+            f"{words.count(cells, 'polytope')} on the grid",
         )
         found = sorted(np.unique(plane.ranks[k]).tolist())
         yield Job(
             f"plane-{slug(layer)}-ranks",
             lambda k=k: see.ranks(plane.ranks[k], plane.extent, highest=highest),  # type: ignore[misc]
             f"Ranks of the plane at layer {layer.index}: {', '.join(map(str, found))} occur.",
-            f"{layer.index} · {layer.name}: " + (f"rank {found[0]} everywhere" if len(found) == 1 else f"ranks {', '.join(map(str, found))}"),
+            f"rank {found[0]} everywhere" if len(found) == 1 else f"ranks {', '.join(map(str, found))}",
         )
 
 

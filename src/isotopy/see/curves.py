@@ -27,7 +27,7 @@ class Curve:
     values: Float[np.ndarray, " l"]
     low: Float[np.ndarray, " l"] | None = None
     high: Float[np.ndarray, " l"] | None = None
-    color: int = 0  # number of the color, as of a class
+    color: int | None = 0  # number of the color, as of a class; None is ink
     dash: int = 0  # 0 solid, 1 dashed, 2 dotted
 
 
@@ -62,7 +62,7 @@ def by_layer(
     from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
 
     depth = len(layers)
-    ax = new_axes(float(np.clip(2.6 + 0.34 * depth, 3.6, 7.4)), 2.5) if ax is None else ax
+    ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.5) if ax is None else ax
     x = np.arange(first, first + depth)
     ends = []
     for curve in curves:
@@ -91,8 +91,6 @@ def by_layer(
     if log:
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())
-    low, high = bounds
-    ax.set_ylim(low, high)
     if not log:
         _some_height(ax, bounds)
     dress(ax, grid="y", spines="b")
@@ -100,7 +98,7 @@ def by_layer(
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     elif not log:
         whole = all(np.all(c.values[np.isfinite(c.values)] % 1 == 0) for c in curves)
-        ax.yaxis.set_major_locator(MaxNLocator(4, integer=whole))
+        ax.yaxis.set_major_locator(MaxNLocator(4, integer=whole, steps=[1, 2, 5, 10]))
     _layer_axis(ax, layers, first)
     _end_labels(ax, ends, percent=percent, log=log)
     ax.set_ylabel(ylabel)
@@ -166,7 +164,7 @@ def destructive(
     from matplotlib.ticker import PercentFormatter
 
     depth = len(layers)
-    ax = new_axes(float(np.clip(2.6 + 0.34 * depth, 3.6, 7.4)), 2.2) if ax is None else ax
+    ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.2) if ax is None else ax
     x = np.arange(depth)
     wide = class_style(0)
     ax.bar(x, np.nan_to_num(share), width=0.72, color=wide.color, alpha=0.32, linewidth=0, label=f"rank < {m}")
@@ -241,7 +239,8 @@ def betti(
     """Betti number of one degree layer by layer, a curve per class, with the band of the subsamples.
 
     Args:
-        values: Per class the Betti number at each layer; nan where no scale was stable.
+        values: Per class the Betti number at each layer; nan where no scale was stable. The name "all" stands for all
+            classes together and is drawn in ink.
         layers: Names of the layers.
         bands: Per class the smallest and largest over the subsamples.
         degree: k of b_k, for the label.
@@ -254,26 +253,29 @@ def betti(
     from matplotlib.ticker import MaxNLocator
 
     depth = len(layers)
-    ax = new_axes(float(np.clip(2.6 + 0.34 * depth, 3.6, 7.4)), 2.5) if ax is None else ax
+    ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.5) if ax is None else ax
     x = np.arange(first, first + depth, dtype=float)
     ends = []
+    colors: list[int | None] = []
+    for name in values:
+        colors.append(None if name == "all" else sum(color is not None for color in colors))
     for index, (name, own) in enumerate(values.items()):
-        look = class_style(index)
+        look = class_style(colors[index])
         at = x + 0.13 * (index - (len(values) - 1) / 2)  # side by side: integers would hide each other
         own = own.astype(np.float64)
         if bands and name in bands:
             low, high = bands[name].astype(np.float64).T
             ax.vlines(at, low - 0.04, high + 0.04, color=look.color, alpha=0.3, linewidth=4, gid="band")
         ax.plot(at, own, color=look.color, linewidth=0.9, alpha=0.6, zorder=2)
-        ax.plot(at, own, color=look.color, marker=look.marker, markersize=5, markeredgewidth=0, linestyle="none", zorder=3,
-                label=name)  # fmt: skip
+        ax.plot(at, own, color=look.color, marker=look.marker, markersize=8 if look.marker == "*" else 5, markeredgewidth=0,
+                linestyle="none", zorder=3, label=name)  # fmt: skip
         shown = np.flatnonzero(np.isfinite(own))
         if len(shown):
-            ends.append((float(own[shown[-1]]), int(shown[-1]), Curve(name, own, color=index)))
+            ends.append((float(own[shown[-1]]), int(shown[-1]), Curve(name, own, color=colors[index])))
     low, high = ax.get_ylim()
     ax.set_ylim(min(-0.15, low), max(high, 1.25))
     dress(ax, grid="y", spines="b")
-    ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     _layer_axis(ax, layers, first)
     _end_labels(ax, ends, percent=False, log=False)
     ax.set_ylabel("b" + str(degree).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")))
@@ -312,7 +314,7 @@ def histograms(
     low, high = min(values, default=0), max(values, default=1)
     if below is not None:
         high = max(high, below)
-    low = 0 if low < 0.5 * high else low
+    low = 0 if low <= 0.5 * high else low
     span = max(high - low, 1)
     for row, own in enumerate(counts):
         ax.axhline(row, color=inks.faint, linewidth=0.7, zorder=0)
@@ -324,11 +326,11 @@ def histograms(
         mean = float((at * heights).sum() / heights.sum())
         heights *= 0.78 / heights.max()
         lost = at < below if below is not None else np.zeros(len(at), dtype=bool)
-        width = max(0.86, span / 130)
+        width = max(0.6 if span <= 12 else 0.86, span / 130)
         for mask, look, name in ((~lost, class_style(1), "kept"), (lost, class_style(0), "destructive")):
             ax.bar(at[mask], -heights[mask], width=width, bottom=row, color=look.color, linewidth=0, alpha=0.9,
                    label=f"{layers[row]} {name}")  # fmt: skip
-        text = f"{mean:.0f}" if mean == round(mean) else f"{mean:.1f}"
+        text = f"{mean:.0f}" if mean == round(mean) or mean >= 1000 else f"{mean:#.3g}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), fontsize=8, color=inks.ink, va="bottom", ha="left")
     if below is not None and low < below <= high + 1:
         ax.axvline(below - 0.5, color=inks.muted, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
@@ -390,17 +392,19 @@ def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, percent: bool
         number = _percent(value) if percent else f"{value:.3g}"
         ax.text(1.02, float(y), f"{_short(curve.name)}  {number}", transform=ax.transAxes, fontsize=8, va="center",
                        ha="left", color=theme().ink)  # fmt: skip
-        ax.plot([1.0], [float(y)], marker=class_style(curve.color).marker, color=class_style(curve.color).color, markersize=4,
-                markeredgewidth=0, transform=ax.transAxes, clip_on=False, linestyle="none")  # fmt: skip
+        ax.plot([1.0], [float(y)], marker=class_style(curve.color).marker, color=class_style(curve.color).color,
+                markersize=4 if curve.color is not None else 6.5, markeredgewidth=0, transform=ax.transAxes, clip_on=False, linestyle="none")  # fmt: skip
 
 
 def _some_height(ax: Axes, bounds: tuple[float | None, float | None]) -> None:
-    """A constant curve still gets an axis around it."""
+    """Room above the highest mark; a constant curve still gets an axis around it."""
     low, high = ax.get_ylim()
-    if bounds[1] is None and high - low < 1e-9:
-        ax.set_ylim(low, low + 1)
-    if bounds == (0, None) and high < 1.15:
-        ax.set_ylim(0, 1.15)
+    low = low if bounds[0] is None else bounds[0]
+    if bounds[1] is not None:
+        high = bounds[1]
+    else:
+        high = max(high, low + 1.15) if bounds[0] is not None or high - low < 1e-9 else high
+    ax.set_ylim(low, high)
 
 
 def _percent(value: float) -> str:

@@ -179,17 +179,19 @@ def _groups(n: int, labels: Int[np.ndarray, " n"] | None) -> list[tuple[int | No
 def _scatter(ax: Axes, points: np.ndarray, label: int | None, size: float, raster: bool) -> None:
     look = class_style(1 if label is None else label)
     many = len(points) > _RASTER_FROM
+    flat = {"depthshade": False} if points.shape[1] == 3 else {}  # fading hides a cloud that collapsed
     ax.scatter(
         *points.T,
         s=size**2,
         color=look.color,
         marker=look.marker,
         alpha=0.7 if many else 0.85,
-        linewidths=0.4 if look.edge else 0.0,
+        linewidths=min(0.5, 0.14 * size) if look.edge else 0.0,
         edgecolors=look.edge if look.edge else "none",
         rasterized=raster,
         label="points" if label is None else f"class {label}",
         gid="points" if label is None else f"class-{label}",
+        **flat,
     )
 
 

@@ -34,12 +34,11 @@ class Theme:
 LIGHT = Theme(ink="#1b2026", muted="#59626d", faint="#d3d9df", paper="#fefefe")
 DARK = Theme(ink="#e7eaee", muted="#9aa4af", faint="#343b43", paper="#14171a")
 
-# Okabe and Ito, in an order whose first four keep 3:1 on white and on #14171a; the others carry an outline.
+# Okabe and Ito, in an order whose first four keep 3:1 on white and on #14171a; the others carry a dark outline.
 _COLORS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#8a8f98")
 _MARKERS = ("o", "s", "^", "X", "D", "v", "P", "p")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.8)), (0, (1.2, 1.4)), (0, (6, 1.6, 1.2, 1.6)))
-_OUTLINED = frozenset({4, 5, 6})
-OUTLINE = "#2b3138"
+_OUTLINES = {4: "#8a5d00", 5: "#17628f", 6: "#7a7000"}  # dark tones of the pale hues
 
 RAMP = ("#0c2340", "#174a7c", "#3f7cac", "#8db7d5", "#dfebf5")  # rank: dark is low, pale is high
 
@@ -92,8 +91,8 @@ class ClassStyle:
     edge: str | None  # a dark outline where the fill is too pale for white paper
 
 
-def class_style(index: int) -> ClassStyle:
-    """Color *and* shape of class `index`; 64 combinations, the first eight differ in both.
+def class_style(index: int | None) -> ClassStyle:
+    """Color *and* shape of class `index`; 64 combinations, the first eight differ in both. None: all classes, in ink.
 
     Example:
         >>> class_style(0).color, class_style(0).marker
@@ -101,12 +100,14 @@ def class_style(index: int) -> ClassStyle:
         >>> class_style(8).color, class_style(8).marker     # the color comes again, the shape does not
         ('#D55E00', 's')
     """
+    if index is None:
+        return ClassStyle(theme().ink, "*", "-", None)
     color = index % len(_COLORS)
     return ClassStyle(
         color=_COLORS[color],
         marker=_MARKERS[(index + index // len(_COLORS)) % len(_MARKERS)],
         dash=_DASHES[index % len(_DASHES)],
-        edge=OUTLINE if color in _OUTLINED else None,
+        edge=_OUTLINES.get(color),
     )
 
 
@@ -249,7 +250,7 @@ def drawing(ax: Axes | Figure, *, name: str = "figure") -> Drawing:
 
     figure, buffer = _figure(ax), StringIO()
     with _letters_with_halo(figure), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", facecolor="none", dpi=144, metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format="svg", facecolor="none", dpi=160, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     box = re.search(r'viewBox="([^"]*)"', text)
     assert box is not None
