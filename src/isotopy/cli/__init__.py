@@ -49,22 +49,22 @@ Data = Annotated[
     str | None,
     typer.Option(
         help="An .npz (x, y or points, labels or x_test, y_test, ...), an .npy, an IDX folder, "
-        "or a name: digits, spirals, ...",
+        "or a name: digits, mnist, spirals, ...",
         show_default=False,
     ),
 ]
-Labels = Annotated[
-    str | None, typer.Option(help="Labels from elsewhere: an .npy or IDX file, or a key of the .npz.")
-]
+Labels = Annotated[str | None, typer.Option(help="Labels from elsewhere: an .npy, .npz or IDX file.")]
 Split = Annotated[str | None, typer.Option(help="Which part of the data: test or train.")]
 Dimension = Annotated[
     int | None,
-    typer.Option("--dimension", "-m", min=0, help="Dimension of the data: a lower rank counts as destructive. Default: ambient."),
+    typer.Option(
+        "--dimension", "-m", min=0, help="Dimension of the data: a lower rank counts as destructive. Default: ambient."
+    ),
 ]
 Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Largest number of points, drawn by --seed.")]
 Layers = Annotated[str | None, typer.Option(help="Layers to inspect, numbers or names, comma-separated. Default: all.")]
 Shape = Annotated[str | None, typer.Option(help="Shape of one sample, as the model takes it: 1x28x28.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of every random choice; printed in the report.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random choice; printed in the report.")]
 OnDevice = Annotated[Device, typer.Option(help="Where the network runs.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Load a .pt2 file unchecked. It may run any code.")]
 Memory = Annotated[str | None, typer.Option(help="Memory budget, such as 4GB. Default: half of what is free.")]
@@ -81,7 +81,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """See, measure and shape how neural networks change topology."""
 
@@ -100,7 +102,8 @@ def inspect(
     layers: Layers = None,
     shape: Shape = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the report. Default: isotopy-report (with --json: none).")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the report. Default: isotopy-report (with --json: none)."),
     ] = None,
     as_json: AsJson = False,
     seed: Seed = 0,
@@ -121,7 +124,20 @@ def inspect(
     if directory is not None:
         check_output(directory)
     request = Request(
-        model, data, weights, activations, labels, split, dimension, samples, layers, shape, seed, device.value, trust, memory
+        model,
+        data,
+        weights,
+        activations,
+        labels,
+        split,
+        dimension,
+        samples,
+        layers,
+        shape,
+        seed,
+        device.value,
+        trust,
+        memory,
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
         inspection = run(request, bars, notices)
@@ -185,7 +201,20 @@ def estimate(
     from isotopy.cli.inspecting import Request
 
     request = Request(
-        model, data, weights, activations, labels, split, dimension, samples, layers, shape, seed, device.value, trust, memory
+        model,
+        data,
+        weights,
+        activations,
+        labels,
+        split,
+        dimension,
+        samples,
+        layers,
+        shape,
+        seed,
+        device.value,
+        trust,
+        memory,
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
         found = estimated(request, bars, notices)
@@ -202,7 +231,9 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the three reports.")] = Path("isotopy-demo"),
     as_json: AsJson = False,
     seed: Seed = 0,
-    samples: Annotated[int, typer.Option("--samples", "-n", min=20, help="Digits to inspect, none seen in training.")] = 600,
+    samples: Annotated[
+        int, typer.Option("--samples", "-n", min=20, help="Digits to inspect, none seen in training.")
+    ] = 600,
     device: OnDevice = Device.auto,
 ) -> None:
     """Train an MLP on handwritten digits, inspect it before and after, and compare."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +24,7 @@ _EPOCHS = 40
 _BATCH = 64
 
 
-def demonstrate(
-    out: Path, *, seed: int, samples: int, device: str, bars: Bars, notices: list[str]
-) -> dict[str, Any]:
+def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, notices: list[str]) -> dict[str, Any]:
     """Train, inspect twice, write three reports.
 
     Args:
@@ -49,7 +48,7 @@ def demonstrate(
     assert digits.labels is not None
     if not 20 <= samples <= len(digits) // 2:
         raise ValueError(
-            f"samples must be from 20 to {len(digits) // 2}, so that as many digits are left to train on; got {samples}."
+            f"samples must be from 20 to {len(digits) // 2}: as many digits are left to train on; got {samples}."
         )
     order = torch.randperm(len(digits), generator=generator)
     seen, unseen = digits.take(order[samples:]), digits.take(order[:samples].sort().values)
@@ -101,7 +100,7 @@ def mlp(widths: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
         )
     """
     layers: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in itertools.pairwise(widths):
         linear = nn.Linear(before, after)
         with torch.no_grad():
             for parameter in linear.parameters():
@@ -115,9 +114,9 @@ def train(network: nn.Module, x: Tensor, labels: Tensor, *, generator: torch.Gen
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     advance = bars.of("training")
     for epoch in range(_EPOCHS):
-        for rows in torch.randperm(len(x), generator=generator).split(_BATCH):
+        for rows in torch.split(torch.randperm(len(x), generator=generator), _BATCH):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(network(x[rows]), labels[rows]).backward()
+            torch.autograd.backward(nn.functional.cross_entropy(network(x[rows]), labels[rows]))
             optimizer.step()
         advance(epoch + 1, _EPOCHS)
 

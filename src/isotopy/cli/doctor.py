@@ -9,8 +9,17 @@ import sys
 from typing import Any
 
 _PACKAGES = (
-    "torch", "numpy", "jaxtyping", "scipy", "scikit-learn", "matplotlib", "pillow", "typer", "rich", "jinja2", "safetensors"
-)  # fmt: skip
+    "torch",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "matplotlib",
+    "pillow",
+    "jinja2",
+    "rich",
+    "safetensors",
+    "typer",
+)
 
 
 def examine() -> dict[str, Any]:

@@ -129,7 +129,9 @@ def _model(request: Request) -> Model:
     )
 
 
-def traced_or_recorded(model: Model, data: Dataset, shape: str | None, bars: Bars, *, where: str) -> Network | Recordings:
+def traced_or_recorded(
+    model: Model, data: Dataset, shape: str | None, bars: Bars, *, where: str
+) -> Network | Recordings:
     """The traced network; where an operation has no exact description, the activations, and a notice saying so.
 
     Args:
@@ -146,8 +148,8 @@ def traced_or_recorded(model: Model, data: Dataset, shape: str | None, bars: Bar
         return networks.trace(model, x[:2])
     except UnsupportedModuleError as error:
         warnings.warn(
-            f"{error} The network is inspected from its recorded activations: ranks and codewords are left out, for it is "
-            "not known to be piecewise affine.",
+            f"{error} The network is inspected from its recorded activations: ranks and codewords are left out, "
+            "for it is not known to be piecewise affine.",
             stacklevel=2,
         )
     return networks.record(model, x, progress=bars.of("activations"))
@@ -180,8 +182,8 @@ def _as_taken(model: Model, data: Dataset, shape: str | None, where: str) -> Ten
     hint = f" Its first linear layer takes {first.in_features}." if first is not None else ""
     why = f" Running it failed: {failures[0]}." if failures else " It does not give one row per sample."
     raise ValueError(
-        f"data must fit the model: {data.name} has {'x'.join(map(str, data.sample_shape))} values per sample, and {where} "
-        f"does not take them.{hint}{why} Give --shape (such as 1x28x28) if the samples are of another shape."
+        f"data must fit the model: {data.name} has {'x'.join(map(str, data.sample_shape))} values per sample, and "
+        f"{where} does not take them.{hint}{why} Give --shape (such as 1x28x28) if the samples are of another shape."
     )
 
 
@@ -215,11 +217,11 @@ def _data(request: Request, samples: int | None) -> Dataset:
     from isotopy import datasets
 
     if request.data is None:
-        raise ValueError("inspect needs data to send through the model; give --data (a file, or a name such as digits).")
+        raise ValueError(
+            "inspect needs data to send through the model; give --data (a file, or a name such as digits)."
+        )
     generator = torch.Generator().manual_seed(request.seed)
-    return datasets.load(
-        request.data, split=request.split, labels=request.labels, samples=samples, generator=generator
-    )
+    return datasets.load(request.data, split=request.split, labels=request.labels, samples=samples, generator=generator)
 
 
 def _recorded_earlier(request: Request) -> tuple[Recordings, Dataset]:
@@ -280,7 +282,8 @@ def _chosen_layers(text: str | None, subject: Network | Recordings) -> list[int]
             chosen.append(int(word))
         else:
             raise ValueError(
-                f"layers must be numbers from 0 (the input) to {len(names)}, or names; {word!r} is none of {', '.join(names)}."
+                f"layers must be numbers from 0 (the input) to {len(names)}, or names; {word!r} is none of "
+                f"{', '.join(names)}."
             )
     return sorted(set(chosen))
 

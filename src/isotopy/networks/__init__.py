@@ -10,6 +10,7 @@ from .network import Layer as Layer
 from .network import Network as Network
 from .ranks import RankDecomposition as RankDecomposition
 from .ranks import rank_decomposition as rank_decomposition
+from .record import LABEL_KEYS as LABEL_KEYS
 from .record import load_activations as load_activations
 from .record import record as record
 from .trace import trace as trace
