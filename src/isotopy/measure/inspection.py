@@ -62,29 +62,29 @@ class SampleTopology:
     the Betti numbers stay the same on at least `agreement` of the subsamples. `betti` is None where no such interval exists.
     """
 
-    label: str                         # "all" or the class
-    sample: int                        # points of this class in the sample
+    label: str  # "all" or the class
+    sample: int  # points of this class in the sample
     landmarks: int
-    covering_radius: float             # farthest point from its landmark
-    betti: tuple[int, ...] | None      # (b0, b1), or None: not stable
-    band: tuple[tuple[int, int], ...] | None   # smallest and largest over the subsamples, per degree
+    covering_radius: float  # farthest point from its landmark
+    betti: tuple[int, ...] | None  # (b0, b1), or None: not stable
+    band: tuple[tuple[int, int], ...] | None  # smallest and largest over the subsamples, per degree
     scale: float | None
     subsamples: int
-    diagram: dict[int, np.ndarray] = field(repr=False)   # degree -> (k, 2) birth, death of the landmarks
-    null: str = "no null"              # nulls come with a later release; until then the status is *observed, no null*
+    diagram: dict[int, np.ndarray] = field(repr=False)  # degree -> (k, 2) birth, death of the landmarks
+    null: str = "no null"  # nulls come with a later release; until then the status is *observed, no null*
 
 
 @dataclass(frozen=True)
 class Stretch:
     """Singular values of the Jacobian of the network up to a layer, at stated points of the sample."""
 
-    points: tuple[int, ...]            # row numbers in the sample
-    sigma_max: np.ndarray = field(repr=False)      # (points,) largest singular value
-    sigma_rank: np.ndarray = field(repr=False)     # (points,) smallest nonzero one; nan where the rank is 0
-    numeric_rank: np.ndarray = field(repr=False)   # (points,) singular values above 1e-3 of the largest
-    largest: float = 0.0               # max of sigma_max
-    smallest: float | None = None      # min of sigma_rank over points of positive rank
-    ratio: float | None = None         # largest of sigma_max / sigma_rank
+    points: tuple[int, ...]  # row numbers in the sample
+    sigma_max: np.ndarray = field(repr=False)  # (points,) largest singular value
+    sigma_rank: np.ndarray = field(repr=False)  # (points,) smallest nonzero one; nan where the rank is 0
+    numeric_rank: np.ndarray = field(repr=False)  # (points,) singular values above 1e-3 of the largest
+    largest: float = 0.0  # max of sigma_max
+    smallest: float | None = None  # min of sigma_rank over points of positive rank
+    ratio: float | None = None  # largest of sigma_max / sigma_rank
 
 
 @dataclass(frozen=True)
@@ -95,23 +95,23 @@ class LayerInspection:
     name: str
     kind: str
     width: int
-    active: int | None                 # neurons that are on for at least one point
+    active: int | None  # neurons that are on for at least one point
     rank: Distribution | None
-    proved_share: float | None         # share of points whose rank is proved
+    proved_share: float | None  # share of points whose rank is proved
     ambiguous_share: float | None
     codeword_size: Distribution | None
-    polytopes: int | None              # distinct (J_1, ..., J_K) visited
-    patterns: int | None               # distinct J_K visited
-    destructive_share: float | None    # rank < m
-    low_share: float | None            # rank < intrinsic dimension of the input sample
+    polytopes: int | None  # distinct (J_1, ..., J_K) visited
+    patterns: int | None  # distinct J_K visited
+    destructive_share: float | None  # rank < m
+    low_share: float | None  # rank < intrinsic dimension of the input sample
     certificate: Certificate
     betti: tuple[SampleTopology, ...]  # "all" first, then one per class
     stretch: Stretch | None
-    intrinsic_dimension: dict[str, float | None]   # {"twonn": , "mle": }
+    intrinsic_dimension: dict[str, float | None]  # {"twonn": , "mle": }
     linear_accuracy: float | None
     knn_accuracy: float | None
-    picture: np.ndarray = field(repr=False)        # (n, 1..3) coordinates to draw
-    picture_axes: tuple[str, ...] = ()             # "neuron 1", ... or "PC 1 (62 %)", ...
+    picture: np.ndarray = field(repr=False)  # (n, 1..3) coordinates to draw
+    picture_axes: tuple[str, ...] = ()  # "neuron 1", ... or "PC 1 (62 %)", ...
     why: str = ""
 
 
@@ -119,11 +119,11 @@ class LayerInspection:
 class Plane:
     """What a network with two inputs does to the plane, on a square grid of pixels (row 0 is the lowest y)."""
 
-    extent: tuple[float, float, float, float]      # left, right, bottom, top
-    classes: np.ndarray = field(repr=False)        # (h, w) predicted class
-    margin: np.ndarray = field(repr=False)         # (h, w) signed: zero on the decision boundary between the top two classes
-    polytopes: np.ndarray = field(repr=False)      # (layers, h, w) polytope number
-    ranks: np.ndarray = field(repr=False)          # (layers, h, w)
+    extent: tuple[float, float, float, float]  # left, right, bottom, top
+    classes: np.ndarray = field(repr=False)  # (h, w) predicted class
+    margin: np.ndarray = field(repr=False)  # (h, w) signed: zero on the decision boundary between the top two classes
+    polytopes: np.ndarray = field(repr=False)  # (layers, h, w) polytope number
+    ranks: np.ndarray = field(repr=False)  # (layers, h, w)
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,15 @@ class Inspection:
     sentences: tuple[Sentence, ...]
     samples: int
     ambient_dimension: int
-    m: int                                         # dimension below which a rank counts as destructive
+    m: int  # dimension below which a rank counts as destructive
     m_given: bool
-    classes: tuple[str, ...]                       # names of the classes, () without labels
+    classes: tuple[str, ...]  # names of the classes, () without labels
     labels: np.ndarray | None = field(repr=False)  # (n,) index into classes
-    accuracy: float | None                         # of the network itself, where its output is one value per class
+    accuracy: float | None  # of the network itself, where its output is one value per class
     plane: Plane | None = field(repr=False)
-    settings: dict[str, Any] = field(default_factory=dict)   # seed, versions, tolerances, time per part, source of model and data
+    settings: dict[str, Any] = field(
+        default_factory=dict
+    )  # seed, versions, tolerances, time per part, source of model and data
 
     def to_dict(self) -> dict[str, Any]:
         """Every number as JSON types: what report.json holds."""
