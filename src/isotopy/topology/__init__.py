@@ -1,5 +1,7 @@
 """Finite spaces, filtrations, persistence diagrams and exact homology."""
 
+from . import triangulations as triangulations
+from .complex import SimplicialComplex as SimplicialComplex
 from .diagram import Diagram as Diagram
 from .filtration import Filtration as Filtration
 from .filtration import grid as grid
