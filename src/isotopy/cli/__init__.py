@@ -71,12 +71,13 @@ Memory = Annotated[str | None, typer.Option(help="Memory budget, such as 4GB. De
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         from isotopy import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+    return asked
 
 
 @app.callback()

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +54,7 @@ def estimated(request: Request, bars: Bars, notices: list[str]) -> dict[str, Any
     advance = bars.of("trial runs")
     size = min(n, _FIRST)
     while True:
-        trials.append(_trial(prepared, size, request, notices))
+        trials.append(_trial(prepared, size, request))
         advance(size, n)
         if size == n or trials[-1].seconds > _PATIENCE:
             break
@@ -117,7 +118,7 @@ def continued(trials: list[Trial], n: int) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def _trial(prepared: Prepared, size: int, request: Request, notices: list[str]) -> Trial:
+def _trial(prepared: Prepared, size: int, request: Request) -> Trial:
     """Inspect `size` points, evenly spread over the sample."""
     n = len(prepared.data)
     rows = torch.arange(size) * n // size
@@ -129,8 +130,9 @@ def _trial(prepared: Prepared, size: int, request: Request, notices: list[str]) 
         prepared.settings,
     )
     started = time.perf_counter()
-    with Bars() as silent:
-        inspected(part, request, silent, notices)
+    with Bars() as silent, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what small samples cannot show is no news here
+        inspected(part, request, silent, [])
     return Trial(size, time.perf_counter() - started, _peak())
 
 
