@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -26,41 +27,44 @@ namespace isotopy {
 
 namespace rank_detail {
 
-// row -= factor * pivot over GF(3), for every row; an entry is 1 where `ones` has a bit, 2 where `twos` has one.
-ISOTOPY_CLONES inline void eliminate3(std::uint64_t* rows, std::size_t count, std::size_t stride, const std::uint64_t* pivot,
-                                      std::size_t start, std::size_t words, std::size_t word, unsigned bit, bool pivot_is_two) {
+// 512 entries of GF(3): bit i of `ones` says that entry i is 1, bit i of `twos` that it is 2.
+using Lanes = std::uint64_t __attribute__((vector_size(64)));
+struct alignas(64) Block {
+    Lanes ones, twos;
+};
+
+// row -= factor * pivot over GF(3) for every row below, with the factor that clears one entry.
+ISOTOPY_CLONES inline void eliminate3(Block* rows, std::size_t count, std::size_t blocks, const Block* pivot, std::size_t start,
+                                      std::size_t word, unsigned bit, bool pivot_is_two) {
     for (std::size_t r = 0; r < count; ++r) {
-        std::uint64_t* ones = rows + r * stride;
-        std::uint64_t* twos = ones + words;
-        const bool one = (ones[word] >> bit) & 1u, two = (twos[word] >> bit) & 1u;
-        if (!one && !two) continue;
-        // subtract pivot if the entries agree, add it if they differ (1 - 1 = 0, 2 + 1 = 0)
-        const bool subtract = two == pivot_is_two;
-        const std::uint64_t* b1 = subtract ? pivot + words : pivot;
-        const std::uint64_t* b2 = subtract ? pivot : pivot + words;
-        for (std::size_t w = start; w < words; ++w) {
-            const std::uint64_t a1 = ones[w], a2 = twos[w];
-            const std::uint64_t t = (a1 | b2[w]) ^ (a2 | b1[w]);
-            ones[w] = (a2 | b2[w]) ^ t;
-            twos[w] = (a1 | b1[w]) ^ t;
+        Block* row = rows + r * blocks;
+        const std::uint64_t one = (row[start].ones[word] >> bit) & 1u, two = (row[start].twos[word] >> bit) & 1u;
+        // equal entries are subtracted (1 - 1 = 0), different ones added (2 + 1 = 0); by masks, as the choice is random
+        const std::uint64_t same = pivot_is_two ? two : one, other = pivot_is_two ? one : two;
+        const Lanes subtract = Lanes{} - same, add = Lanes{} - other;
+        for (std::size_t b = start; b < blocks; ++b) {
+            const Lanes b1 = (pivot[b].twos & subtract) | (pivot[b].ones & add);
+            const Lanes b2 = (pivot[b].ones & subtract) | (pivot[b].twos & add);
+            const Lanes t = (row[b].ones | b2) ^ (row[b].twos | b1);
+            const Lanes first = (row[b].twos | b2) ^ t;
+            row[b].twos = (row[b].ones | b1) ^ t;
+            row[b].ones = first;
         }
     }
 }
 
-// sum[w] over GF(3) of one table row per group.
-ISOTOPY_CLONES inline void add_table_rows3(std::uint64_t* sum, const std::uint64_t* table, const std::uint32_t* picks,
-                                           std::size_t groups, std::size_t words) {
-    std::uint64_t* ones = sum;
-    std::uint64_t* twos = sum + words;
-    for (std::size_t g = 0; g < groups; ++g) {
-        const std::uint64_t* b1 = table + picks[g] * 2 * words;
-        const std::uint64_t* b2 = b1 + words;
-        for (std::size_t w = 0; w < words; ++w) {
-            const std::uint64_t a1 = ones[w], a2 = twos[w];
-            const std::uint64_t t = (a1 | b2[w]) ^ (a2 | b1[w]);
-            ones[w] = (a2 | b2[w]) ^ t;
-            twos[w] = (a1 | b1[w]) ^ t;
+// sum += one table row per group, over GF(3).
+ISOTOPY_CLONES inline void add_table_rows3(Block* sum, const Block* table, const std::uint32_t* picks, std::size_t groups, std::size_t blocks) {
+    for (std::size_t b = 0; b < blocks; ++b) {
+        Lanes ones = sum[b].ones, twos = sum[b].twos;
+        for (std::size_t g = 0; g < groups; ++g) {
+            const Block& term = table[picks[g] * blocks + b];
+            const Lanes t = (ones | term.twos) ^ (twos | term.ones);
+            const Lanes first = (twos | term.twos) ^ t;
+            twos = (ones | term.ones) ^ t;
+            ones = first;
         }
+        sum[b].ones = ones, sum[b].twos = twos;
     }
 }
 
@@ -76,6 +80,12 @@ ISOTOPY_CLONES inline void add_multiple(double* row, const double* source, doubl
 
 }  // namespace rank_detail
 
+// Room for tables, kept between layers.
+struct Scratch {
+    std::vector<rank_detail::Block> table;
+    std::vector<std::uint32_t> picks;
+};
+
 // Rows over GF(3), in two bit planes.
 class Rows3 {
 public:
@@ -83,64 +93,63 @@ public:
 
     Rows3(std::size_t count, std::size_t width, std::uint32_t) { reset(count, width); }
     void reset(std::size_t count, std::size_t width) {
-        count_ = count, width_ = width, words_ = (width + 511) / 512 * 8;
-        data_.assign(count * 2 * words_, 0);
+        count_ = count, width_ = width, blocks_ = (width + 511) / 512;
+        data_.assign(count * blocks_, Block{});
     }
     std::size_t count() const { return count_; }
     std::size_t width() const { return width_; }
 
     // Row r gets the entries source[columns[c]].
     void gather(std::size_t r, const Entry* source, const std::uint32_t* columns, std::size_t count) {
-        std::uint64_t* ones = data_.data() + r * 2 * words_;
-        std::uint64_t* twos = ones + words_;
+        constexpr std::uint64_t low_bits = 0x0101010101010101u, collect = 0x0102040810204080u;
         for (std::size_t begin = 0; begin < count; begin += 64) {
+            Entry picked[64] = {};
             const std::size_t end = std::min<std::size_t>(64, count - begin);
+            for (std::size_t c = 0; c < end; ++c) picked[c] = source[columns[begin + c]];
             std::uint64_t first = 0, second = 0;
-            for (std::size_t b = 0; b < end; ++b) {
-                const std::uint64_t value = source[columns[begin + b]];
-                first |= (value & 1u) << b;
-                second |= (value >> 1) << b;
+            for (std::size_t byte = 0; byte < 8; ++byte) {  // the multiplication gathers one bit of each of eight bytes
+                std::uint64_t eight = 0;
+                for (std::size_t c = 8; c-- > 0;) eight = (eight << 8) | picked[8 * byte + c];
+                first |= ((eight & low_bits) * collect >> 56) << (8 * byte);
+                second |= ((eight >> 1 & low_bits) * collect >> 56) << (8 * byte);
             }
-            ones[begin / 64] = first, twos[begin / 64] = second;
+            Block& block = data_[r * blocks_ + begin / 512];
+            block.ones[begin / 64 % 8] = first, block.twos[begin / 64 % 8] = second;
         }
     }
     void set(std::size_t r, std::size_t c, Entry value) {
-        std::uint64_t* ones = data_.data() + r * 2 * words_;
-        if (value & 1u) ones[c / 64] |= std::uint64_t{1} << (c % 64);
-        if (value >> 1) ones[words_ + c / 64] |= std::uint64_t{1} << (c % 64);
+        Block& block = data_[r * blocks_ + c / 512];
+        if (value & 1u) block.ones[c / 64 % 8] |= std::uint64_t{1} << (c % 64);
+        if (value >> 1) block.twos[c / 64 % 8] |= std::uint64_t{1} << (c % 64);
     }
     Entry get(std::size_t r, std::size_t c) const {
-        const std::uint64_t* ones = data_.data() + r * 2 * words_;
-        const std::uint64_t one = (ones[c / 64] >> (c % 64)) & 1u, two = (ones[words_ + c / 64] >> (c % 64)) & 1u;
+        const Block& block = data_[r * blocks_ + c / 512];
+        const std::uint64_t one = (block.ones[c / 64 % 8] >> (c % 64)) & 1u, two = (block.twos[c / 64 % 8] >> (c % 64)) & 1u;
         return static_cast<Entry>(one | (two << 1));
     }
 
     // this = coefficients * right, where row i has coefficients weights(i)[columns[j]] and right has one row per j.
     // Method of the four Russians: all 81 combinations of four rows are tabled.
     template <class Weights>
-    void product(const Weights& weights, const std::uint32_t* columns, const Rows3& right, std::vector<std::uint64_t>& table) {
-        const std::size_t groups = (right.count_ + 3) / 4, stride = 2 * words_;
-        table.assign(groups * 81 * stride, 0);
+    void product(const Weights& weights, const std::uint32_t* columns, const Rows3& right, Scratch& scratch) {
+        const std::size_t groups = (right.count_ + 3) / 4;
+        std::vector<Block>& table = scratch.table;
+        table.assign(groups * 81 * blocks_, Block{});
         for (std::size_t g = 0; g < groups; ++g) {
             std::size_t filled = 1;
-            for (std::size_t j = 4 * g; j < std::min(right.count_, 4 * g + 4); ++j) {
-                const std::uint64_t* source = right.data_.data() + j * 2 * right.words_;
+            for (std::size_t j = 4 * g; j < std::min(right.count_, 4 * g + 4); ++j, filled *= 3)
                 for (std::size_t factor = 1; factor < 3; ++factor)
-                    for (std::size_t old = 0; old < filled; ++old) {
-                        std::uint64_t* to = table.data() + (g * 81 + factor * filled + old) * stride;
-                        const std::uint64_t* from = table.data() + (g * 81 + old) * stride;
-                        for (std::size_t w = 0; w < words_; ++w) {
-                            const std::uint64_t a1 = from[w], a2 = from[words_ + w];
-                            const std::uint64_t b1 = source[factor == 1 ? w : right.words_ + w];
-                            const std::uint64_t b2 = source[factor == 1 ? right.words_ + w : w];
-                            const std::uint64_t t = (a1 | b2) ^ (a2 | b1);
-                            to[w] = (a2 | b2) ^ t, to[words_ + w] = (a1 | b1) ^ t;
+                    for (std::size_t old = 0; old < filled; ++old)
+                        for (std::size_t b = 0; b < blocks_; ++b) {
+                            const Block& from = table[(g * 81 + old) * blocks_ + b];
+                            const Block& source = right.data_[j * right.blocks_ + b];
+                            const Lanes b1 = factor == 1 ? source.ones : source.twos, b2 = factor == 1 ? source.twos : source.ones;
+                            const Lanes t = (from.ones | b2) ^ (from.twos | b1);
+                            table[(g * 81 + factor * filled + old) * blocks_ + b] = {(from.twos | b2) ^ t, (from.ones | b1) ^ t};
                         }
-                    }
-                filled *= 3;
-            }
         }
-        std::vector<std::uint32_t> picks(groups);
+        std::vector<std::uint32_t>& picks = scratch.picks;
+        picks.resize(groups);
         for (std::size_t i = 0; i < count_; ++i) {
             const Entry* row = weights(i);
             for (std::size_t g = 0; g < groups; ++g) {
@@ -148,40 +157,36 @@ public:
                 for (std::size_t j = 4 * g; j < std::min(right.count_, 4 * g + 4); ++j, power *= 3) pick += power * row[columns[j]];
                 picks[g] = static_cast<std::uint32_t>(g * 81) + pick;
             }
-            rank_detail::add_table_rows3(data_.data() + i * stride, table.data(), picks.data(), groups, words_);
+            rank_detail::add_table_rows3(&data_[i * blocks_], table.data(), picks.data(), groups, blocks_);
         }
     }
 
+    // Row r gets the first entries of a row that may be longer.
     void copy_row(std::size_t r, const Rows3& other, std::size_t from) {
-        const std::uint64_t* source = other.data_.data() + from * 2 * other.words_;
-        std::uint64_t* to = data_.data() + r * 2 * words_;
-        for (std::size_t w = 0; w < words_; ++w) to[w] = source[w], to[words_ + w] = source[other.words_ + w];
-        const std::size_t rest = width_ % 64, last = width_ / 64;
-        for (std::size_t w = last; w < words_; ++w) {
-            const std::uint64_t kept = w == last && rest ? (std::uint64_t{1} << rest) - 1 : 0;
-            to[w] &= kept, to[words_ + w] &= kept;
-        }
+        std::copy_n(&other.data_[from * other.blocks_], blocks_, &data_[r * blocks_]);
     }
     void scale(std::size_t r, Entry factor) {
-        std::uint64_t* ones = data_.data() + r * 2 * words_;
-        if (factor == 2) std::swap_ranges(ones, ones + words_, ones + words_);
-        if (factor == 0) std::fill(ones, ones + 2 * words_, 0);
+        for (std::size_t b = 0; b < blocks_; ++b) {
+            Block& block = data_[r * blocks_ + b];
+            if (factor == 2) std::swap(block.ones, block.twos);
+            if (factor == 0) block = Block{};
+        }
     }
 
     // Rank by elimination in place; pivot columns in the order found. Stops at `enough`.
     std::size_t eliminate(std::size_t enough, std::vector<std::uint32_t>& pivots, const Stop& stop) {
         pivots.clear();
-        const std::size_t stride = 2 * words_;
         for (std::size_t r = 0; r < count_ && pivots.size() < enough; ++r) {
             if (r % 64 == 0) stop.check();
-            const std::uint64_t* pivot = data_.data() + r * stride;
+            const Block* pivot = &data_[r * blocks_];
             std::size_t word = 0;
-            while (word < words_ && (pivot[word] | pivot[words_ + word]) == 0) ++word;
-            if (word == words_) continue;
-            const unsigned bit = static_cast<unsigned>(__builtin_ctzll(pivot[word] | pivot[words_ + word]));
+            while (word < 8 * blocks_ && (pivot[word / 8].ones[word % 8] | pivot[word / 8].twos[word % 8]) == 0) ++word;
+            if (word == 8 * blocks_) continue;
+            const std::uint64_t two = pivot[word / 8].twos[word % 8];
+            const auto bit = static_cast<unsigned>(std::countr_zero(pivot[word / 8].ones[word % 8] | two));
             pivots.push_back(static_cast<std::uint32_t>(word * 64 + bit));
-            const bool two = (pivot[words_ + word] >> bit) & 1u;
-            rank_detail::eliminate3(data_.data() + (r + 1) * stride, count_ - r - 1, stride, pivot, word / 8 * 8, words_, word, bit, two);
+            if (r + 1 < count_)
+                rank_detail::eliminate3(&data_[(r + 1) * blocks_], count_ - r - 1, blocks_, pivot, word / 8, word % 8, bit, (two >> bit) & 1u);
         }
         return pivots.size();
     }
@@ -189,8 +194,11 @@ public:
     static Entry entry(std::uint32_t residue) { return static_cast<Entry>(residue); }
 
 private:
-    std::size_t count_ = 0, width_ = 0, words_ = 0;
-    std::vector<std::uint64_t> data_;
+    using Block = rank_detail::Block;
+    using Lanes = rank_detail::Lanes;
+
+    std::size_t count_ = 0, width_ = 0, blocks_ = 0;
+    std::vector<Block> data_;
 };
 
 // Rows over GF(p), p < 2^20, in doubles.
@@ -213,7 +221,7 @@ public:
     Entry get(std::size_t r, std::size_t c) const { return data_[r * width_ + c]; }
 
     template <class Weights>
-    void product(const Weights& weights, const std::uint32_t* columns, const RowsP& right, std::vector<std::uint64_t>&) {
+    void product(const Weights& weights, const std::uint32_t* columns, const RowsP& right, Scratch&) {
         for (std::size_t i = 0; i < count_; ++i) {
             const Entry* row = weights(i);
             for (std::size_t j = 0; j < right.count_; ++j)
@@ -305,7 +313,7 @@ public:
         Rows basis(0, 0, prime_), test(0, 0, prime_), image(0, 0, prime_);
         std::vector<std::uint32_t> alive(inputs_), rows, pivots, unit;
         for (std::size_t i = 0; i < inputs_; ++i) alive[i] = static_cast<std::uint32_t>(i);
-        std::vector<std::uint64_t> table;
+        Scratch scratch;
 
         for (std::size_t k = 0; k < layers_.size(); ++k) {
             stop.check();
@@ -319,11 +327,11 @@ public:
             const std::size_t enough = std::min(height, width);
             // A few rows and columns more than the rank can be are enough almost always; all of them decide.
             const std::size_t some_rows = std::min(height, enough + spare), some_columns = std::min(width, enough + spare);
-            assemble(layer, full, alive, rows, basis, some_rows, some_columns, test, table);
+            assemble(layer, full, alive, rows, basis, some_rows, some_columns, test, scratch);
             std::size_t rank = test.eliminate(enough, pivots, stop);
             const bool whole = some_rows == height && some_columns == width;
             if (rank < enough && !whole) {
-                assemble(layer, full, alive, rows, basis, height, width, test, table);
+                assemble(layer, full, alive, rows, basis, height, width, test, scratch);
                 rank = test.eliminate(enough, pivots, stop);
             }
             result[k] = static_cast<std::int32_t>(rank);
@@ -335,7 +343,7 @@ public:
                     pivots.resize(width);
                     for (std::size_t c = 0; c < width; ++c) pivots[c] = static_cast<std::uint32_t>(c);
                 }
-                assemble(layer, full, alive, rows, basis, height, width, image, table);
+                assemble(layer, full, alive, rows, basis, height, width, image, scratch);
                 if (pivots.size() < width) {
                     test.reset(height, pivots.size());
                     for (std::size_t r = 0; r < height; ++r)
@@ -369,7 +377,7 @@ private:
 
     // test = W[rows, alive] (full) or W[rows, alive] * basis, cut to the given number of rows and columns.
     void assemble(const Layer& layer, bool full, const std::vector<std::uint32_t>& alive, const std::vector<std::uint32_t>& rows,
-                  const Rows& basis, std::size_t height, std::size_t width, Rows& test, std::vector<std::uint64_t>& table) const {
+                  const Rows& basis, std::size_t height, std::size_t width, Rows& test, Scratch& scratch) const {
         test.reset(height, width);
         const auto row_of = [&](std::size_t i) { return rows[i * rows.size() / std::max<std::size_t>(height, 1)]; };
         if (layer.weights.empty()) {
@@ -388,7 +396,7 @@ private:
             for (std::size_t c = 0; c < width; ++c) columns[c] = alive[c * alive.size() / width];
             for (std::size_t i = 0; i < height; ++i) test.gather(i, weights(i), columns.data(), width);
         } else {
-            test.product(weights, alive.data(), basis, table);
+            test.product(weights, alive.data(), basis, scratch);
         }
     }
 

@@ -1,5 +1,6 @@
 """Torch modules as piecewise affine maps: codewords, ranks, polytopes."""
 
+from . import ensembles as ensembles
 from .codewords import codewords as codewords
 from .jacobians import affine_map as affine_map
 from .jacobians import jacobian_singular_values as jacobian_singular_values

@@ -379,6 +379,8 @@ def _admits(net: Network, prime: int) -> bool:
 
 def _layer_residues(layer: Layer, prime: int) -> np.ndarray:
     """Matrix of a layer with one source modulo a prime, `(rows, columns)` uint32."""
+    if len(layer.steps) == 1 and isinstance(dense := layer.steps[0].operator, Dense) and dense.lead == 1:
+        return residues(dense.weight, prime).numpy().astype(np.uint32)
     identity = torch.eye(layer.source_widths[0], dtype=torch.float64, device=layer.device)
     with torch.no_grad(), plain_convolutions():
         columns = layer.affine({layer.sources[0]: identity}, lambda operator, x: operator.modular(prime, *x))

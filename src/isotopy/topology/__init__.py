@@ -1,4 +1,4 @@
-"""Finite spaces, filtrations, persistence diagrams and exact homology."""
+"""Finite spaces, filtrations and persistence diagrams."""
 
 from . import triangulations as triangulations
 from .complex import SimplicialComplex as SimplicialComplex
