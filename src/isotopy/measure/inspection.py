@@ -52,6 +52,8 @@ class Certificate:
     sigma_min: float | None = None
     determinant_sign: int | None = None
     strictly_monotone: bool | None = None
+    sigma_error: float | None = None   # of sigma_max and sigma_min, as computed
+    sigma_lower: float | None = None   # proved: no singular value of W is smaller
 
 
 @dataclass(frozen=True)
