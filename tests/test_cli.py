@@ -308,7 +308,7 @@ MISTAKES = {
     "shape of another size": (None, (*NET, *DATA, "--shape", "3x4"), "shape must hold 2 values"),
     "memory": (None, (*NET, *DATA, "--memory", "lots"), "memory must be a size such as 4GB"),
     "budget": (None, (*NET, *DATA, "--memory", "100"), "memory"),
-    "no samples": (None, (*NET, *DATA, "--samples", "0"), "0 is not in the range"),
+    "no samples": (None, (*NET, *DATA, "--samples", "0"), "--samples"),
     "no such option": (None, (*NET, *DATA, "--sample", "9"), "No such option"),
     "folder is a file": (None, (*NET, *DATA, "--out", "net.py"), "net.py is a file"),
     "folder below a file": (None, (*NET, *DATA, "--out", "net.py/report"), "write"),
@@ -385,21 +385,30 @@ SLOW = HEADER + (
 )
 
 
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
-def test_interruption_exits_with_130_and_leaves_nothing(kill, place):
+def test_interruption_exits_with_130_and_leaves_nothing(place):
     (place / "net.py").write_text(SLOW)
     before = contents(place)
     command = [*PROGRAM, "inspect", "--model", "net.py:Slow", "--data", "data.npz", "--out", "deep/report"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
         assert process.stderr.readline() == "running\n"
-        process.send_signal(kill)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
     assert err == "Interrupted; nothing was written.\n"
     assert contents(place) == before
+
+
+def test_polite_kill_ends_like_an_interruption(place):
+    (place / "net.py").write_text(
+        SLOW.replace("time.sleep(60)", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    )
+    handler, before = signal.getsignal(signal.SIGTERM), contents(place)
+    result = invoke("inspect", "--model", "net.py:Slow", *DATA, "--out", "report")
+    assert result.exit_code == 130
+    assert contents(place) == before
+    assert signal.getsignal(signal.SIGTERM) == handler
 
 
 def test_interruption_while_the_report_is_written_leaves_the_earlier_one(place, monkeypatch):
@@ -448,12 +457,15 @@ def test_quick_work_shows_no_progress(monkeypatch):
     assert sys.stderr.getvalue() == ""
 
 
-def test_reader_that_goes_away_is_no_error(place):
+def test_reader_that_goes_away_is_no_error():
+    code = (
+        "from isotopy.cli import doctor, main; "
+        "doctor.examine = lambda: {'ok': True, 'long': 'x' * 1000000}; import sys; sys.argv[1:] = ['doctor', '--json']; main()"
+    )
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(
-        [*PROGRAM, "doctor"], stdout=write, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, check=False
-    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, stdout=write, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -147,8 +147,9 @@ def traced_or_recorded(
     try:
         return networks.trace(model, x[:2])
     except UnsupportedModuleError as error:
+        what = str(error).partition("\n")[0]  # torch.fx appends where it was
         warnings.warn(
-            f"{error} The network is inspected from its recorded activations: ranks and codewords are left out, "
+            f"{what} The network is inspected from its recorded activations: ranks and codewords are left out, "
             "for it is not known to be piecewise affine.",
             stacklevel=2,
         )

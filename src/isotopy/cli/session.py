@@ -162,6 +162,12 @@ def check_output(directory: Path) -> None:
     try:
         with contextlib.suppress(Enough), replaced(directory):
             raise Enough
+    except (PermissionError, FileExistsError):
+        raise  # these say themselves what to do
+    except OSError as error:
+        raise PermissionError(
+            f"out must lie where this user may write; got {directory} ({error.strerror}). Choose another folder."
+        ) from error
     finally:
         for parent in missing:
             with contextlib.suppress(OSError):
