@@ -460,7 +460,8 @@ def test_quick_work_shows_no_progress(monkeypatch):
 def test_reader_that_goes_away_is_no_error():
     code = (
         "from isotopy.cli import doctor, main; "
-        "doctor.examine = lambda: {'ok': True, 'long': 'x' * 1000000}; import sys; sys.argv[1:] = ['doctor', '--json']; main()"
+        "doctor.examine = lambda: {'ok': True, 'long': 'x' * 1000000}; "
+        "import sys; sys.argv[1:] = ['doctor', '--json']; main()"
     )
     read, write = os.pipe()
     os.close(read)

@@ -227,6 +227,20 @@ def test_harmless_archive_computes_what_the_module_does(members, tmp_path):
         program.module()(torch.ones(5, 4))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
+def test_what_a_gpu_machine_exported_loads_without_gpu(members, tmp_path):
+    moved = {
+        name: data.replace(b'"type": "cpu", "index": null', b'"type": "cuda", "index": 0') if "json" in name else data
+        for name, data in members.items()
+    }
+    assert moved != members
+    x = torch.randn(6, 4)
+    program = load_model(write(tmp_path / "model.pt2", moved))
+    torch.testing.assert_close(program.module()(x), plain()(x), rtol=0, atol=0)
+    with pytest.raises(ValueError, match=r"could not be read by torch"):  # as torch alone does
+        load_model(tmp_path / "model.pt2", trust=True)
+
+
 class Rich(nn.Module):
     def __init__(self):
         super().__init__()

@@ -81,7 +81,8 @@ def screened_archive(path: Path, *, limit: int) -> io.BytesIO:
         limit: Largest sum of the declared sizes of the members, in bytes.
 
     Returns:
-        Archive for `torch.export.load`. Its pickles are written here, from values read with `weights_only=True`.
+        Archive for `torch.export.load`, all on the CPU. Its pickles are written here, from values read with
+        `weights_only=True`.
 
     Raises:
         UnsafeFileError: A member could run code, or its name leaves the archive. Nothing of it was executed.
@@ -110,6 +111,8 @@ def screened_archive(path: Path, *, limit: int) -> io.BytesIO:
                 data = _rewritten_pickle(data, f"{path}: {name}", limit=limit)
             elif kind == "model":
                 data = _screened_model(data, f"{path}: {name}")
+            elif kind == "config":
+                data = json.dumps(_on_cpu(_json(data, f"{path}: {name}"))).encode()
             archive.writestr(name, data)
     kept.seek(0)
     return kept
@@ -281,7 +284,16 @@ def _screened_model(data: bytes, source: str) -> bytes:
             _check_string(key, text, source)
     except RecursionError as error:
         raise ValueError(f"{source} is nested too deeply for a model.") from error
-    return json.dumps(model).encode()
+    return json.dumps(_on_cpu(model)).encode()
+
+
+def _on_cpu(value: _Json) -> _Json:
+    """Every device becomes the CPU, so that what a GPU machine exported loads on any machine; it is moved later."""
+    if isinstance(value, dict):
+        if value.keys() == {"type", "index"} and isinstance(value["type"], str):
+            return {"type": "cpu", "index": None}
+        return {name: _on_cpu(child) for name, child in value.items()}
+    return [_on_cpu(child) for child in value] if isinstance(value, list) else value
 
 
 def _strings(value: _Json, key: str = "") -> Iterator[tuple[str, str]]:
