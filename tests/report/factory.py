@@ -106,7 +106,10 @@ def inspection(
                 certificate=_certificate(k, recorded),
                 betti=_betti(a, labels, classes, k),
                 stretch=_stretch(rng, k, n) if traced else None,
-                intrinsic_dimension={"twonn": 1.93 - 0.1 * k if n > 3 else None, "mle": 2.04 - 0.12 * k if n > 3 else None},
+                intrinsic_dimension={
+                    "twonn": 1.93 - 0.1 * k if n > 3 else None,
+                    "mle": 2.04 - 0.12 * k if n > 3 else None,
+                },
                 linear_accuracy=0.62 + 0.36 * k / max(depth, 1) if classes and n > 3 else None,
                 knn_accuracy=0.93 + 0.05 * k / max(depth, 1) if classes and n > 3 else None,
                 picture=picture,
@@ -228,7 +231,9 @@ def _stretch(rng, k, n):
     top = np.exp(rng.normal(0.5 * k, 0.4, len(points)))
     low = np.exp(rng.normal(-0.8 * k, 0.6, len(points)))
     low = np.minimum(low, top)
-    return Stretch(points, top, low, np.full(len(points), 2), float(top.max()), float(low.min()), float((top / low).max()))
+    return Stretch(
+        points, top, low, np.full(len(points), 2), float(top.max()), float(low.min()), float((top / low).max())
+    )
 
 
 def _plane(weights, size=120):
@@ -238,9 +243,13 @@ def _plane(weights, size=120):
     acts, words = _forward(pixels, weights)
     out = acts[-1] if acts[-1].shape[1] > 1 else np.column_stack([-acts[-1][:, 0], acts[-1][:, 0]])
     ranks = _ranks(words, weights, 2).reshape(-1, size, size)
-    stack = [np.unique(np.concatenate(words[: k + 1], axis=1), axis=0, return_inverse=True)[1] for k in range(len(weights))]
+    stack = [
+        np.unique(np.concatenate(words[: k + 1], axis=1), axis=0, return_inverse=True)[1] for k in range(len(weights))
+    ]
     numbers = np.stack([own.reshape(size, size) for own in stack])
     top = np.sort(out, axis=1)
     sign = np.where(out.argmax(axis=1) == 0, 1.0, -1.0)
     margin = (top[:, -1] - top[:, -2]) * sign
-    return Plane((-1.1, 1.1, -1.1, 1.1), out.argmax(axis=1).reshape(size, size), margin.reshape(size, size), numbers, ranks)
+    return Plane(
+        (-1.1, 1.1, -1.1, 1.1), out.argmax(axis=1).reshape(size, size), margin.reshape(size, size), numbers, ranks
+    )

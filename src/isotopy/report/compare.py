@@ -88,7 +88,9 @@ def compare(
     folders = (Path(first), Path(second))
     for name, folder in zip(("first", "second"), folders, strict=True):
         if not (folder / "report.json").is_file():
-            raise FileNotFoundError(f"{name} must be the folder of a report; {folder} has no report.json. Write one with report.write.")
+            raise FileNotFoundError(
+                f"{name} must be the folder of a report; {folder} has no report.json. Write one with report.write."
+            )
     a, b = (Inspection.load(folder) for folder in folders)
     names = _names(*folders)
     with replaced(out) as folder:
@@ -103,7 +105,12 @@ def compare(
 
 def sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> list[Sentence]:
     """What changed most, in plain sentences; each no stronger than the weaker of its two sides."""
-    found = [*_accuracy_sentences(a, b), *_rank_sentences(a, b, names), *_betti_sentences(a, b), *_stretch_sentences(a, b)]
+    found = [
+        *_accuracy_sentences(a, b),
+        *_rank_sentences(a, b, names),
+        *_betti_sentences(a, b),
+        *_stretch_sentences(a, b),
+    ]
     if not found:
         return [Sentence("The two inspections agree in every number that is compared here.", "computed")]
     return found
@@ -111,7 +118,9 @@ def sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> list[Sent
 
 def _accuracy_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
     if a.accuracy is not None and b.accuracy is not None and a.accuracy != b.accuracy:
-        yield Sentence(f"Accuracy of the network: {_arrow(words.share(a.accuracy), words.share(b.accuracy))}.", "observed")
+        yield Sentence(
+            f"Accuracy of the network: {_arrow(words.share(a.accuracy), words.share(b.accuracy))}.", "observed"
+        )
     for get, name in (
         (lambda layer: layer.linear_accuracy, "A linear probe"),
         (lambda layer: layer.knn_accuracy, "Nearest neighbors"),
@@ -120,7 +129,9 @@ def _accuracy_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
         if best is not None and abs(get(best[1]) - get(best[0])) >= 0.02:
             old, new = get(best[0]), get(best[1])
             yield Sentence(
-                f"{name} on {_called(*best)}: {_arrow(words.share(old), words.share(new))} right.", "observed", best[1].index
+                f"{name} on {_called(*best)}: {_arrow(words.share(old), words.share(new))} right.",
+                "observed",
+                best[1].index,
             )
 
 
@@ -140,11 +151,17 @@ def _rank_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Ite
         ]
         known = [layer for i in (a, b) for layer in i.layers if layer.rank]
         proved = all(layer.proved_share == 1.0 for layer in known)
-        yield Sentence(f"Points of rank below m = {a.m} first occur {said[0]}, {said[1]}.", "proved" if proved else "computed")
+        yield Sentence(
+            f"Points of rank below m = {a.m} first occur {said[0]}, {said[1]}.", "proved" if proved else "computed"
+        )
     best = _largest(a, b, lambda layer: layer.destructive_share)
     if best is not None:
         old, new = (words.share(layer.destructive_share) for layer in best)
-        yield Sentence(f"The destructive share changes most at {_called(*best)}: {_arrow(old, new)}.", _weaker(*best), best[1].index)
+        yield Sentence(
+            f"The destructive share changes most at {_called(*best)}: {_arrow(old, new)}.",
+            _weaker(*best),
+            best[1].index,
+        )
 
 
 def _betti_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
@@ -219,16 +236,17 @@ def _jobs(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[pict
     layers = [layer.name for layer in (a if len(a.layers) >= len(b.layers) else b).layers]
     for quantity in QUANTITIES[1:]:
         both = [_padded(pictures.values(i, quantity.get), len(layers)) for i in (a, b)]
-        if not all(np.isfinite(own).any() for own in both):
+        if not all(np.isfinite(own).any() for own in both) or np.array_equal(*both, equal_nan=True):
             continue
 
         def overlay(both: list[np.ndarray] = both, quantity: Quantity = quantity) -> Any:  # noqa: ANN401
             curves = [see.Curve(names[0], both[0], color=1, dash=1), see.Curve(names[1], both[1], color=0)]
-            bounds = (0.0, 1.02) if quantity.percent else ((None, None) if quantity.log else (0.0, None))
-            return see.by_layer(curves, layers, percent=quantity.percent, log=quantity.log, bounds=bounds)
+            low = float(np.floor(10 * np.nanmin(both)) / 10) if quantity.percent else 0.0
+            bounds = (low, 1.02) if quantity.percent else (0.0, None)
+            return see.by_layer(curves, layers, shares=quantity.percent, log=quantity.log, bounds=bounds)
 
         alt = f"{quantity.name} by layer in {names[0]} and in {names[1]}; the numbers stand in the table."
-        yield pictures.Job(f"curve-{quantity.key.replace('_', '-')}", overlay, alt, f"{quantity.name}. {quantity.meaning}")
+        yield pictures.Job(f"curve-{quantity.key.replace('_', '-')}", overlay, alt, quantity.meaning)
 
 
 def _padded(values: np.ndarray, length: int) -> np.ndarray:
@@ -246,7 +264,11 @@ def _context(
     by_name = {picture.name: picture for picture in drawn}
     depth = max(len(a.layers), len(b.layers))
     rows = [(_at(a, k), _at(b, k)) for k in range(depth)]
-    shown = [quantity for quantity in QUANTITIES if any(quantity.get(layer) is not None for pair in rows for layer in pair if layer)]
+    shown = [
+        quantity
+        for quantity in QUANTITIES
+        if any(quantity.get(layer) is not None for pair in rows for layer in pair if layer)
+    ]
     return {
         "title": f"{names[0]} → {names[1]}",
         "names": names,
@@ -263,7 +285,9 @@ def _context(
         "rows": [
             {
                 "pair": pair,
-                "cells": [(quantity.text(pair[0]), quantity.text(pair[1]), quantity.change(*pair)) for quantity in shown],
+                "cells": [
+                    (quantity.text(pair[0]), quantity.text(pair[1]), quantity.change(*pair)) for quantity in shown
+                ],
             }
             for pair in rows
         ],
@@ -297,7 +321,9 @@ def _betti_rows(rows: list[Any]) -> list[dict[str, Any]]:
     for label in labels:
         cells = []
         for one, other in rows:
-            old, new = (words.betti(found.betti) if (found := _betti_of(layer, label)) else words.NONE for layer in (one, other))
+            old, new = (
+                words.betti(found.betti) if (found := _betti_of(layer, label)) else words.NONE for layer in (one, other)
+            )
             cells.append((old if old == new else _arrow(old, new), old != new))
         table.append({"label": "all data" if label == "all" else label, "cells": cells})
     return table
@@ -310,9 +336,13 @@ def _betti_of(layer: LayerInspection | None, label: str) -> SampleTopology | Non
 def _notes(a: Inspection, b: Inspection) -> list[str]:
     found = []
     if len(a.layers) != len(b.layers):
-        found.append(f"The networks have {len(a.layers) - 1} and {len(b.layers) - 1} layers; layers of one number stand together.")
+        found.append(
+            f"The networks have {len(a.layers) - 1} and {len(b.layers) - 1} layers; layers of one number stand together."
+        )
     if a.samples != b.samples:
-        found.append(f"The samples have {a.samples} and {b.samples} points; shares and Betti numbers depend on the sample.")
+        found.append(
+            f"The samples have {a.samples} and {b.samples} points; shares and Betti numbers depend on the sample."
+        )
     if a.ambient_dimension != b.ambient_dimension:
         found.append(f"The inputs have {a.ambient_dimension} and {b.ambient_dimension} dimensions.")
     if a.m != b.m:
@@ -332,7 +362,10 @@ def _numbers(a: Inspection, b: Inspection, names: tuple[str, str], found: list[S
             both = old is not None and new is not None
             entry[quantity.key] = {"first": old, "second": new, "difference": new - old if both else None}  # type: ignore[operator]
         entry["betti"] = {
-            found_one.label: {"first": found_one.betti, "second": own.betti if (own := _betti_of(other, found_one.label)) else None}
+            found_one.label: {
+                "first": found_one.betti,
+                "second": own.betti if (own := _betti_of(other, found_one.label)) else None,
+            }
             for found_one in (one.betti if one else ())
         }
         layers.append(entry)

@@ -130,21 +130,34 @@ def _layer_jobs(i: Inspection) -> Iterator[Job]:
         def draw(points: np.ndarray = layer.picture[rows], axes: tuple[str, ...] = layer.picture_axes) -> Any:  # noqa: ANN401
             return see.representation(points, labels, classes=i.classes, axes=axes)
 
-        yield Job(f"{slug(layer)}-representation", draw, _representation_alt(layer, len(rows)), _representation_words(layer))
+        yield Job(
+            f"{slug(layer)}-representation", draw, _representation_alt(layer, len(rows)), _representation_words(layer)
+        )
         if layer.betti and any(len(own) for own in layer.betti[0].diagram.values()):
-            yield _diagram_job(layer, layer.betti[0])
+            yield from _homology_jobs(layer, layer.betti[0])
 
 
-def _diagram_job(layer: LayerInspection, found: SampleTopology) -> Job:
+def _homology_jobs(layer: LayerInspection, found: SampleTopology) -> Iterator[Job]:
     classes = "; ".join(
         f"H{degree} {words.count(len(own), 'class', 'classes')}" for degree, own in sorted(found.diagram.items())
     )
-    marked = "no scale is stable" if found.scale is None else f"dashed: the scale {words.number(found.scale)} where b is read"
-    return Job(
+    marked = (
+        "no scale is stable"
+        if found.scale is None
+        else f"dashed: the scale {words.number(found.scale)} where b is read"
+    )
+    where = f"of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({layer.name}): {classes}."
+    yield Job(
         f"{slug(layer)}-diagram",
         lambda: see.diagram(found.diagram, scale=found.scale),
-        f"Persistence diagram of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({layer.name}): {classes}.",
+        f"Persistence diagram {where}",
         f"Persistence diagram, all data; {marked}.",
+    )
+    yield Job(
+        f"{slug(layer)}-barcode",
+        lambda: see.barcode(found.diagram, most=24),
+        f"Barcode {where}",
+        "The same as a barcode, longest first; an arrow never ends.",
     )
 
 
@@ -157,7 +170,11 @@ def _representation_words(layer: LayerInspection) -> str:
     if layer.picture_axes and layer.picture_axes[0].startswith("PC"):
         return f"The {layer.width} neurons, projected on principal components (share of the variance in brackets)."
     if layer.picture.shape[1] == layer.width:
-        return "The neurons as they are, nothing projected." if layer.width > 1 else "The one neuron; rows only separate the classes."
+        return (
+            "The neurons as they are, nothing projected."
+            if layer.width > 1
+            else "The one neuron; rows only separate the classes."
+        )
     return f"{layer.picture.shape[1]} of {words.count(layer.width, 'neuron')}."
 
 
@@ -171,15 +188,20 @@ def _theme_jobs(i: Inspection) -> Iterator[Job]:
         yield Job(
             "ranks",
             lambda: see.histograms(_histograms(inner, "rank"), [layer.name for layer in inner], below=i.m),
-            "Histogram of the ranks at each layer. " + _listed(inner, lambda layer: layer.rank and f"mean {words.number(layer.rank.mean)}"),
+            "Histogram of the ranks at each layer. "
+            + _listed(inner, lambda layer: layer.rank and f"mean {words.number(layer.rank.mean)}"),
             f"Ranks of the affine maps, a row per layer; vermilion: rank below m = {i.m}.",
         )
         yield Job(
             "destructive",
             lambda: see.destructive(
-                values(i, lambda layer: layer.destructive_share), names, low=values(i, lambda layer: layer.low_share), m=i.m
+                values(i, lambda layer: layer.destructive_share),
+                names,
+                low=values(i, lambda layer: layer.low_share),
+                m=i.m,
             ),
-            f"Share of points with rank below {i.m}, by layer. " + _listed(inner, lambda layer: words.share(layer.destructive_share)),
+            f"Share of points with rank below {i.m}, by layer. "
+            + _listed(inner, lambda layer: words.share(layer.destructive_share)),
             f"Share of points of rank below m = {i.m}; the narrow bar inside: below the intrinsic dimension of the input sample.",
         )
     if any(layer.codeword_size for layer in inner):
@@ -209,7 +231,10 @@ def _theme_jobs(i: Inspection) -> Iterator[Job]:
             "accuracy",
             lambda: see.accuracy(linear, knn, names, network=i.accuracy, chance=largest_class(i)),
             "Accuracy of a linear probe and of nearest neighbors at each layer. "
-            + _listed(list(i.layers), lambda layer: f"{words.share(layer.linear_accuracy)} and {words.share(layer.knn_accuracy)}"),
+            + _listed(
+                list(i.layers),
+                lambda layer: f"{words.share(layer.linear_accuracy)} and {words.share(layer.knn_accuracy)}",
+            ),
             "How well the classes separate at each layer, by a linear probe and by nearest neighbors.",
         )
     twonn, mle = (values(i, lambda layer, key=key: layer.intrinsic_dimension.get(key)) for key in ("twonn", "mle"))  # type: ignore[misc]

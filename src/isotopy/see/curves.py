@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Num
 
+from isotopy.see.labels import percent, short
 from isotopy.see.theme import class_style, dress, halo, new_axes, theme
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def by_layer(
     *,
     ylabel: str = "",
     log: bool = False,
-    percent: bool = False,
-    bounds: tuple[float | None, float | None] = (None, None),
+    shares: bool = False,
+    bounds: tuple[float | int | None, float | int | None] = (None, None),
     first: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
@@ -51,7 +52,7 @@ def by_layer(
         layers: Names of the layers, from layer `first` on.
         ylabel: Label of the vertical axis.
         log: Logarithmic vertical axis; values that are not positive leave gaps.
-        percent: Values are shares, printed in percent.
+        shares: Values are shares, printed in percent.
         bounds: Ends of the vertical axis; None is free.
         first: Number of the first layer.
         ax: Where to draw; by default a new figure as wide as the layers need.
@@ -59,7 +60,7 @@ def by_layer(
     Returns:
         The axes.
     """
-    from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
     depth = len(layers)
     ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.5) if ax is None else ax
@@ -91,16 +92,20 @@ def by_layer(
     if log:
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())
+        lowest, highest = ax.get_ylim()
+        if highest < 100 * lowest:  # powers of ten alone would leave one tick
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if not log:
         _some_height(ax, bounds)
     dress(ax, grid="y", spines="b")
-    if percent:
+    if shares:
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     elif not log:
         whole = all(np.all(c.values[np.isfinite(c.values)] % 1 == 0) for c in curves)
         ax.yaxis.set_major_locator(MaxNLocator(4, integer=whole, steps=[1, 2, 5, 10]))
     _layer_axis(ax, layers, first)
-    _end_labels(ax, ends, percent=percent, log=log)
+    _end_labels(ax, ends, shares=shares, log=log)
     ax.set_ylabel(ylabel)
     return ax
 
@@ -110,8 +115,8 @@ def accuracy(
     knn: Float[np.ndarray, " l"],
     layers: Sequence[str],
     *,
-    network: float | None = None,
-    chance: float | None = None,
+    network: float | int | None = None,
+    chance: float | int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Accuracy of a linear probe and of nearest neighbors on the representation of each layer.
@@ -131,7 +136,7 @@ def accuracy(
     found = found[np.isfinite(found)]
     floor = float(np.floor((found.min() - 0.02) * 10) / 10) if len(found) else 0.0
     curves = [Curve("linear probe", linear, color=1), Curve("k-NN", knn, color=2)]
-    ax = by_layer(curves, layers, percent=True, bounds=(max(0.0, floor), 1.0), ax=ax)
+    ax = by_layer(curves, layers, shares=True, bounds=(max(0.0, floor), 1.0), ax=ax)
     for value, name, dash in ((network, "network", (0, (5, 3))), (chance, "largest class", (0, (1, 2.5)))):
         if value is not None:
             ax.axhline(value, color=theme().muted, linewidth=0.9, linestyle=dash, zorder=1)
@@ -172,7 +177,7 @@ def destructive(
         ax.bar(x, np.nan_to_num(low), width=0.3, color=wide.color, linewidth=0, label="rank < intrinsic dimension")
     size = 7.5 if depth <= 12 else 6
     for column, value in enumerate(share):
-        text = "–" if not np.isfinite(value) else _percent(float(value))
+        text = "–" if not np.isfinite(value) else percent(float(value))
         if depth <= 20 or column % 2 == 0:
             ax.text(column, 0.015 + (value if np.isfinite(value) else 0.0), text, fontsize=size, color=theme().ink,
                     ha="center", va="bottom")  # fmt: skip
@@ -185,7 +190,7 @@ def destructive(
     return ax
 
 
-def spread(name: str, samples: Sequence[Float[np.ndarray, " p"]], *, color: int = 0) -> Curve:
+def spread(name: str, samples: Sequence[Float[np.ndarray, " _"]], *, color: int = 0) -> Curve:
     """Median and full range of positive samples at each layer, as a curve with a band.
 
     Args:
@@ -204,8 +209,8 @@ def spread(name: str, samples: Sequence[Float[np.ndarray, " p"]], *, color: int 
 
 
 def singular_values(
-    largest: Sequence[Float[np.ndarray, " p"]],
-    smallest: Sequence[Float[np.ndarray, " p"]],
+    largest: Sequence[Float[np.ndarray, " _"]],
+    smallest: Sequence[Float[np.ndarray, " _"]],
     layers: Sequence[str],
     *,
     first: int = 1,
@@ -277,7 +282,7 @@ def betti(
     dress(ax, grid="y", spines="b")
     ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     _layer_axis(ax, layers, first)
-    _end_labels(ax, ends, percent=False, log=False)
+    _end_labels(ax, ends, shares=False, log=False)
     ax.set_ylabel("b" + str(degree).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")))
     return ax
 
@@ -319,7 +324,9 @@ def histograms(
     for row, own in enumerate(counts):
         ax.axhline(row, color=inks.faint, linewidth=0.7, zorder=0)
         if not own:
-            ax.text(low, row - 0.08, "not piecewise affine", color=inks.muted, fontsize=7.5, style="italic", va="bottom")
+            ax.text(
+                low, row - 0.08, "not piecewise affine", color=inks.muted, fontsize=7.5, style="italic", va="bottom"
+            )
             continue
         at = np.array(sorted(own))
         heights = np.array([own[int(value)] for value in at], dtype=float)
@@ -335,11 +342,13 @@ def histograms(
     if below is not None and low < below <= high + 1:
         ax.axvline(below - 0.5, color=inks.muted, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         ax.text(below - 0.5, -1.0, f"m = {below} ", color=inks.muted, fontsize=7.5, ha="right", va="center")
-    ax.text(1.02, -1.0, "mean", transform=ax.get_yaxis_transform(), fontsize=7.5, color=inks.muted, va="center", ha="left")
+    ax.text(
+        1.02, -1.0, "mean", transform=ax.get_yaxis_transform(), fontsize=7.5, color=inks.muted, va="center", ha="left"
+    )
     dress(ax, spines="")
     ax.set_ylim(depth - 1 + 0.25, -1.25)
     ax.set_xlim(low - 0.03 * span - 0.5, high + 0.03 * span + 0.5)
-    ax.set_yticks(range(depth), [_short(name) for name in layers])
+    ax.set_yticks(range(depth), [short(name) for name in layers])
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlabel(xlabel)
@@ -354,7 +363,7 @@ def _layer_axis(ax: Axes, layers: Sequence[str], first: int) -> None:
     step = 1 if depth <= 16 else int(np.ceil(depth / 14))
     x = np.arange(first, first + depth)
     named = depth <= _LABELLED_LAYERS
-    names = [_short(name, 11) if named else str(k) for k, name in zip(x, layers, strict=True)]
+    names = [short(name, 11) if named else str(k) for k, name in zip(x, layers, strict=True)]
     ax.set_xticks(x[::step], names[::step])
     if named and max(map(len, names), default=0) * depth > 42:
         ax.tick_params(axis="x", labelrotation=30)
@@ -365,7 +374,7 @@ def _layer_axis(ax: Axes, layers: Sequence[str], first: int) -> None:
     ax.set_xlabel("" if named else "layer")
 
 
-def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, percent: bool, log: bool) -> None:
+def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, shares: bool, log: bool) -> None:
     """Names at the ends of the lines, pushed apart so that none overlaps."""
     if not ends:
         return
@@ -389,14 +398,14 @@ def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, percent: bool
         if not moved:
             break
     for (value, _, curve), y in zip(ends, at, strict=True):
-        number = _percent(value) if percent else f"{value:.3g}"
-        ax.text(1.02, float(y), f"{_short(curve.name)}  {number}", transform=ax.transAxes, fontsize=8, va="center",
+        number = percent(value) if shares else f"{value:.3g}"
+        ax.text(1.02, float(y), f"{short(curve.name)}  {number}", transform=ax.transAxes, fontsize=8, va="center",
                        ha="left", color=theme().ink)  # fmt: skip
         ax.plot([1.0], [float(y)], marker=class_style(curve.color).marker, color=class_style(curve.color).color,
                 markersize=4 if curve.color is not None else 6.5, markeredgewidth=0, transform=ax.transAxes, clip_on=False, linestyle="none")  # fmt: skip
 
 
-def _some_height(ax: Axes, bounds: tuple[float | None, float | None]) -> None:
+def _some_height(ax: Axes, bounds: tuple[float | int | None, float | int | None]) -> None:
     """Room above the highest mark; a constant curve still gets an axis around it."""
     low, high = ax.get_ylim()
     low = low if bounds[0] is None else bounds[0]
@@ -405,18 +414,3 @@ def _some_height(ax: Axes, bounds: tuple[float | None, float | None]) -> None:
     else:
         high = max(high, low + 1.15) if bounds[0] is not None or high - low < 1e-9 else high
     ax.set_ylim(low, high)
-
-
-def _percent(value: float) -> str:
-    """Shares as read aloud: never 0 % or 100 % unless it is."""
-    if value in (0.0, 1.0):
-        return f"{value:.0%}"
-    shown = f"{value:.1%}" if value < 0.1 or value > 0.9 else f"{value:.0%}"
-    return {"0.0%": "<0.1%", "100.0%": ">99.9%"}.get(shown, shown)
-
-
-def _short(name: str, length: int = 16) -> str:
-    name = name if len(name) <= length else name[: length - 1] + "…"
-    return name.replace("$", r"\$")
-
-

@@ -122,10 +122,10 @@ def text_on(rgb: tuple[float, ...]) -> str:
     """Black or white, whichever is read more easily on a color (components in [0, 1])."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#ffffff" if luminance < 0.18 else "#111417"
+    return "#ffffff" if luminance < 0.179 else "#000000"  # equal contrast at 0.179
 
 
-def new_axes(width: float = 3.3, height: float = 3.3, *, projection: str | None = None) -> Axes:
+def new_axes(width: float | int = 3.3, height: float | int = 3.3, *, projection: str | None = None) -> Axes:
     """Axes on a fresh transparent figure (inches), made without pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -257,7 +257,9 @@ def drawing(ax: Axes | Figure, *, name: str = "figure") -> Drawing:
     start = text.index(">", text.index("<svg")) + 1
     text = text[start : text.rindex("</svg>")]
     # The style element would hold for the whole page; what it says moves to the <svg> itself.
-    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
+    text = re.sub(
+        r"<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL
+    )
     text = re.sub(r'<g id="halo[^"]*"', rf'\g<0> style="{_HALO}"', text)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'(href=")#', rf"\1#{name}-", text)

@@ -1,0 +1,29 @@
+"""The factory of inspections, as a fixture."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _load(file):
+    name = f"isotopy_tests_{file}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{file}.py"))
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def factory():
+    """Module with `inspection(...)` and `HOSTILE`."""
+    return _load("factory")
+
+
+@pytest.fixture(scope="session")
+def check():
+    """What must hold on every page, as a function that parses it."""
+    return _load("pages").check
