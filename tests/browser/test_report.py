@@ -88,12 +88,15 @@ def test_inks_of_page_and_pictures_follow_the_color_scheme(visit, dark):
 def test_every_text_has_readable_contrast(visit):
     script = """() => {
       const lum = c => { const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
-        .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+        .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
       const found = [];
+      const clear = /, 0\\)$/;
       for (const e of document.querySelectorAll('body *:not(svg *)')) {
         if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
         let below = e, paper = 'rgba(0, 0, 0, 0)';
-        while (below && /, 0\\)$/.test(paper)) { paper = getComputedStyle(below).backgroundColor; below = below.parentElement; }
+        for (; below && clear.test(paper); below = below.parentElement) {
+          paper = getComputedStyle(below).backgroundColor; }
         const [a, b] = [lum(getComputedStyle(e).color), lum(paper)].sort((x, y) => x - y);
         if ((b + 0.05) / (a + 0.05) < 4.5) found.push(e.outerHTML.slice(0, 120));
       }

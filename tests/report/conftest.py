@@ -27,3 +27,17 @@ def factory():
 def check():
     """What must hold on every page, as a function that parses it."""
     return _load("pages").check
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Empty pictures in no time, for tests of everything else."""
+    from isotopy import see
+    from isotopy.report import pictures
+    from isotopy.see.theme import Drawing
+
+    def done(job):
+        return pictures.Picture(job.name, Drawing("", "0 0 1 1", 1.0, 1.0), job.alt, job.caption)
+
+    monkeypatch.setattr(pictures.Job, "done", done)
+    monkeypatch.setattr(pictures, "overview", lambda i: see.new_axes(1, 1))

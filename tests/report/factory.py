@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ def inspection(
     if weights is None:
         weights = [
             (scale * rng.normal(size=(b, a)) * np.sqrt(2 / a), 0.3 * rng.normal(size=b))
-            for a, b in zip(widths, widths[1:], strict=False)
+            for a, b in itertools.pairwise(widths)
         ]
     m = dimension if m is None else m
     acts, words = _forward(x, weights)
@@ -165,17 +166,16 @@ def _forward(x, weights):
 
 
 def _ranks(words, weights, dimension):
-    n = len(words[0])
-    ranks = np.zeros((len(weights), n), dtype=int)
-    stacks = [np.eye(dimension)] * n
-    for k, (W, _) in enumerate(weights):
-        cache = {}
-        for i in range(n):
-            code = np.ones(len(W)) if k == len(weights) - 1 else words[k][i].astype(float)
-            stacks[i] = code[:, None] * (W @ stacks[i])
-            key = (id(stacks[i]), code.tobytes())
-            cache[key] = ranks[k, i] = np.linalg.matrix_rank(stacks[i]) if stacks[i].size else 0
-    return ranks
+    """Rank of the affine map of each layer at each point, worked out once per polytope."""
+    ranks = []
+    for k in range(len(weights)):
+        codes = [*words[:k], np.ones_like(words[k]) if k == len(weights) - 1 else words[k]]
+        rows, first, back = np.unique(np.concatenate(codes, axis=1), axis=0, return_index=True, return_inverse=True)
+        maps = np.broadcast_to(np.eye(dimension), (len(rows), dimension, dimension))
+        for code, (W, _) in zip(codes, weights, strict=False):
+            maps = code[first][:, :, None] * (W @ maps)
+        ranks.append(np.linalg.matrix_rank(maps)[back.reshape(-1)])
+    return np.stack(ranks)
 
 
 def _picture(a):
@@ -236,7 +236,7 @@ def _stretch(rng, k, n):
     )
 
 
-def _plane(weights, size=120):
+def _plane(weights, size=60):
     grid = np.linspace(-1.1, 1.1, size)
     x, y = np.meshgrid(grid, grid)
     pixels = np.column_stack([x.ravel(), y.ravel()])

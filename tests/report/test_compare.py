@@ -20,7 +20,8 @@ def pair(factory, tmp_path, monkeypatch):
         for name, kwargs in (("before", first or {}), ("after", second or {})):
             i = factory.inspection(**({"widths": (2, 4, 3), "n": 40} | kwargs))
             known[name] = i
-            report.write(i, tmp_path / name)
+            i.save(tmp_path / name)
+            (tmp_path / name / "index.html").touch()
         monkeypatch.setattr(Inspection, "load", staticmethod(lambda folder: known[folder.name]), raising=False)
         return tmp_path / "before", tmp_path / "after", tmp_path / "both"
 
@@ -40,12 +41,14 @@ def test_page_names_both_and_shows_what_differs(pair, check):
             assert entry["destructive_share"]["first"] == a.layers[k].destructive_share
 
 
+@pytest.mark.usefixtures("sketched")
 def test_same_report_twice_says_so(pair, check):
     first, _, out = pair()
     page = check(report.compare(first, first, out).read_text(encoding="utf-8"))
     assert "agree in every number" in page.text
 
 
+@pytest.mark.usefixtures("sketched")
 @pytest.mark.parametrize(
     ("first", "second", "note"),
     [
@@ -75,6 +78,7 @@ def test_hostile_names_are_only_letters(pair, check, factory):
     assert factory.HOSTILE in page.text
 
 
+@pytest.mark.usefixtures("sketched")
 def test_reports_may_go_away_afterwards(pair):
     first, second, out = pair()
     path = report.compare(first, second, out)
@@ -83,6 +87,7 @@ def test_reports_may_go_away_afterwards(pair):
     assert path.read_text(encoding="utf-8") == text
 
 
+@pytest.mark.usefixtures("sketched")
 def test_missing_report_is_named(pair, tmp_path):
     first, _, out = pair()
     with pytest.raises(FileNotFoundError, match="second must be the folder of a report"):

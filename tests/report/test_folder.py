@@ -12,6 +12,12 @@ def _write(folder, text):
     (folder / "index.html").write_text(text)
 
 
+def _fail(target, error):
+    with pytest.raises(error), replaced(target) as folder:  # noqa: PT012  (the block is what is tested)
+        _write(folder, "half")
+        raise error
+
+
 def _entries(folder):
     return sorted(p.name for p in folder.iterdir())
 
@@ -28,9 +34,7 @@ def test_new_folder_appears_only_at_the_end(tmp_path):
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
 def test_failure_leaves_nothing_behind(tmp_path, error):
-    with pytest.raises(error), replaced(tmp_path / "r") as folder:
-        _write(folder, "half")
-        raise error
+    _fail(tmp_path / "r", error)
     assert _entries(tmp_path) == []
 
 
@@ -38,9 +42,7 @@ def test_failure_leaves_nothing_behind(tmp_path, error):
 def test_failure_leaves_the_earlier_report_untouched(tmp_path, error):
     with replaced(tmp_path / "r") as folder:
         _write(folder, "old")
-    with pytest.raises(error), replaced(tmp_path / "r") as folder:
-        _write(folder, "new")
-        raise error
+    _fail(tmp_path / "r", error)
     assert (tmp_path / "r" / "index.html").read_text() == "old"
     assert _entries(tmp_path) == ["r"]
 
@@ -80,14 +82,14 @@ def test_strangers_are_never_deleted(tmp_path):
     (tmp_path / "thesis.tex").unlink()
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "cat.jpg").write_text("cat")
-    with pytest.raises(FileExistsError, match="figures/cat.jpg"), replaced(tmp_path):
+    with pytest.raises(FileExistsError, match=r"figures/cat\.jpg"), replaced(tmp_path):
         pytest.fail("must not start")
     assert (tmp_path / "figures" / "cat.jpg").exists()
 
 
 def test_a_stranger_that_arrives_meanwhile_is_kept(tmp_path):
     target = tmp_path / "r"
-    with pytest.raises(FileExistsError), replaced(target) as folder:
+    with pytest.raises(FileExistsError), replaced(target) as folder:  # noqa: PT012
         _write(folder, "new")
         target.mkdir()
         (target / "notes.txt").write_text("mine")

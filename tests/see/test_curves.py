@@ -1,5 +1,7 @@
 """Curves through the layers, and the strip."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def test_curves_are_named_at_their_ends_without_overlap():
     boxes = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("curve")]
     assert len(boxes) == 4
     boxes.sort(key=lambda box: box.y0)
-    assert all(low.y1 <= high.y0 + 2 for low, high in zip(boxes, boxes[1:], strict=False))
+    assert all(low.y1 <= high.y0 + 2 for low, high in itertools.pairwise(boxes))
 
 
 def test_curves_differ_in_more_than_color():

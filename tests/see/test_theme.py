@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -65,15 +65,15 @@ def test_text_on_ramp_is_readable():
 
 
 def test_style_ends_with_its_block_and_touches_no_global_setting():
-    import matplotlib
+    import matplotlib as mpl
 
-    before = dict(matplotlib.rcParams)
+    before = dict(mpl.rcParams)
     with see.style(dark=True):
         assert theme() is DARK
         see.png(see.representation(np.zeros((3, 2))))
         see.svg(see.representation(np.ones((3, 2))))
     assert theme() is LIGHT
-    assert dict(matplotlib.rcParams) == before
+    assert dict(mpl.rcParams) == before
 
 
 def test_style_ends_when_its_block_fails():
@@ -98,7 +98,7 @@ def ax():
 
 def test_inline_svg_is_xml_with_prefixed_ids_and_page_inks(ax):
     text = see.svg(ax, name="pic", label='a "quoted" <label>')
-    root = ElementTree.fromstring(text)
+    root = ET.fromstring(text)
     assert root.get("role") == "img"
     assert root.get("aria-label") == 'a "quoted" <label>'
     ids = [element.get("id") for element in root.iter() if element.get("id")]
@@ -114,7 +114,7 @@ def test_inline_svg_is_xml_with_prefixed_ids_and_page_inks(ax):
 
 
 def test_letters_stay_letters_also_under_a_halo(ax):
-    root = ElementTree.fromstring(see.svg(ax))
+    root = ET.fromstring(see.svg(ax))
     words = ["".join(element.itertext()) for element in root.iter("text")]
     assert "a<b>&" in words
     assert "$x^2" in words  # no mathematics is read into names
@@ -128,7 +128,7 @@ def test_halo_is_back_after_writing_svg(ax):
 
 def test_svg_file_carries_both_inks(ax, tmp_path):
     text = see.save(ax, tmp_path / "a.svg").read_text()
-    assert ElementTree.fromstring(text.split("?>", 1)[1]).tag.endswith("svg")
+    assert ET.fromstring(text.split("?>", 1)[1]).tag.endswith("svg")
     assert LIGHT.ink in text
     assert DARK.ink in text
     assert "prefers-color-scheme:dark" in text

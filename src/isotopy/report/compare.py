@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from isotopy import see
-from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology, Sentence
+from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology, Sentence, Status
 from isotopy.report import page, pictures, words
 from isotopy.report.folder import replaced
 from isotopy.report.write import draw, render
@@ -48,17 +49,37 @@ class Quantity:
 QUANTITIES = (
     Quantity("width", "width", "Number of neurons.", lambda layer: float(layer.width)),
     Quantity("rank", "mean rank", "Mean rank over the sample.", lambda layer: layer.rank.mean if layer.rank else None),
-    Quantity("destructive_share", "destructive", "Share of points of rank below m.", lambda layer: layer.destructive_share,
-             percent=True),
-    Quantity("polytopes", "polytopes", "Distinct polytopes visited.",
-             lambda layer: None if layer.polytopes is None else float(layer.polytopes)),
-    Quantity("stretch_ratio", "stretch ratio", "Largest ratio of singular values at one point.",
-             lambda layer: layer.stretch.ratio if layer.stretch else None, log=True),
-    Quantity("twonn", "TwoNN", "Intrinsic dimension of the representation.",
-             lambda layer: layer.intrinsic_dimension.get("twonn")),
-    Quantity("linear_accuracy", "linear", "Accuracy of a linear probe.", lambda layer: layer.linear_accuracy, percent=True),
+    Quantity(
+        "destructive_share",
+        "destructive",
+        "Share of points of rank below m.",
+        lambda layer: layer.destructive_share,
+        percent=True,
+    ),
+    Quantity(
+        "polytopes",
+        "polytopes",
+        "Distinct polytopes visited.",
+        lambda layer: None if layer.polytopes is None else float(layer.polytopes),
+    ),
+    Quantity(
+        "stretch_ratio",
+        "stretch ratio",
+        "Largest ratio of singular values at one point.",
+        lambda layer: layer.stretch.ratio if layer.stretch else None,
+        log=True,
+    ),
+    Quantity(
+        "twonn",
+        "TwoNN",
+        "Intrinsic dimension of the representation.",
+        lambda layer: layer.intrinsic_dimension.get("twonn"),
+    ),
+    Quantity(
+        "linear_accuracy", "linear", "Accuracy of a linear probe.", lambda layer: layer.linear_accuracy, percent=True
+    ),
     Quantity("knn_accuracy", "k-NN", "Accuracy of nearest neighbors.", lambda layer: layer.knn_accuracy, percent=True),
-)  # fmt: skip
+)
 
 
 def compare(
@@ -118,50 +139,37 @@ def sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> list[Sent
 
 def _accuracy_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
     if a.accuracy is not None and b.accuracy is not None and a.accuracy != b.accuracy:
-        yield Sentence(
-            f"Accuracy of the network: {_arrow(words.share(a.accuracy), words.share(b.accuracy))}.", "observed"
-        )
-    for get, name in (
-        (lambda layer: layer.linear_accuracy, "A linear probe"),
-        (lambda layer: layer.knn_accuracy, "Nearest neighbors"),
-    ):
-        best = _largest(a, b, get)
-        if best is not None and abs(get(best[1]) - get(best[0])) >= 0.02:
-            old, new = get(best[0]), get(best[1])
-            yield Sentence(
-                f"{name} on {_called(*best)}: {_arrow(words.share(old), words.share(new))} right.",
-                "observed",
-                best[1].index,
-            )
+        yield Sentence(f"Accuracy of the network: {words.share(a.accuracy)} → {words.share(b.accuracy)}.", "observed")
+    for key, name in (("linear_accuracy", "A linear probe"), ("knn_accuracy", "Nearest neighbors")):
+        best = _largest(a, b, operator.attrgetter(key))
+        if best is not None:
+            old, new = (getattr(layer, key) for layer in best)
+            if abs(new - old) >= 0.02:
+                text = f"{name} on {_called(*best)}: {words.share(old)} → {words.share(new)} right."
+                yield Sentence(text, "observed", best[1].index)
 
 
 def _rank_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
     best = _largest(a, b, lambda layer: layer.rank.mean if layer.rank else None)
     if best is not None and best[0].rank and best[1].rank:
-        old, new = best[0].rank, best[1].rank
-        text = _arrow(words.spread(old.mean, old.min, old.max), words.spread(new.mean, new.min, new.max))
-        yield Sentence(f"The mean rank changes most at {_called(*best)}: {text}.", _weaker(*best), best[1].index)
+        old, new = (words.spread(own.mean, own.min, own.max) for own in (best[0].rank, best[1].rank))
+        text = f"The mean rank changes most at {_called(*best)}: {old} → {new}."
+        yield Sentence(text, _weaker(best), best[1].index)
     if a.m != b.m:
         return
-    firsts = [next((layer for layer in i.layers if layer.destructive_share), None) for i in (a, b)]
-    if [layer and layer.index for layer in firsts] != [layer and layer.index for layer in firsts[::-1]]:
-        said = [
-            f"in {name} at {'no layer' if layer is None else f'layer {layer.index} ({words.share(layer.destructive_share)})'}"
-            for name, layer in zip(names, firsts, strict=True)
-        ]
-        known = [layer for i in (a, b) for layer in i.layers if layer.rank]
-        proved = all(layer.proved_share == 1.0 for layer in known)
-        yield Sentence(
-            f"Points of rank below m = {a.m} first occur {said[0]}, {said[1]}.", "proved" if proved else "computed"
+    starts = [next((layer for layer in i.layers if layer.destructive_share), None) for i in (a, b)]
+    if (starts[0] and starts[0].index) != (starts[1] and starts[1].index):
+        said = ", ".join(
+            f"in {name} at " + (f"layer {own.index} ({words.share(own.destructive_share)})" if own else "no layer")
+            for name, own in zip(names, starts, strict=True)
         )
+        ranked = [layer for i in (a, b) for layer in i.layers if layer.rank]
+        yield Sentence(f"Points of rank below m = {a.m} first occur {said}.", _weaker(ranked))
     best = _largest(a, b, lambda layer: layer.destructive_share)
     if best is not None:
-        old, new = (words.share(layer.destructive_share) for layer in best)
-        yield Sentence(
-            f"The destructive share changes most at {_called(*best)}: {_arrow(old, new)}.",
-            _weaker(*best),
-            best[1].index,
-        )
+        before, after = (words.share(layer.destructive_share) for layer in best)
+        text = f"The destructive share changes most at {_called(*best)}: {before} → {after}."
+        yield Sentence(text, _weaker(best), best[1].index)
 
 
 def _betti_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
@@ -176,7 +184,8 @@ def _betti_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
     for _, layer, found, new in changed[:2]:
         who = "all data" if found.label == "all" else f"class {found.label}"
         yield Sentence(
-            f"Betti numbers (b₀, b₁) of {who} at layer {layer.index}: {_arrow(words.betti(found.betti), words.betti(new.betti))}"
+            f"Betti numbers (b₀, b₁) of {who} at layer {layer.index}: "
+            + f"{words.betti(found.betti)} → {words.betti(new.betti)}"
             + (f", the largest of {words.count(len(changed), 'change')}" if len(changed) > 2 else "")
             + f"; {new.null}.",
             "observed",
@@ -191,13 +200,9 @@ def _stretch_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
 
     best = _largest(a, b, log)
     if best is not None and best[0].stretch and best[1].stretch:
-        old, new = best[0].stretch.ratio, best[1].stretch.ratio
-        yield Sentence(
-            f"The ratio of largest to smallest stretch changes most at {_called(*best)}: "
-            f"{_arrow(words.number(old), words.number(new))}.",
-            "computed",
-            best[1].index,
-        )
+        old, new = (words.number(own.ratio) for own in (best[0].stretch, best[1].stretch))
+        text = f"The ratio of largest to smallest stretch changes most at {_called(*best)}: {old} → {new}."
+        yield Sentence(text, "computed", best[1].index)
 
 
 def _largest(
@@ -218,12 +223,8 @@ def _called(one: LayerInspection, other: LayerInspection) -> str:
     return f"layer {other.index} ({other.name})" if one.name == other.name else f"layer {other.index}"
 
 
-def _weaker(one: LayerInspection, other: LayerInspection) -> Any:  # noqa: ANN401
-    return "proved" if one.proved_share == 1.0 and other.proved_share == 1.0 else "computed"
-
-
-def _arrow(old: str, new: str) -> str:
-    return f"{old} → {new}"
+def _weaker(layers: Sequence[LayerInspection]) -> Status:
+    return "proved" if all(layer.proved_share == 1.0 for layer in layers) else "computed"
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def _jobs(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[pict
     layers = [layer.name for layer in (a if len(a.layers) >= len(b.layers) else b).layers]
     for quantity in QUANTITIES[1:]:
         both = [_padded(pictures.values(i, quantity.get), len(layers)) for i in (a, b)]
-        if not all(np.isfinite(own).any() for own in both) or np.array_equal(*both, equal_nan=True):
+        if not all(np.isfinite(own).any() for own in both) or np.array_equal(both[0], both[1], equal_nan=True):
             continue
 
         def overlay(both: list[np.ndarray] = both, quantity: Quantity = quantity) -> Any:  # noqa: ANN401
@@ -324,7 +325,7 @@ def _betti_rows(rows: list[Any]) -> list[dict[str, Any]]:
             old, new = (
                 words.betti(found.betti) if (found := _betti_of(layer, label)) else words.NONE for layer in (one, other)
             )
-            cells.append((old if old == new else _arrow(old, new), old != new))
+            cells.append((old if old == new else f"{old} → {new}", old != new))
         table.append({"label": "all data" if label == "all" else label, "cells": cells})
     return table
 
@@ -337,7 +338,7 @@ def _notes(a: Inspection, b: Inspection) -> list[str]:
     found = []
     if len(a.layers) != len(b.layers):
         found.append(
-            f"The networks have {len(a.layers) - 1} and {len(b.layers) - 1} layers; layers of one number stand together."
+            f"The networks have {len(a.layers) - 1} and {len(b.layers) - 1} layers; those of one number stand together."
         )
     if a.samples != b.samples:
         found.append(

@@ -107,7 +107,7 @@ def groups(i: Inspection) -> tuple[Group, ...]:
             ),
             lambda layer: layer.rank is not None,
             affine=True,
-        ),  # fmt: skip
+        ),
         Group(
             "Codewords",
             (
@@ -121,7 +121,7 @@ def groups(i: Inspection) -> tuple[Group, ...]:
             ),
             lambda layer: layer.codeword_size is not None or layer.polytopes is not None,
             affine=True,
-        ),  # fmt: skip
+        ),
         Group(
             "Betti",
             (
@@ -132,7 +132,7 @@ def groups(i: Inspection) -> tuple[Group, ...]:
                     _betti,
                 ),
             ),
-        ),  # fmt: skip
+        ),
         Group(
             "Stretch",
             (
@@ -145,7 +145,7 @@ def groups(i: Inspection) -> tuple[Group, ...]:
                 Column("ratio", "Largest ratio of the two at one point.", _stretch("ratio")),
             ),
             lambda layer: layer.stretch is not None,
-        ),  # fmt: skip
+        ),
         Group(
             "Dimension",
             (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from isotopy import see
-from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology
+from isotopy.measure.inspection import Distribution, Inspection, LayerInspection, SampleTopology
 from isotopy.report import words
 from isotopy.see.theme import Drawing, drawing
 
@@ -183,72 +183,79 @@ def _representation_words(layer: LayerInspection) -> str:
 
 def _theme_jobs(i: Inspection) -> Iterator[Job]:
     names = [layer.name for layer in i.layers]
+    yield from _rank_jobs(i, names)
+    yield from _betti_jobs(i, names)
+    yield from _stretch_jobs(i, names)
+    yield from _separation_jobs(i, names)
+
+
+def _rank_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
     inner = [layer for layer in i.layers if layer.index > 0]
-    if any(layer.rank for layer in inner):
+    if any(layer.rank is not None for layer in inner):
         yield Job(
             "ranks",
             lambda: see.histograms(_histograms(inner, "rank"), [layer.name for layer in inner], below=i.m),
-            "Histogram of the ranks at each layer. "
-            + _listed(inner, lambda layer: layer.rank and f"mean {words.number(layer.rank.mean)}"),
+            f"Histogram of the ranks at each layer. {_listed(inner, lambda layer: _mean(layer.rank))}",
             f"Ranks of the affine maps, a row per layer; vermilion: rank below m = {i.m}.",
         )
+        share, low = values(i, lambda layer: layer.destructive_share), values(i, lambda layer: layer.low_share)
+        said = _listed(inner, lambda layer: words.share(layer.destructive_share))
         yield Job(
             "destructive",
-            lambda: see.destructive(
-                values(i, lambda layer: layer.destructive_share),
-                names,
-                low=values(i, lambda layer: layer.low_share),
-                m=i.m,
-            ),
-            f"Share of points with rank below {i.m}, by layer. "
-            + _listed(inner, lambda layer: words.share(layer.destructive_share)),
-            f"Share of points of rank below m = {i.m}; the narrow bar inside: below the intrinsic dimension of the input sample.",
+            lambda: see.destructive(share, names, low=low, m=i.m),
+            f"Share of points with rank below {i.m}, by layer. {said}",
+            f"Share of points of rank below m = {i.m}; narrow bar inside: below the intrinsic dimension of the sample.",
         )
-    if any(layer.codeword_size for layer in inner):
-        coded = [layer for layer in inner if layer.codeword_size]
+    coded = [layer for layer in inner if layer.codeword_size is not None]
+    if coded:
+        sizes = _histograms(coded, "codeword_size")
         yield Job(
             "codewords",
-            lambda: see.histograms(
-                _histograms(coded, "codeword_size"), [layer.name for layer in coded], xlabel="neurons that are on"
-            ),
-            "Histogram of codeword sizes at each layer. "
-            + _listed(coded, lambda layer: layer.codeword_size and f"mean {words.number(layer.codeword_size.mean)}"),
+            lambda: see.histograms(sizes, [layer.name for layer in coded], xlabel="neurons that are on"),
+            f"Histogram of codeword sizes at each layer. {_listed(coded, lambda layer: _mean(layer.codeword_size))}",
             "Codeword sizes (neurons that are on at a point), a row per layer with an activation.",
         )
-    yield from _betti_jobs(i, names)
-    stretched = [layer for layer in inner if layer.stretch is not None]
-    if stretched:
-        yield Job(
-            "stretch",
-            lambda: see.by_layer(_stretch_curves(stretched, i), names, log=True, ylabel="singular values"),
-            "Largest and smallest nonzero singular value of the Jacobian from the input to each layer. "
-            + _listed(stretched, lambda layer: layer.stretch and f"ratio {words.number(layer.stretch.ratio)}"),
-            "Singular values of the Jacobian, input to layer: median and full range over the stated points.",
-        )
+
+
+def _stretch_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+    found = [layer.stretch for layer in i.layers]
+    if not any(found):
+        return
+    none = np.zeros(0)
+    top = see.spread("σ max", [none if own is None else own.sigma_max for own in found], color=0)
+    low = see.spread("σ rank", [none if own is None else own.sigma_rank for own in found], color=1)
+    said = _listed(
+        list(i.layers), lambda layer: f"ratio {words.number(layer.stretch.ratio)}" if layer.stretch else None
+    )
+    yield Job(
+        "stretch",
+        lambda: see.by_layer([top, low], names, log=True, ylabel="singular values"),
+        f"Largest and smallest nonzero singular value of the Jacobian from the input to each layer. {said}",
+        "Singular values of the Jacobian, input to layer: median and full range over the stated points.",
+    )
+
+
+def _separation_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+    layers = list(i.layers)
     linear, knn = values(i, lambda layer: layer.linear_accuracy), values(i, lambda layer: layer.knn_accuracy)
     if np.isfinite(linear).any() or np.isfinite(knn).any():
+        said = _listed(layers, lambda layer: f"{words.share(layer.linear_accuracy)}, {words.share(layer.knn_accuracy)}")
         yield Job(
             "accuracy",
             lambda: see.accuracy(linear, knn, names, network=i.accuracy, chance=largest_class(i)),
-            "Accuracy of a linear probe and of nearest neighbors at each layer. "
-            + _listed(
-                list(i.layers),
-                lambda layer: f"{words.share(layer.linear_accuracy)} and {words.share(layer.knn_accuracy)}",
-            ),
+            f"Accuracy of a linear probe and of nearest neighbors at each layer. {said}",
             "How well the classes separate at each layer, by a linear probe and by nearest neighbors.",
         )
-    twonn, mle = (values(i, lambda layer, key=key: layer.intrinsic_dimension.get(key)) for key in ("twonn", "mle"))  # type: ignore[misc]
+    twonn = values(i, lambda layer: layer.intrinsic_dimension.get("twonn"))
+    mle = values(i, lambda layer: layer.intrinsic_dimension.get("mle"))
     if np.isfinite(twonn).any() or np.isfinite(mle).any():
         curves = [see.Curve("TwoNN", twonn, color=3), see.Curve("MLE", mle, color=2, dash=1)]
-        ranks = values(i, lambda layer: layer.rank.mean if layer.rank else None)
-        if np.isfinite(ranks).any():
-            curves.append(see.Curve("mean rank", ranks, color=1, dash=2))
+        said = _listed(layers, lambda layer: f"TwoNN {words.number(layer.intrinsic_dimension.get('twonn'))}")
         yield Job(
             "dimension",
             lambda: see.by_layer(curves, names, bounds=(0, None), ylabel="dimension"),
-            "Intrinsic dimension of the representation at each layer. "
-            + _listed(list(i.layers), lambda layer: f"TwoNN {words.number(layer.intrinsic_dimension.get('twonn'))}"),
-            "Intrinsic dimension of the sample at each layer, by two estimators, beside the mean rank.",
+            f"Intrinsic dimension of the representation at each layer. {said}",
+            "Intrinsic dimension of the sample at each layer, by two estimators.",
         )
 
 
@@ -272,17 +279,10 @@ def _betti_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
             yield Job(
                 f"betti-{degree}",
                 draw,
-                f"Betti number b{degree} of the sample at each layer, for {', '.join(drawn)}; the same numbers stand in the table.",
+                f"Betti number b{degree} at each layer, for {', '.join(drawn)}; the table has the numbers.",
                 ("Components" if degree == 0 else "Loops")
-                + f" (b{'₀₁'[degree]}) of the sample; bars: smallest and largest over subsamples; gap: no stable scale.",
+                + f" (b{'₀₁'[degree]}) of the sample; bars: range over the subsamples; gap: no stable scale.",
             )
-
-
-def _stretch_curves(layers: list[LayerInspection], i: Inspection) -> list[see.Curve]:
-    columns = {layer.index: layer.stretch for layer in layers}
-    tops = [columns[layer.index].sigma_max if layer.index in columns else np.zeros(0) for layer in i.layers]  # type: ignore[union-attr]
-    lows = [columns[layer.index].sigma_rank if layer.index in columns else np.zeros(0) for layer in i.layers]  # type: ignore[union-attr]
-    return [see.spread("σ max", tops, color=0), see.spread("σ rank", lows, color=1)]
 
 
 # --- the plane ------------------------------------------------------------------------------------------------------
@@ -329,6 +329,10 @@ def _plane_jobs(i: Inspection) -> Iterator[Job]:
 def _histograms(layers: list[LayerInspection], what: str) -> list[dict[int, int] | None]:
     found = [getattr(layer, what) for layer in layers]
     return [None if own is None else {int(value): int(n) for value, n in own.histogram.items()} for own in found]
+
+
+def _mean(own: Distribution | None) -> str | None:
+    return None if own is None else f"mean {words.number(own.mean)}"
 
 
 def _listed(layers: list[LayerInspection], say: Callable[[LayerInspection], str | None]) -> str:

@@ -140,8 +140,16 @@ def accuracy(
     for value, name, dash in ((network, "network", (0, (5, 3))), (chance, "largest class", (0, (1, 2.5)))):
         if value is not None:
             ax.axhline(value, color=theme().muted, linewidth=0.9, linestyle=dash, zorder=1)
-            text = ax.text(0.0, value, f"{name} {value:.1%}", color=theme().muted, fontsize=7.5, va="bottom", ha="left",
-                           transform=ax.get_yaxis_transform())  # fmt: skip
+            text = ax.text(
+                0.0,
+                value,
+                f"{name} {value:.1%}",
+                color=theme().muted,
+                fontsize=7.5,
+                va="bottom",
+                ha="left",
+                transform=ax.get_yaxis_transform(),
+            )
             halo(text)
     return ax
 
@@ -179,8 +187,15 @@ def destructive(
     for column, value in enumerate(share):
         text = "–" if not np.isfinite(value) else percent(float(value))
         if depth <= 20 or column % 2 == 0:
-            ax.text(column, 0.015 + (value if np.isfinite(value) else 0.0), text, fontsize=size, color=theme().ink,
-                    ha="center", va="bottom")  # fmt: skip
+            ax.text(
+                column,
+                0.015 + (value if np.isfinite(value) else 0.0),
+                text,
+                fontsize=size,
+                color=theme().ink,
+                ha="center",
+                va="bottom",
+            )
     ax.set_ylim(0, 1.12)
     ax.set_yticks([0, 0.5, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -272,8 +287,17 @@ def betti(
             low, high = bands[name].astype(np.float64).T
             ax.vlines(at, low - 0.04, high + 0.04, color=look.color, alpha=0.3, linewidth=4, gid="band")
         ax.plot(at, own, color=look.color, linewidth=0.9, alpha=0.6, zorder=2)
-        ax.plot(at, own, color=look.color, marker=look.marker, markersize=8 if look.marker == "*" else 5, markeredgewidth=0,
-                linestyle="none", zorder=3, label=name)  # fmt: skip
+        ax.plot(
+            at,
+            own,
+            color=look.color,
+            marker=look.marker,
+            markersize=8 if look.marker == "*" else 5,
+            markeredgewidth=0,
+            linestyle="none",
+            zorder=3,
+            label=name,
+        )
         shown = np.flatnonzero(np.isfinite(own))
         if len(shown):
             ends.append((float(own[shown[-1]]), int(shown[-1]), Curve(name, own, color=colors[index])))
@@ -335,8 +359,16 @@ def histograms(
         lost = at < below if below is not None else np.zeros(len(at), dtype=bool)
         width = max(0.6 if span <= 12 else 0.86, span / 130)
         for mask, look, name in ((~lost, class_style(1), "kept"), (lost, class_style(0), "destructive")):
-            ax.bar(at[mask], -heights[mask], width=width, bottom=row, color=look.color, linewidth=0, alpha=0.9,
-                   label=f"{layers[row]} {name}")  # fmt: skip
+            ax.bar(
+                at[mask],
+                -heights[mask],
+                width=width,
+                bottom=row,
+                color=look.color,
+                linewidth=0,
+                alpha=0.9,
+                label=f"{layers[row]} {name}",
+            )
         text = f"{mean:.0f}" if mean == round(mean) or mean >= 1000 else f"{mean:#.3g}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), fontsize=8, color=inks.ink, va="bottom", ha="left")
     if below is not None and low < below <= high + 1:
@@ -368,7 +400,7 @@ def _layer_axis(ax: Axes, layers: Sequence[str], first: int) -> None:
     if named and max(map(len, names), default=0) * depth > 42:
         ax.tick_params(axis="x", labelrotation=30)
         for label in ax.get_xticklabels():
-            label.set_ha("right")
+            label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
     ax.set_xlim(first - 0.5, first + depth - 0.5)
     ax.set_xlabel("" if named else "layer")
@@ -399,10 +431,27 @@ def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, shares: bool,
             break
     for (value, _, curve), y in zip(ends, at, strict=True):
         number = percent(value) if shares else f"{value:.3g}"
-        ax.text(1.02, float(y), f"{short(curve.name)}  {number}", transform=ax.transAxes, fontsize=8, va="center",
-                       ha="left", color=theme().ink)  # fmt: skip
-        ax.plot([1.0], [float(y)], marker=class_style(curve.color).marker, color=class_style(curve.color).color,
-                markersize=4 if curve.color is not None else 6.5, markeredgewidth=0, transform=ax.transAxes, clip_on=False, linestyle="none")  # fmt: skip
+        ax.text(
+            1.02,
+            float(y),
+            f"{short(curve.name)}  {number}",
+            transform=ax.transAxes,
+            fontsize=8,
+            va="center",
+            ha="left",
+            color=theme().ink,
+        )
+        ax.plot(
+            [1.0],
+            [float(y)],
+            marker=class_style(curve.color).marker,
+            color=class_style(curve.color).color,
+            markersize=4 if curve.color is not None else 6.5,
+            markeredgewidth=0,
+            transform=ax.transAxes,
+            clip_on=False,
+            linestyle="none",
+        )
 
 
 def _some_height(ax: Axes, bounds: tuple[float | int | None, float | int | None]) -> None:

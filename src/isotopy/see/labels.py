@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 def short(name: str, length: int = 16) -> str:
-    """A name as Matplotlib may print it: bounded, and `$` never starts mathematics.
+    r"""A name as Matplotlib may print it: bounded, and `$` never starts mathematics.
 
     Example:
         >>> short("a_rather_long_layer_name"), short("$x$")
-        ('a_rather_long_l…', '\\\\$x\\\\$')
+        ('a_rather_long_l…', '\\$x\\$')
     """
     name = name if len(name) <= length else name[: length - 1] + "…"
     return name.replace("$", r"\$")

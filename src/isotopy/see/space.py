@@ -182,8 +182,9 @@ def _groups(n: int, labels: Int[np.ndarray, " n"] | None) -> list[tuple[int | No
 def _scatter(ax: Axes, points: np.ndarray, label: int | None, size: float, raster: bool) -> None:
     look = class_style(1 if label is None else label)
     many = len(points) > _RASTER_FROM
+    draw: Any = ax.scatter  # Matplotlib's stubs do not know the third coordinate
     flat = {"depthshade": False} if points.shape[1] == 3 else {}  # fading hides a cloud that collapsed
-    ax.scatter(
+    draw(
         *points.T,
         s=size**2,
         color=look.color,
@@ -206,7 +207,8 @@ def _name_classes(ax: Axes, points: np.ndarray, groups: list[tuple[int | None, A
         cloud = points[members]
         middle = cloud[np.argmin(np.linalg.norm(cloud - np.median(cloud, axis=0), axis=1))]
         name = short(classes[label] if label is not None and label < len(classes) else str(label))
-        text: Any = ax.text(*middle, name, fontsize=8.5, fontweight="bold", color=theme().ink, ha="center", va="center")
+        write: Any = ax.text
+        text = write(*middle, name, fontsize=8.5, fontweight="bold", color=theme().ink, ha="center", va="center")
         text.set_zorder(20)
         text.set_clip_on(False)
         halo(text)
@@ -286,8 +288,14 @@ def _dress_3d(ax: Any, points: np.ndarray, third: str, bare: bool) -> Axes:  # n
         middle, half = (low + high) / 2, float((high - low).max()) / 2
         if half <= 1e-12 * max(1.0, float(np.abs(middle).max())):
             half = 1.0
-            ax.text2D(0.02, 0.96, "all points coincide" if len(points) > 1 else "one point",
-                      transform=ax.transAxes, fontsize=8, color=inks.muted)  # fmt: skip
+            ax.text2D(
+                0.02,
+                0.96,
+                "all points coincide" if len(points) > 1 else "one point",
+                transform=ax.transAxes,
+                fontsize=8,
+                color=inks.muted,
+            )
         ax.set_xlim(middle[0] - half, middle[0] + half)
         ax.set_ylim(middle[1] - half, middle[1] + half)
         ax.set_zlim(middle[2] - half, middle[2] + half)

@@ -59,7 +59,7 @@ def strip(
         raise ValueError("panels must hold at least one layer; got none.")
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(1.75 * columns, 2.62 * rows), layout="none", facecolor="none")
+    figure = Figure(figsize=(1.75 * columns, 2.62 * rows), facecolor="none")
     FigureCanvasAgg(figure)
     highest = max([panel.rank[2] for panel in panels if panel.rank] + [panels[0].width, 1])
     for number, panel in enumerate(panels):
@@ -71,10 +71,24 @@ def strip(
         size = float(np.clip(20.0 / max(len(panel.points), 1) ** 0.33, 1.5, 4.5))
         names = classes if number == 0 else ()
         representation(panel.points, labels, classes=names, bare=True, size=size, ax=ax)
-        figure.text(left + 0.06 / columns, top - 0.055 / rows, short(panel.name, 18), fontsize=9, fontweight="bold",
-                    color=theme().ink, va="center")  # fmt: skip
-        figure.text(left + 0.94 / columns, top - 0.055 / rows, str(panel.width), fontsize=8.5, color=theme().muted,
-                    ha="right", va="center")  # fmt: skip
+        figure.text(
+            left + 0.06 / columns,
+            top - 0.055 / rows,
+            short(panel.name, 18),
+            fontsize=9,
+            fontweight="bold",
+            color=theme().ink,
+            va="center",
+        )
+        figure.text(
+            left + 0.94 / columns,
+            top - 0.055 / rows,
+            str(panel.width),
+            fontsize=8.5,
+            color=theme().muted,
+            ha="right",
+            va="center",
+        )
         _bars(figure, panel, (left + 0.06 / columns, top - 0.95 / rows, 0.88 / columns, 0.19 / rows), highest)
     return figure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def class_style(index: int | None) -> ClassStyle:
 
 
 def rank_ramp() -> LinearSegmentedColormap:
-    """Sequential ramp for ranks: lightness rises with the rank, so that lost dimensions are dark in any color vision."""
+    """Sequential ramp for ranks: lightness rises with the rank, so lost dimensions are dark in any color vision."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("isotopy-rank", list(RAMP))
@@ -134,7 +135,7 @@ def new_axes(width: float | int = 3.3, height: float | int = 3.3, *, projection:
     FigureCanvasAgg(figure)
     if projection is None:
         return figure.add_subplot(facecolor="none")
-    return figure.add_subplot(projection=projection, facecolor="none")  # type: ignore[no-any-return]  # 3-D stubs
+    return figure.add_subplot(projection=projection, facecolor="none")
 
 
 def dress(ax: Axes, *, grid: str | None = None, spines: str = "lb", ticks: bool = True) -> Axes:
@@ -246,10 +247,10 @@ class Drawing:
 
 def drawing(ax: Axes | Figure, *, name: str = "figure") -> Drawing:
     """The picture as SVG, ready for pages and files; every id starts with `name`."""
-    import matplotlib
+    import matplotlib as mpl
 
     figure, buffer = _figure(ax), StringIO()
-    with _letters_with_halo(figure), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with _letters_with_halo(figure), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", facecolor="none", dpi=160, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     box = re.search(r'viewBox="([^"]*)"', text)
@@ -261,7 +262,13 @@ def drawing(ax: Axes | Figure, *, name: str = "figure") -> Drawing:
         r"<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL
     )
     text = re.sub(r'<g id="halo[^"]*"', rf'\g<0> style="{_HALO}"', text)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    seen: Counter[str] = Counter()
+
+    def unique(found: re.Match[str]) -> str:
+        seen[found[1]] += 1
+        return f'id="{name}-{found[1]}{f"-{seen[found[1]]}" if seen[found[1]] > 1 else ""}"'
+
+    text = re.sub(r'\bid="([^"]+)"', unique, text)
     text = re.sub(r'(href=")#', rf"\1#{name}-", text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     for inks in (LIGHT, DARK):
@@ -298,4 +305,5 @@ def _figure(ax: Axes | Figure) -> Figure:
 
 
 def _metadata(suffix: str) -> dict[str, Any]:
-    return {".png": {"Software": "isotopy"}, ".pdf": {"CreationDate": None}}.get(suffix, {})
+    known: dict[str, dict[str, Any]] = {".png": {"Software": "isotopy"}, ".pdf": {"CreationDate": None}}
+    return known.get(suffix, {})
