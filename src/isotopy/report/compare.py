@@ -1,0 +1,402 @@
+"""Two reports side by side: what changed, layer by layer."""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isotopy import see
+from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology, Sentence, Status
+from isotopy.report import page, pictures, words
+from isotopy.report.folder import replaced
+from isotopy.report.write import draw, render
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number per layer that is worth comparing."""
+
+    key: str
+    name: str
+    meaning: str
+    get: Callable[[LayerInspection], float | None]
+    percent: bool = False
+    log: bool = False
+
+    def text(self, layer: LayerInspection | None) -> str:
+        """As printed."""
+        value = None if layer is None else self.get(layer)
+        return words.share(value) if self.percent else words.number(value)
+
+    def change(self, first: LayerInspection | None, second: LayerInspection | None) -> str:
+        """Difference as printed, empty where there is none."""
+        a, b = (None if layer is None else self.get(layer) for layer in (first, second))
+        if a is None or b is None or not math.isfinite(a) or not math.isfinite(b):
+            return ""
+        if self.log:
+            return f"× {words.number(b / a, 2)}" if a > 0 and b > 0 and a != b else ""
+        return words.signed(b - a, percent=self.percent) if a != b else ""
+
+
+QUANTITIES = (
+    Quantity("width", "width", "Number of neurons.", lambda layer: float(layer.width)),
+    Quantity("rank", "mean rank", "Mean rank over the sample.", lambda layer: layer.rank.mean if layer.rank else None),
+    Quantity(
+        "destructive_share",
+        "destructive",
+        "Share of points of rank below m.",
+        lambda layer: layer.destructive_share,
+        percent=True,
+    ),
+    Quantity(
+        "polytopes",
+        "polytopes",
+        "Distinct polytopes visited.",
+        lambda layer: None if layer.polytopes is None else float(layer.polytopes),
+    ),
+    Quantity(
+        "stretch_ratio",
+        "stretch ratio",
+        "Largest ratio of singular values at one point.",
+        lambda layer: layer.stretch.ratio if layer.stretch else None,
+        log=True,
+    ),
+    Quantity(
+        "twonn",
+        "TwoNN",
+        "Intrinsic dimension of the representation.",
+        lambda layer: layer.intrinsic_dimension.get("twonn"),
+    ),
+    Quantity(
+        "linear_accuracy", "linear", "Accuracy of a linear probe.", lambda layer: layer.linear_accuracy, percent=True
+    ),
+    Quantity("knn_accuracy", "k-NN", "Accuracy of nearest neighbors.", lambda layer: layer.knn_accuracy, percent=True),
+)
+
+
+def compare(
+    first: str | Path,
+    second: str | Path,
+    out: str | Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a page that sets two reports side by side: pictures, curves, tables, and what changed in sentences.
+
+    Layers are matched by their number. The page stands alone; it needs neither report later.
+
+    Args:
+        first: Folder of a report, usually from before training.
+        second: Folder of the other.
+        out: New, empty, or an earlier comparison; it becomes whole or not at all.
+        progress: Called with (figures drawn, figures in all).
+
+    Returns:
+        Path of `index.html` in `out`.
+
+    Raises:
+        FileNotFoundError: `first` or `second` holds no report.
+        FileExistsError: `out` is a file or holds something that is no part of a report.
+    """
+    folders = (Path(first), Path(second))
+    for name, folder in zip(("first", "second"), folders, strict=True):
+        if not (folder / "report.json").is_file():
+            raise FileNotFoundError(
+                f"{name} must be the folder of a report; {folder} has no report.json. Write one with report.write."
+            )
+    a, b = (Inspection.load(folder) for folder in folders)
+    names = _names(*folders)
+    with replaced(out) as folder:
+        found = sentences(a, b, names)
+        drawn = draw(list(_jobs(a, b, names)), folder / "figures", progress)
+        html = render("compare.html.j2", _context(a, b, names, found, drawn, _links(folders, Path(out))))
+        (folder / "index.html").write_text(html, encoding="utf-8")
+        text = json.dumps(_numbers(a, b, names, found), indent=1, allow_nan=False)
+        (folder / "compare.json").write_text(text, encoding="utf-8")
+    return Path(out) / "index.html"
+
+
+def sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> list[Sentence]:
+    """What changed most, in plain sentences; each no stronger than the weaker of its two sides."""
+    found = [
+        *_accuracy_sentences(a, b),
+        *_rank_sentences(a, b, names),
+        *_betti_sentences(a, b),
+        *_stretch_sentences(a, b),
+    ]
+    if not found:
+        return [Sentence("The two inspections agree in every number that is compared here.", "computed")]
+    return found
+
+
+def _accuracy_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
+    if a.accuracy is not None and b.accuracy is not None and a.accuracy != b.accuracy:
+        yield Sentence(f"Accuracy of the network: {words.share(a.accuracy)} → {words.share(b.accuracy)}.", "observed")
+    for key, name in (("linear_accuracy", "A linear probe"), ("knn_accuracy", "Nearest neighbors")):
+        best = _largest(a, b, operator.attrgetter(key))
+        if best is not None:
+            old, new = (getattr(layer, key) for layer in best)
+            if abs(new - old) >= 0.02:
+                text = f"{name} on {_called(*best)}: {words.share(old)} → {words.share(new)} right."
+                yield Sentence(text, "observed", best[1].index)
+
+
+def _rank_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
+    best = _largest(a, b, lambda layer: layer.rank.mean if layer.rank else None)
+    if best is not None and best[0].rank and best[1].rank:
+        old, new = (words.spread(own.mean, own.min, own.max) for own in (best[0].rank, best[1].rank))
+        text = f"The mean rank changes most at {_called(*best)}: {old} → {new}."
+        yield Sentence(text, _weaker(best), best[1].index)
+    if a.m != b.m:
+        return
+    starts = [next((layer for layer in i.layers if layer.destructive_share), None) for i in (a, b)]
+    if (starts[0] and starts[0].index) != (starts[1] and starts[1].index):
+        said = ", ".join(
+            f"in {name} at " + (f"layer {own.index} ({words.share(own.destructive_share)})" if own else "no layer")
+            for name, own in zip(names, starts, strict=True)
+        )
+        ranked = [layer for i in (a, b) for layer in i.layers if layer.rank]
+        yield Sentence(f"Points of rank below m = {a.m} first occur {said}.", _weaker(ranked))
+    best = _largest(a, b, lambda layer: layer.destructive_share)
+    if best is not None:
+        before, after = (words.share(layer.destructive_share) for layer in best)
+        text = f"The destructive share changes most at {_called(*best)}: {before} → {after}."
+        yield Sentence(text, _weaker(best), best[1].index)
+
+
+def _betti_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
+    changed = []
+    for one, other in zip(a.layers, b.layers, strict=False):
+        theirs = {found.label: found for found in other.betti}
+        for found in one.betti:
+            new = theirs.get(found.label)
+            if new is not None and found.betti is not None and new.betti is not None and found.betti != new.betti:
+                changed.append((sum(abs(x - y) for x, y in zip(found.betti, new.betti, strict=False)), one, found, new))
+    changed.sort(key=lambda entry: -entry[0])
+    for _, layer, found, new in changed[:2]:
+        who = "all data" if found.label == "all" else f"class {found.label}"
+        yield Sentence(
+            f"Betti numbers (b₀, b₁) of {who} at layer {layer.index}: "
+            + f"{words.betti(found.betti)} → {words.betti(new.betti)}"
+            + (f", the largest of {words.count(len(changed), 'change')}" if len(changed) > 2 else "")
+            + f"; {new.null}.",
+            "observed",
+            layer.index,
+        )
+
+
+def _stretch_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
+    def log(layer: LayerInspection) -> float | None:
+        ratio = layer.stretch.ratio if layer.stretch else None
+        return math.log(ratio) if ratio and math.isfinite(ratio) and ratio > 0 else None
+
+    best = _largest(a, b, log)
+    if best is not None and best[0].stretch and best[1].stretch:
+        old, new = (words.number(own.ratio) for own in (best[0].stretch, best[1].stretch))
+        text = f"The ratio of largest to smallest stretch changes most at {_called(*best)}: {old} → {new}."
+        yield Sentence(text, "computed", best[1].index)
+
+
+def _largest(
+    a: Inspection, b: Inspection, get: Callable[[LayerInspection], float | None]
+) -> tuple[LayerInspection, LayerInspection] | None:
+    """The pair of layers between which a number changes most, or None where nothing changes."""
+    best, size = None, 0.0
+    for one, other in zip(a.layers, b.layers, strict=False):
+        old, new = get(one), get(other)
+        if old is not None and new is not None and abs(new - old) > size:
+            best, size = (one, other), abs(new - old)
+    return best
+
+
+def _called(one: LayerInspection, other: LayerInspection) -> str:
+    if one.index == 0 and other.index == 0:
+        return "the input"
+    return f"layer {other.index} ({other.name})" if one.name == other.name else f"layer {other.index}"
+
+
+def _weaker(layers: Sequence[LayerInspection]) -> Status:
+    return "proved" if all(layer.proved_share == 1.0 for layer in layers) else "computed"
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+
+def _jobs(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[pictures.Job]:
+    for prefix, i in (("first", a), ("second", b)):
+        for job in pictures.thumbnails(i):
+            yield pictures.Job(f"{prefix}-{job.name}", job.draw, job.alt, job.caption)
+    layers = [layer.name for layer in (a if len(a.layers) >= len(b.layers) else b).layers]
+    for quantity in QUANTITIES[1:]:
+        both = [_padded(pictures.values(i, quantity.get), len(layers)) for i in (a, b)]
+        if not all(np.isfinite(own).any() for own in both) or np.array_equal(both[0], both[1], equal_nan=True):
+            continue
+
+        def overlay(both: list[np.ndarray] = both, quantity: Quantity = quantity) -> Any:  # noqa: ANN401
+            curves = [see.Curve(names[0], both[0], color=1, dash=1), see.Curve(names[1], both[1], color=0)]
+            low = float(np.floor(10 * np.nanmin(both)) / 10) if quantity.percent else 0.0
+            bounds = (low, 1.02) if quantity.percent else (0.0, None)
+            return see.by_layer(curves, layers, shares=quantity.percent, log=quantity.log, bounds=bounds)
+
+        alt = f"{quantity.name} by layer in {names[0]} and in {names[1]}; the numbers stand in the table."
+        yield pictures.Job(f"curve-{quantity.key.replace('_', '-')}", overlay, alt, quantity.meaning)
+
+
+def _padded(values: np.ndarray, length: int) -> np.ndarray:
+    return np.append(values, np.full(length - len(values), np.nan))
+
+
+def _context(
+    a: Inspection,
+    b: Inspection,
+    names: tuple[str, str],
+    found: list[Sentence],
+    drawn: list[pictures.Picture],
+    links: list[str | None],
+) -> dict[str, Any]:
+    by_name = {picture.name: picture for picture in drawn}
+    depth = max(len(a.layers), len(b.layers))
+    rows = [(_at(a, k), _at(b, k)) for k in range(depth)]
+    shown = [
+        quantity
+        for quantity in QUANTITIES
+        if any(quantity.get(layer) is not None for pair in rows for layer in pair if layer)
+    ]
+    return {
+        "title": f"{names[0]} → {names[1]}",
+        "names": names,
+        "inspections": (a, b),
+        "titles": (page.title(a), page.title(b)),
+        "facts": [page.facts(a), page.facts(b)],
+        "links": links,
+        "statuses": page.STATUSES,
+        "sentences": found,
+        "notes": _notes(a, b),
+        "classes": page.classes(a),
+        "couples": _couples(rows, by_name),
+        "quantities": shown,
+        "rows": [
+            {
+                "pair": pair,
+                "cells": [
+                    (quantity.text(pair[0]), quantity.text(pair[1]), quantity.change(*pair)) for quantity in shown
+                ],
+            }
+            for pair in rows
+        ],
+        "curves": [picture for picture in drawn if picture.name.startswith("curve-")],
+        "betti": _betti_rows(rows),
+        "deep": depth > 10,
+    }
+
+
+def _couples(rows: list[Any], by_name: dict[str, pictures.Picture]) -> list[dict[str, Any]]:
+    found = []
+    for one, other in rows:
+        both = [
+            None if layer is None else by_name.get(f"{prefix}-{pictures.slug(layer)}-thumbnail")
+            for prefix, layer in (("first", one), ("second", other))
+        ]
+        if any(both):
+            numbers = [
+                (quantity.name, quantity.text(one), quantity.text(other))
+                for quantity in QUANTITIES[1:]
+                if quantity.text(one) != quantity.text(other)
+            ]
+            found.append({"layer": other or one, "pictures": both, "numbers": numbers[:4]})
+    return found
+
+
+def _betti_rows(rows: list[Any]) -> list[dict[str, Any]]:
+    layers = [layer for pair in rows for layer in pair if layer]
+    labels = [found.label for found in max((layer.betti for layer in layers), key=len, default=())]
+    table = []
+    for label in labels:
+        cells = []
+        for one, other in rows:
+            old, new = (
+                words.betti(found.betti) if (found := _betti_of(layer, label)) else words.NONE for layer in (one, other)
+            )
+            cells.append((old if old == new else f"{old} → {new}", old != new))
+        table.append({"label": "all data" if label == "all" else label, "cells": cells})
+    return table
+
+
+def _betti_of(layer: LayerInspection | None, label: str) -> SampleTopology | None:
+    return None if layer is None else next((found for found in layer.betti if found.label == label), None)
+
+
+def _notes(a: Inspection, b: Inspection) -> list[str]:
+    found = []
+    if len(a.layers) != len(b.layers):
+        found.append(
+            f"The networks have {len(a.layers) - 1} and {len(b.layers) - 1} layers; those of one number stand together."
+        )
+    if a.samples != b.samples:
+        found.append(
+            f"The samples have {a.samples} and {b.samples} points; shares and Betti numbers depend on the sample."
+        )
+    if a.ambient_dimension != b.ambient_dimension:
+        found.append(f"The inputs have {a.ambient_dimension} and {b.ambient_dimension} dimensions.")
+    if a.m != b.m:
+        found.append(f"m is {a.m} and {b.m}: the destructive shares do not mean the same.")
+    if a.classes != b.classes:
+        found.append("The classes differ.")
+    return found
+
+
+def _numbers(a: Inspection, b: Inspection, names: tuple[str, str], found: list[Sentence]) -> dict[str, Any]:
+    layers = []
+    for k in range(max(len(a.layers), len(b.layers))):
+        one, other = _at(a, k), _at(b, k)
+        entry: dict[str, Any] = {"index": k, "names": [layer.name if layer else None for layer in (one, other)]}
+        for quantity in QUANTITIES:
+            old, new = (_finite(quantity.get(layer)) if layer else None for layer in (one, other))
+            both = old is not None and new is not None
+            entry[quantity.key] = {"first": old, "second": new, "difference": new - old if both else None}  # type: ignore[operator]
+        entry["betti"] = {
+            found_one.label: {
+                "first": found_one.betti,
+                "second": own.betti if (own := _betti_of(other, found_one.label)) else None,
+            }
+            for found_one in (one.betti if one else ())
+        }
+        layers.append(entry)
+    return {
+        "first": names[0],
+        "second": names[1],
+        "sentences": [{"text": own.text, "status": own.status, "layer": own.layer} for own in found],
+        "notes": _notes(a, b),
+        "layers": layers,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _at(i: Inspection, k: int) -> LayerInspection | None:
+    return i.layers[k] if k < len(i.layers) else None
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    a, b = first.resolve().name, second.resolve().name
+    return (a, b) if a != b else (f"{first.resolve().parent.name}/{a}", f"{second.resolve().parent.name}/{b}")
+
+
+def _links(folders: tuple[Path, Path], out: Path) -> list[str | None]:
+    """Relative links to the two reports where they lie near the comparison; else none, they would soon be dead."""
+    found: list[str | None] = []
+    for folder in folders:
+        way = Path(os.path.relpath(folder.resolve(), out.resolve())).as_posix()
+        near = way.count("..") <= 1 and (folder / "index.html").is_file()
+        found.append(f"{way}/index.html" if near else None)
+    return found

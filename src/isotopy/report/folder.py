@@ -1,0 +1,93 @@
+"""A folder that is there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_FILES = frozenset({"index.html", "report.json", "compare.json", "arrays.npz", "figures"})
+_FIGURES = frozenset({".svg", ".png"})
+
+
+@contextlib.contextmanager
+def replaced(directory: str | Path) -> Iterator[Path]:
+    """A temporary sibling to write into; when the block ends well, it becomes `directory`, in one rename.
+
+    An earlier report in `directory` stays untouched until then, and for good when the block fails or is interrupted;
+    the temporary folder is removed in every case.
+
+    Args:
+        directory: New, empty, or holding an earlier report and nothing else.
+
+    Returns:
+        A context manager that yields the folder to write into.
+
+    Raises:
+        FileExistsError: `directory` is a file, or holds something that is no part of a report.
+        PermissionError: Its parent folder cannot be written to.
+    """
+    target = Path(os.path.abspath(directory))
+    if target.is_symlink():
+        target = target.resolve()
+    _check(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent))
+    except OSError as error:
+        if isinstance(error, (PermissionError, NotADirectoryError, FileExistsError)) or error.errno == 30:  # EROFS
+            raise PermissionError(
+                f"directory must lie where this user may write; got {target} ({error.strerror}). Choose another folder."
+            ) from error
+        raise
+    try:
+        temporary.chmod(0o777 & ~_umask())  # mkdtemp made it private
+        yield temporary
+        _check(target)
+        _exchange(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check(target: Path) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise FileExistsError(f"directory must be a folder; {target} is a file. Choose another name.")
+    strangers = sorted(entry.name for entry in target.iterdir() if entry.name not in _FILES)
+    figures = target / "figures"
+    if figures.is_dir():
+        strangers += sorted(f"figures/{entry.name}" for entry in figures.iterdir() if entry.suffix not in _FIGURES)
+    if strangers:
+        raise FileExistsError(
+            f"directory must be new, empty or an earlier report; {target} also holds {strangers[0]!r}"
+            + (f" and {len(strangers) - 1} more" if len(strangers) > 1 else "")
+            + ". Choose another folder, or move what is not part of the report."
+        )
+
+
+def _exchange(temporary: Path, target: Path) -> None:
+    """Put `temporary` in the place of `target`; the old one comes back when that fails."""
+    if not target.exists():
+        temporary.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".old", dir=target.parent))
+    try:
+        target.rename(old / "report")
+        try:
+            temporary.rename(target)
+        except BaseException:
+            (old / "report").rename(target)
+            raise
+    finally:
+        if target.exists():  # else the old report is all there is: keep it, under its temporary name
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

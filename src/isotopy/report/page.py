@@ -1,0 +1,300 @@
+"""What stands on a page: tables and words, ready for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isotopy.measure.inspection import Inspection, LayerInspection
+from isotopy.report import words
+from isotopy.report.pictures import Picture, chosen_layers, slug
+from isotopy.see.theme import class_style
+
+_DEEP = 10  # figures through more layers than this take the whole width
+
+STATUSES = (
+    ("proved", "holds by exact arithmetic or by rigorous error bounds"),
+    ("computed", "a floating-point result without such bounds"),
+    ("observed", "seen on this sample; another sample may differ"),
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of layers."""
+
+    head: str
+    meaning: str
+    text: Callable[[LayerInspection], str]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Neighboring columns; where `defined` is False, one cell says so instead of them."""
+
+    head: str
+    columns: tuple[Column, ...]
+    defined: Callable[[LayerInspection], bool] = lambda layer: True
+    affine: bool = False  # only piecewise affine maps have it
+
+
+def _rank(layer: LayerInspection) -> str:
+    return words.spread(layer.rank.mean, layer.rank.min, layer.rank.max) if layer.rank else words.NONE
+
+
+def _codeword(layer: LayerInspection) -> str:
+    own = layer.codeword_size
+    return words.spread(own.mean, own.min, own.max) if own else words.NONE
+
+
+def _stretch(name: str) -> Callable[[LayerInspection], str]:
+    return lambda layer: words.number(getattr(layer.stretch, name)) if layer.stretch else words.NONE
+
+
+def _count(name: str) -> Callable[[LayerInspection], str]:
+    return lambda layer: words.number(getattr(layer, name))
+
+
+def _share(name: str) -> Callable[[LayerInspection], str]:
+    return lambda layer: words.share(getattr(layer, name))
+
+
+def _dimension(name: str) -> Callable[[LayerInspection], str]:
+    return lambda layer: words.number(layer.intrinsic_dimension.get(name), 2)
+
+
+def _betti(layer: LayerInspection) -> str:
+    return words.betti(layer.betti[0].betti, layer.betti[0].band) if layer.betti else words.NONE
+
+
+def groups(i: Inspection) -> tuple[Group, ...]:
+    """Columns of the table of layers; labels and codewords that nothing has are left out."""
+    found = (
+        Group(
+            "Neurons",
+            (
+                Column("width", "Number of neurons of the layer.", _count("width")),
+                Column("active", "Neurons that are not zero for at least one point of the sample.", _count("active")),
+            ),
+        ),
+        Group(
+            "Rank",
+            (
+                Column(
+                    "mean (range)",
+                    "Rank of the affine map from the input to this layer, over the points of the sample.",
+                    _rank,
+                ),
+                Column(
+                    "proved",
+                    "Share of the points whose rank is proved; at the others it is computed.",
+                    _share("proved_share"),
+                ),
+                Column(
+                    f"< m = {i.m}",
+                    "Destructive: share of the points whose rank is below m.",
+                    _share("destructive_share"),
+                ),
+                Column(
+                    "< intrinsic",
+                    "Share of the points whose rank is below the intrinsic dimension of the input sample.",
+                    _share("low_share"),
+                ),
+            ),
+            lambda layer: layer.rank is not None,
+            affine=True,
+        ),
+        Group(
+            "Codewords",
+            (
+                Column("size", "Neurons that are on at a point: mean and range over the sample.", _codeword),
+                Column(
+                    "polytopes",
+                    "Distinct polytopes visited: combinations of on and off in this and all earlier layers.",
+                    _count("polytopes"),
+                ),
+                Column("patterns", "Distinct codewords of this layer alone.", _count("patterns")),
+            ),
+            lambda layer: layer.codeword_size is not None or layer.polytopes is not None,
+            affine=True,
+        ),
+        Group(
+            "Betti",
+            (
+                Column(
+                    "b₀, b₁",
+                    "Components and loops of all data at this layer, from landmarks; in brackets the range over the "
+                    "subsamples where it differs. Observed, without a null.",
+                    _betti,
+                ),
+            ),
+        ),
+        Group(
+            "Stretch",
+            (
+                Column(
+                    "σ max",
+                    "Largest singular value of the Jacobian from the input to this layer, over the stated points.",
+                    _stretch("largest"),
+                ),
+                Column("σ rank", "Smallest nonzero singular value there.", _stretch("smallest")),
+                Column("ratio", "Largest ratio of the two at one point.", _stretch("ratio")),
+            ),
+            lambda layer: layer.stretch is not None,
+        ),
+        Group(
+            "Dimension",
+            (
+                Column(
+                    "TwoNN",
+                    "Intrinsic dimension of the representation, from the two nearest neighbors.",
+                    _dimension("twonn"),
+                ),
+                Column("MLE", "Intrinsic dimension, maximum likelihood from more neighbors.", _dimension("mle")),
+            ),
+        ),
+        Group(
+            "Accuracy",
+            (
+                Column("linear", "Accuracy of a linear probe on this representation.", _share("linear_accuracy")),
+                Column("k-NN", "Accuracy of nearest neighbors on this representation.", _share("knn_accuracy")),
+            ),
+        ),
+    )
+    return found if i.classes else found[:-1]
+
+
+def table(i: Inspection) -> list[dict[str, Any]]:
+    """Rows of the table of layers: the layer, and cells as (text, number of columns, whether it is a number)."""
+    rows = []
+    for layer in i.layers:
+        cells: list[tuple[str, int, bool]] = []
+        for group in groups(i):
+            if group.defined(layer):
+                cells += [(column.text(layer), 1, True) for column in group.columns]
+            else:
+                text = "not piecewise affine" if group.affine and layer.index > 0 and layer.rank is None else words.NONE
+                cells.append((text, len(group.columns), False))
+        rows.append({"layer": layer, "cells": cells})
+    return rows
+
+
+def facts(i: Inspection) -> list[tuple[str, str]]:
+    """The key numbers at the top."""
+    found = [
+        ("points", words.number(i.samples)),
+        ("dimension", words.number(i.ambient_dimension)),
+        ("layers", words.number(sum(layer.index > 0 for layer in i.layers))),
+    ]
+    if i.classes:
+        found.append(("classes", words.number(len(i.classes))))
+    if i.accuracy is not None:
+        found.append(("accuracy", words.share(i.accuracy)))
+    found.append(("m, given" if i.m_given else "m, ambient", words.number(i.m)))
+    return found
+
+
+def classes(i: Inspection) -> list[dict[str, Any]]:
+    """Names of the classes with their color and shape, for the key of the pictures."""
+    shapes = {
+        "o": "M5 1a4 4 0 1 0 .01 0z",
+        "s": "M1.5 1.5h7v7h-7z",
+        "^": "M5 1 9 8.5H1z",
+        "X": "M2.7 1 5 3.2 7.3 1 9 2.7 6.8 5 9 7.3 7.3 9 5 6.8 2.7 9 1 7.3 3.2 5 1 2.7z",
+        "D": "M5 .8 9.2 5 5 9.2.8 5z",
+        "v": "M5 9 1 1.5h8z",
+        "P": "M3.4 1h3.2v2.4H9v3.2H6.6V9H3.4V6.6H1V3.4h2.4z",
+        "p": "M5 .8 9.3 4 7.6 9H2.4L.7 4z",
+    }
+    return [
+        {"name": name, "style": class_style(k), "path": shapes[class_style(k).marker]}
+        for k, name in enumerate(i.classes)
+    ]
+
+
+def betti_table(i: Inspection) -> dict[str, Any]:
+    """Betti numbers, a row per class and a column per layer."""
+    longest = max((layer.betti for layer in i.layers), key=len, default=())
+    rows = []
+    for place, first in enumerate(longest):
+        cells = []
+        for layer in i.layers:
+            own = layer.betti[place] if place < len(layer.betti) else None
+            cells.append(words.NONE if own is None else words.betti(own.betti, own.band))
+        rows.append(
+            {"label": "all data" if first.label == "all" and place == 0 else first.label, "own": first, "cells": cells}
+        )
+    nulls = sorted({found.null for layer in i.layers for found in layer.betti})
+    return {"rows": rows, "nulls": nulls}
+
+
+def title(i: Inspection) -> str:
+    """What was inspected."""
+    model, data = (_short_source(i.settings.get(key)) for key in ("model", "data"))
+    if model and data:
+        return f"{model} on {data}"
+    return model or data or "Inspection"
+
+
+def _short_source(source: object) -> str:
+    return Path(source).name or source if isinstance(source, str) else ""
+
+
+def settings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Settings as pairs of words, nested ones with a dot between."""
+    found: list[tuple[str, str]] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found += [(f"{key} · {inner}", text) for inner, text in settings(value)]
+        else:
+            found.append((str(key), _plain(value)))
+    return found
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return words.NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (float, np.floating)):
+        return words.number(float(value))
+    if isinstance(value, (str, int)):
+        return str(value)
+    if isinstance(value, Iterable):
+        return ", ".join(_plain(part) for part in value) or words.NONE
+    return str(value)
+
+
+def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:
+    """Everything that the template of a report names."""
+    by_name = {picture.name: picture for picture in pictures}
+    pictured = [i.layers[k] for k in chosen_layers(i)]
+    plane = [
+        (layer, by_name[f"plane-{slug(layer)}-polytopes"], by_name[f"plane-{slug(layer)}-ranks"])
+        for layer in pictured
+        if f"plane-{slug(layer)}-ranks" in by_name
+    ]
+    highest = max([layer.rank.max for layer in i.layers if layer.rank] + [i.ambient_dimension, 1])
+    return {
+        "i": i,
+        "deep": len(i.layers) > _DEEP,
+        "title": title(i),
+        "facts": facts(i),
+        "statuses": STATUSES,
+        "classes": classes(i),
+        "pictures": by_name,
+        "pictured": pictured,
+        "highest": highest,
+        "groups": groups(i),
+        "rows": table(i),
+        "betti": betti_table(i),
+        "plane": plane,
+        "settings": settings(i.settings),
+        "traced": any(layer.rank for layer in i.layers),
+        "slug": slug,
+        "has": lambda *names: any(name in by_name for name in names),
+    }

@@ -1,0 +1,352 @@
+"""The figures of a report, drawn from an inspection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from isotopy import see
+from isotopy.measure.inspection import Distribution, Inspection, LayerInspection, SampleTopology
+from isotopy.report import words
+from isotopy.see.theme import Drawing, drawing
+
+PICTURED_LAYERS = 12  # pictures of single layers are drawn for at most so many
+_CURVED_CLASSES = 3  # more classes than this go into the Betti table only
+_DRAWN_POINTS = 3000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure: drawn once, for the page and for its own file."""
+
+    name: str
+    drawing: Drawing
+    alt: str
+    caption: str = ""
+
+    @property
+    def svg(self) -> str:
+        """For the page."""
+        return self.drawing.inline(self.alt)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A figure that is still to be drawn."""
+
+    name: str
+    draw: Callable[[], Any]
+    alt: str
+    caption: str = ""
+
+    def done(self) -> Picture:
+        """Draw it."""
+        return Picture(self.name, drawing(self.draw(), name=self.name), self.alt, self.caption)
+
+
+def chosen_layers(i: Inspection) -> list[int]:
+    """Positions of the layers that get pictures: all, or the first, the last, the largest rank drops and even steps."""
+    depth = len(i.layers)
+    if depth <= PICTURED_LAYERS:
+        return list(range(depth))
+    means = np.array([layer.rank.mean if layer.rank else np.nan for layer in i.layers])
+    drops = np.nan_to_num(means[:-1] - means[1:], nan=0.0)
+    found = {0, depth - 1}
+    found |= {int(k) + 1 for k in np.argsort(-drops, kind="stable")[:4] if drops[k] > 0}
+    for k in np.linspace(0, depth - 1, PICTURED_LAYERS).round().astype(int).tolist():
+        if len(found) < PICTURED_LAYERS:
+            found.add(int(k))
+    for k in range(depth):
+        if len(found) < PICTURED_LAYERS:
+            found.add(k)
+    return sorted(found)
+
+
+def jobs(i: Inspection) -> list[Job]:
+    """All figures of a report on `i`, in the order of the page."""
+    return [*_layer_jobs(i), *_theme_jobs(i), *_plane_jobs(i)]
+
+
+def overview(i: Inspection) -> Any:  # noqa: ANN401  (a Matplotlib figure)
+    """The strip of all pictured layers."""
+    panels = [
+        see.Panel(
+            layer.name,
+            layer.picture[_drawn(i)],
+            layer.width,
+            None if layer.rank is None else (layer.rank.mean, layer.rank.min, layer.rank.max),
+            layer.destructive_share,
+            f"m = {i.m}" if layer.index == 0 else "not piecewise affine",
+        )
+        for layer in (i.layers[k] for k in chosen_layers(i))
+    ]
+    return see.strip(panels, _labels(i), classes=i.classes)
+
+
+def values(i: Inspection, get: Callable[[LayerInspection], float | None]) -> np.ndarray:
+    """One number per layer, nan where there is none."""
+    found = [get(layer) for layer in i.layers]
+    return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+
+
+def largest_class(i: Inspection) -> float | None:
+    """Share of the largest class: what guessing reaches."""
+    if i.labels is None or not len(i.labels):
+        return None
+    return float(np.bincount(np.asarray(i.labels, dtype=np.int64)).max() / len(i.labels))
+
+
+def slug(layer: LayerInspection) -> str:
+    """Layer number as part of a name."""
+    return f"layer-{layer.index:02d}"
+
+
+# --- a layer --------------------------------------------------------------------------------------------------------
+
+
+def thumbnails(i: Inspection) -> Iterator[Job]:
+    """The representations, small and bare, of the chosen layers."""
+    labels, rows = _labels(i), _drawn(i)
+    for position in chosen_layers(i):
+        layer = i.layers[position]
+
+        def draw(points: np.ndarray = layer.picture[rows], named: bool = position == 0) -> Any:  # noqa: ANN401
+            ax = see.new_axes(1.9, 1.9, projection="3d" if points.shape[1] == 3 else None)
+            size = float(np.clip(20.0 / max(len(points), 1) ** 0.33, 1.6, 4.5))
+            return see.representation(points, labels, classes=i.classes if named else (), bare=True, size=size, ax=ax)
+
+        yield Job(f"{slug(layer)}-thumbnail", draw, _representation_alt(layer, len(rows)))
+
+
+def _layer_jobs(i: Inspection) -> Iterator[Job]:
+    labels, rows = _labels(i), _drawn(i)
+    yield from thumbnails(i)
+    for position in chosen_layers(i):
+        layer = i.layers[position]
+
+        def draw(points: np.ndarray = layer.picture[rows], axes: tuple[str, ...] = layer.picture_axes) -> Any:  # noqa: ANN401
+            return see.representation(points, labels, classes=i.classes, axes=axes)
+
+        yield Job(
+            f"{slug(layer)}-representation", draw, _representation_alt(layer, len(rows)), _representation_words(layer)
+        )
+        if layer.betti and any(len(own) for own in layer.betti[0].diagram.values()):
+            yield from _homology_jobs(layer, layer.betti[0])
+
+
+def _homology_jobs(layer: LayerInspection, found: SampleTopology) -> Iterator[Job]:
+    classes = "; ".join(
+        f"H{degree} {words.count(len(own), 'class', 'classes')}" for degree, own in sorted(found.diagram.items())
+    )
+    marked = (
+        "no scale is stable"
+        if found.scale is None
+        else f"dashed: the scale {words.number(found.scale)} where b is read"
+    )
+    where = f"of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({layer.name}): {classes}."
+    yield Job(
+        f"{slug(layer)}-diagram",
+        lambda: see.diagram(found.diagram, scale=found.scale),
+        f"Persistence diagram {where}",
+        f"Persistence diagram, all data; {marked}.",
+    )
+    yield Job(
+        f"{slug(layer)}-barcode",
+        lambda: see.barcode(found.diagram, most=24),
+        f"Barcode {where}",
+        "The same as a barcode, longest first; an arrow never ends.",
+    )
+
+
+def _representation_alt(layer: LayerInspection, n: int) -> str:
+    by = ", ".join(layer.picture_axes) or "their coordinates"
+    return f"Representation at layer {layer.index} ({layer.name}): {words.count(n, 'point')} drawn by {by}."
+
+
+def _representation_words(layer: LayerInspection) -> str:
+    if layer.picture_axes and layer.picture_axes[0].startswith("PC"):
+        return f"The {layer.width} neurons, projected on principal components (share of the variance in brackets)."
+    if layer.picture.shape[1] == layer.width:
+        return (
+            "The neurons as they are, nothing projected."
+            if layer.width > 1
+            else "The one neuron; rows only separate the classes."
+        )
+    return f"{layer.picture.shape[1]} of {words.count(layer.width, 'neuron')}."
+
+
+# --- through the layers ---------------------------------------------------------------------------------------------
+
+
+def _theme_jobs(i: Inspection) -> Iterator[Job]:
+    names = [layer.name for layer in i.layers]
+    yield from _rank_jobs(i, names)
+    yield from _betti_jobs(i, names)
+    yield from _stretch_jobs(i, names)
+    yield from _separation_jobs(i, names)
+
+
+def _rank_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+    inner = [layer for layer in i.layers if layer.index > 0]
+    if any(layer.rank is not None for layer in inner):
+        yield Job(
+            "ranks",
+            lambda: see.histograms(_histograms(inner, "rank"), [layer.name for layer in inner], below=i.m),
+            f"Histogram of the ranks at each layer. {_listed(inner, lambda layer: _mean(layer.rank))}",
+            f"Ranks of the affine maps, a row per layer; vermilion: rank below m = {i.m}.",
+        )
+        share, low = values(i, lambda layer: layer.destructive_share), values(i, lambda layer: layer.low_share)
+        said = _listed(inner, lambda layer: words.share(layer.destructive_share))
+        yield Job(
+            "destructive",
+            lambda: see.destructive(share, names, low=low, m=i.m),
+            f"Share of points with rank below {i.m}, by layer. {said}",
+            f"Share of points of rank below m = {i.m}; narrow bar inside: below the intrinsic dimension of the sample.",
+        )
+    coded = [layer for layer in inner if layer.codeword_size is not None]
+    if coded:
+        sizes = _histograms(coded, "codeword_size")
+        yield Job(
+            "codewords",
+            lambda: see.histograms(sizes, [layer.name for layer in coded], xlabel="neurons that are on"),
+            f"Histogram of codeword sizes at each layer. {_listed(coded, lambda layer: _mean(layer.codeword_size))}",
+            "Codeword sizes (neurons that are on at a point), a row per layer with an activation.",
+        )
+
+
+def _stretch_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+    found = [layer.stretch for layer in i.layers]
+    if not any(found):
+        return
+    none = np.zeros(0)
+    top = see.spread("σ max", [none if own is None else own.sigma_max for own in found], color=0)
+    low = see.spread("σ rank", [none if own is None else own.sigma_rank for own in found], color=1)
+    said = _listed(
+        list(i.layers), lambda layer: f"ratio {words.number(layer.stretch.ratio)}" if layer.stretch else None
+    )
+    yield Job(
+        "stretch",
+        lambda: see.by_layer([top, low], names, log=True, ylabel="singular values"),
+        f"Largest and smallest nonzero singular value of the Jacobian from the input to each layer. {said}",
+        "Singular values of the Jacobian, input to layer: median and full range over the stated points.",
+    )
+
+
+def _separation_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+    layers = list(i.layers)
+    linear, knn = values(i, lambda layer: layer.linear_accuracy), values(i, lambda layer: layer.knn_accuracy)
+    if np.isfinite(linear).any() or np.isfinite(knn).any():
+        said = _listed(layers, lambda layer: f"{words.share(layer.linear_accuracy)}, {words.share(layer.knn_accuracy)}")
+        yield Job(
+            "accuracy",
+            lambda: see.accuracy(linear, knn, names, network=i.accuracy, chance=largest_class(i)),
+            f"Accuracy of a linear probe and of nearest neighbors at each layer. {said}",
+            "How well the classes separate at each layer, by a linear probe and by nearest neighbors.",
+        )
+    twonn = values(i, lambda layer: layer.intrinsic_dimension.get("twonn"))
+    mle = values(i, lambda layer: layer.intrinsic_dimension.get("mle"))
+    if np.isfinite(twonn).any() or np.isfinite(mle).any():
+        curves = [see.Curve("TwoNN", twonn, color=3), see.Curve("MLE", mle, color=2, dash=1)]
+        said = _listed(layers, lambda layer: f"TwoNN {words.number(layer.intrinsic_dimension.get('twonn'))}")
+        yield Job(
+            "dimension",
+            lambda: see.by_layer(curves, names, bounds=(0, None), ylabel="dimension"),
+            f"Intrinsic dimension of the representation at each layer. {said}",
+            "Intrinsic dimension of the sample at each layer, by two estimators.",
+        )
+
+
+def _betti_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+    labels = [found.label for found in max((layer.betti for layer in i.layers), key=len, default=())]
+    drawn = labels if len(labels) <= 1 + _CURVED_CLASSES else labels[:1]
+    for degree in (0, 1):
+        numbers = {label: np.full(len(i.layers), np.nan) for label in drawn}
+        bands = {label: np.full((len(i.layers), 2), np.nan) for label in drawn}
+        for row, layer in enumerate(i.layers):
+            for found in layer.betti:
+                if found.label in numbers and found.betti is not None and degree < len(found.betti):
+                    numbers[found.label][row] = found.betti[degree]
+                    if found.band is not None:
+                        bands[found.label][row] = found.band[degree]
+        if any(np.isfinite(own).any() for own in numbers.values()):
+
+            def draw(numbers: Any = numbers, bands: Any = bands, degree: int = degree) -> Any:  # noqa: ANN401
+                return see.betti(numbers, names, bands=bands, degree=degree)
+
+            yield Job(
+                f"betti-{degree}",
+                draw,
+                f"Betti number b{degree} at each layer, for {', '.join(drawn)}; the table has the numbers.",
+                ("Components" if degree == 0 else "Loops")
+                + f" (b{'₀₁'[degree]}) of the sample; bars: range over the subsamples; gap: no stable scale.",
+            )
+
+
+# --- the plane ------------------------------------------------------------------------------------------------------
+
+
+def _plane_jobs(i: Inspection) -> Iterator[Job]:
+    plane = i.plane
+    if plane is None:
+        return
+    layer = i.layers[0]
+    points = layer.picture[_drawn(i)] if layer.picture.shape[1] == 2 else None
+    yield Job(
+        "plane-decision",
+        lambda: see.decision(
+            plane.classes, plane.extent, margin=plane.margin, points=points, labels=_labels(i), names=i.classes
+        ),
+        "Decision regions of the network in the plane of its two inputs, with the data on top.",
+        "Decision regions and their boundary, with the data.",
+    )
+    highest = 2
+    inner = [layer for layer in i.layers if 0 < layer.index <= len(plane.ranks)]
+    kept = set(chosen_layers(i))
+    for layer in [own for position, own in enumerate(i.layers) if own in inner and position in kept][:8]:
+        k = layer.index - 1
+        cells = len(np.unique(plane.polytopes[k]))
+        yield Job(
+            f"plane-{slug(layer)}-polytopes",
+            lambda k=k: see.polytopes(plane.polytopes[k], plane.extent),  # type: ignore[misc]
+            f"Polytopes of the plane up to layer {layer.index}: {cells} seen on the grid of pixels.",
+            f"{words.count(cells, 'polytope')} on the grid",
+        )
+        found = sorted(np.unique(plane.ranks[k]).tolist())
+        yield Job(
+            f"plane-{slug(layer)}-ranks",
+            lambda k=k: see.ranks(plane.ranks[k], plane.extent, highest=highest),  # type: ignore[misc]
+            f"Ranks of the plane at layer {layer.index}: {', '.join(map(str, found))} occur.",
+            f"rank {found[0]} everywhere" if len(found) == 1 else f"ranks {', '.join(map(str, found))}",
+        )
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def _histograms(layers: list[LayerInspection], what: str) -> list[dict[int, int] | None]:
+    found = [getattr(layer, what) for layer in layers]
+    return [None if own is None else {int(value): int(n) for value, n in own.histogram.items()} for own in found]
+
+
+def _mean(own: Distribution | None) -> str | None:
+    return None if own is None else f"mean {words.number(own.mean)}"
+
+
+def _listed(layers: list[LayerInspection], say: Callable[[LayerInspection], str | None]) -> str:
+    said = [(layer, say(layer)) for layer in layers[:40]]
+    return "; ".join(f"{layer.name}: {text}" for layer, text in said if text) + "."
+
+
+def _drawn(i: Inspection) -> np.ndarray:
+    """Rows that pictures show: all, or evenly chosen ones."""
+    n = len(i.layers[0].picture) if i.layers else 0
+    if n <= _DRAWN_POINTS:
+        return np.arange(n)
+    return np.linspace(0, n - 1, _DRAWN_POINTS).round().astype(np.int64)
+
+
+def _labels(i: Inspection) -> np.ndarray | None:
+    return None if i.labels is None else np.asarray(i.labels, dtype=np.int64)[_drawn(i)]
