@@ -52,14 +52,17 @@ class Certificate:
     sigma_min: float | None = None
     determinant_sign: int | None = None
     strictly_monotone: bool | None = None
+    sigma_error: float | None = None  # of sigma_max and sigma_min, as computed
+    sigma_lower: float | None = None  # proved: no singular value of W is smaller
 
 
 @dataclass(frozen=True)
 class SampleTopology:
     """Betti numbers of a sample (one class, or all data) at one layer, from landmarks.
 
-    `scale` is the Rips diameter at which `betti` is read; it is chosen inside the longest interval of scales over which
-    the Betti numbers stay the same on at least `agreement` of the subsamples. `betti` is None where no such interval exists.
+    `scale` is the Rips diameter at which `betti` is read: the middle of `interval`, the finest interval of scales that
+    spans a factor of 1.5 and over which enough of the subsamples have the Betti numbers of the whole sample (the rule
+    in full: `measure.sample_topology`). `betti` is None where there is none; `why` then says why.
     """
 
     label: str  # "all" or the class
@@ -72,6 +75,9 @@ class SampleTopology:
     subsamples: int
     diagram: dict[int, np.ndarray] = field(repr=False)  # degree -> (k, 2) birth, death of the landmarks
     null: str = "no null"  # nulls come with a later release; until then the status is *observed, no null*
+    agreement: float | None = None  # share of the subsamples that have these Betti numbers at this scale
+    interval: tuple[float, float] | None = None  # Rips diameters between which they hold
+    why: str = ""  # why there are none
 
 
 @dataclass(frozen=True)
