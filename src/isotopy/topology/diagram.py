@@ -39,7 +39,7 @@ class Diagram:
         >>> d
         Diagram(samples=1, degrees=(0, 1), finite=4, essential=1, filtration='rips', unit='diameter')
         >>> d.of(1).pairs, d.of(1).birth_cell, d.of(1).death_cell
-        (tensor([[4., 5.]]), tensor([[2, 3]]), tensor([[0, 1, 2]]))
+        (tensor([[4., 5.]]), tensor([[1, 2]]), tensor([[0, 2, 3]]))
     """
 
     birth: Float[Tensor, " k"]
@@ -339,7 +339,7 @@ class Diagram:
     # --- files
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the diagram to one file: a zip of plain arrays (npz), no pickle. An old file is replaced at the end."""
+        """Writes the diagram to one file: a zip of plain arrays (npz), no pickle. An old file goes at the end."""
         target = Path(path)
         about = {
             "format": _FORMAT,
