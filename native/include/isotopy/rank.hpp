@@ -1,0 +1,411 @@
+// Ranks over a finite field of the products Q_K W_K ... Q_1 W_1 that a piecewise affine network takes at its samples.
+//
+// A rank over GF(p) never exceeds the rank over the rationals, so each result is a lower bound, whatever p. Two fields:
+// GF(3) in bit planes (64 entries per word: fast, but square matrices are often singular by chance) and GF(p) for a prime
+// below 2^20 in doubles (exact: products stay below 2^41).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "isotopy/parallel.hpp"
+
+// Compiled for several instruction sets; the loader picks the best one that the machine has.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define ISOTOPY_CLONES __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
+#else
+#define ISOTOPY_CLONES
+#endif
+
+namespace isotopy {
+
+namespace rank_detail {
+
+// row -= factor * pivot over GF(3), for every row; an entry is 1 where `ones` has a bit, 2 where `twos` has one.
+ISOTOPY_CLONES inline void eliminate3(std::uint64_t* rows, std::size_t count, std::size_t stride, const std::uint64_t* pivot,
+                                      std::size_t start, std::size_t words, std::size_t word, unsigned bit, bool pivot_is_two) {
+    for (std::size_t r = 0; r < count; ++r) {
+        std::uint64_t* ones = rows + r * stride;
+        std::uint64_t* twos = ones + words;
+        const bool one = (ones[word] >> bit) & 1u, two = (twos[word] >> bit) & 1u;
+        if (!one && !two) continue;
+        // subtract pivot if the entries agree, add it if they differ (1 - 1 = 0, 2 + 1 = 0)
+        const bool subtract = two == pivot_is_two;
+        const std::uint64_t* b1 = subtract ? pivot + words : pivot;
+        const std::uint64_t* b2 = subtract ? pivot : pivot + words;
+        for (std::size_t w = start; w < words; ++w) {
+            const std::uint64_t a1 = ones[w], a2 = twos[w];
+            const std::uint64_t t = (a1 | b2[w]) ^ (a2 | b1[w]);
+            ones[w] = (a2 | b2[w]) ^ t;
+            twos[w] = (a1 | b1[w]) ^ t;
+        }
+    }
+}
+
+// sum[w] over GF(3) of one table row per group.
+ISOTOPY_CLONES inline void add_table_rows3(std::uint64_t* sum, const std::uint64_t* table, const std::uint32_t* picks,
+                                           std::size_t groups, std::size_t words) {
+    std::uint64_t* ones = sum;
+    std::uint64_t* twos = sum + words;
+    for (std::size_t g = 0; g < groups; ++g) {
+        const std::uint64_t* b1 = table + picks[g] * 2 * words;
+        const std::uint64_t* b2 = b1 + words;
+        for (std::size_t w = 0; w < words; ++w) {
+            const std::uint64_t a1 = ones[w], a2 = twos[w];
+            const std::uint64_t t = (a1 | b2[w]) ^ (a2 | b1[w]);
+            ones[w] = (a2 | b2[w]) ^ t;
+            twos[w] = (a1 | b1[w]) ^ t;
+        }
+    }
+}
+
+// row = (row + factor * source) mod p, entries and factor in [0, p).
+ISOTOPY_CLONES inline void add_multiple(double* row, const double* source, double factor, std::size_t count, double p, double inverse) {
+    for (std::size_t c = 0; c < count; ++c) {
+        const double t = row[c] + factor * source[c];
+        double r = t - std::floor(t * inverse) * p;
+        r = r < 0 ? r + p : r;
+        row[c] = r >= p ? r - p : r;
+    }
+}
+
+}  // namespace rank_detail
+
+// Rows over GF(3), in two bit planes.
+class Rows3 {
+public:
+    using Entry = std::uint8_t;
+
+    Rows3(std::size_t count, std::size_t width, std::uint32_t) { reset(count, width); }
+    void reset(std::size_t count, std::size_t width) {
+        count_ = count, width_ = width, words_ = (width + 511) / 512 * 8;
+        data_.assign(count * 2 * words_, 0);
+    }
+    std::size_t count() const { return count_; }
+    std::size_t width() const { return width_; }
+
+    // Row r gets the entries source[columns[c]].
+    void gather(std::size_t r, const Entry* source, const std::uint32_t* columns, std::size_t count) {
+        std::uint64_t* ones = data_.data() + r * 2 * words_;
+        std::uint64_t* twos = ones + words_;
+        for (std::size_t begin = 0; begin < count; begin += 64) {
+            const std::size_t end = std::min<std::size_t>(64, count - begin);
+            std::uint64_t first = 0, second = 0;
+            for (std::size_t b = 0; b < end; ++b) {
+                const std::uint64_t value = source[columns[begin + b]];
+                first |= (value & 1u) << b;
+                second |= (value >> 1) << b;
+            }
+            ones[begin / 64] = first, twos[begin / 64] = second;
+        }
+    }
+    void set(std::size_t r, std::size_t c, Entry value) {
+        std::uint64_t* ones = data_.data() + r * 2 * words_;
+        if (value & 1u) ones[c / 64] |= std::uint64_t{1} << (c % 64);
+        if (value >> 1) ones[words_ + c / 64] |= std::uint64_t{1} << (c % 64);
+    }
+    Entry get(std::size_t r, std::size_t c) const {
+        const std::uint64_t* ones = data_.data() + r * 2 * words_;
+        const std::uint64_t one = (ones[c / 64] >> (c % 64)) & 1u, two = (ones[words_ + c / 64] >> (c % 64)) & 1u;
+        return static_cast<Entry>(one | (two << 1));
+    }
+
+    // this = coefficients * right, where row i has coefficients weights(i)[columns[j]] and right has one row per j.
+    // Method of the four Russians: all 81 combinations of four rows are tabled.
+    template <class Weights>
+    void product(const Weights& weights, const std::uint32_t* columns, const Rows3& right, std::vector<std::uint64_t>& table) {
+        const std::size_t groups = (right.count_ + 3) / 4, stride = 2 * words_;
+        table.assign(groups * 81 * stride, 0);
+        for (std::size_t g = 0; g < groups; ++g) {
+            std::size_t filled = 1;
+            for (std::size_t j = 4 * g; j < std::min(right.count_, 4 * g + 4); ++j) {
+                const std::uint64_t* source = right.data_.data() + j * 2 * right.words_;
+                for (std::size_t factor = 1; factor < 3; ++factor)
+                    for (std::size_t old = 0; old < filled; ++old) {
+                        std::uint64_t* to = table.data() + (g * 81 + factor * filled + old) * stride;
+                        const std::uint64_t* from = table.data() + (g * 81 + old) * stride;
+                        for (std::size_t w = 0; w < words_; ++w) {
+                            const std::uint64_t a1 = from[w], a2 = from[words_ + w];
+                            const std::uint64_t b1 = source[factor == 1 ? w : right.words_ + w];
+                            const std::uint64_t b2 = source[factor == 1 ? right.words_ + w : w];
+                            const std::uint64_t t = (a1 | b2) ^ (a2 | b1);
+                            to[w] = (a2 | b2) ^ t, to[words_ + w] = (a1 | b1) ^ t;
+                        }
+                    }
+                filled *= 3;
+            }
+        }
+        std::vector<std::uint32_t> picks(groups);
+        for (std::size_t i = 0; i < count_; ++i) {
+            const Entry* row = weights(i);
+            for (std::size_t g = 0; g < groups; ++g) {
+                std::uint32_t pick = 0, power = 1;
+                for (std::size_t j = 4 * g; j < std::min(right.count_, 4 * g + 4); ++j, power *= 3) pick += power * row[columns[j]];
+                picks[g] = static_cast<std::uint32_t>(g * 81) + pick;
+            }
+            rank_detail::add_table_rows3(data_.data() + i * stride, table.data(), picks.data(), groups, words_);
+        }
+    }
+
+    void copy_row(std::size_t r, const Rows3& other, std::size_t from) {
+        const std::uint64_t* source = other.data_.data() + from * 2 * other.words_;
+        std::uint64_t* to = data_.data() + r * 2 * words_;
+        for (std::size_t w = 0; w < words_; ++w) to[w] = source[w], to[words_ + w] = source[other.words_ + w];
+        const std::size_t rest = width_ % 64, last = width_ / 64;
+        for (std::size_t w = last; w < words_; ++w) {
+            const std::uint64_t kept = w == last && rest ? (std::uint64_t{1} << rest) - 1 : 0;
+            to[w] &= kept, to[words_ + w] &= kept;
+        }
+    }
+    void scale(std::size_t r, Entry factor) {
+        std::uint64_t* ones = data_.data() + r * 2 * words_;
+        if (factor == 2) std::swap_ranges(ones, ones + words_, ones + words_);
+        if (factor == 0) std::fill(ones, ones + 2 * words_, 0);
+    }
+
+    // Rank by elimination in place; pivot columns in the order found. Stops at `enough`.
+    std::size_t eliminate(std::size_t enough, std::vector<std::uint32_t>& pivots, const Stop& stop) {
+        pivots.clear();
+        const std::size_t stride = 2 * words_;
+        for (std::size_t r = 0; r < count_ && pivots.size() < enough; ++r) {
+            if (r % 64 == 0) stop.check();
+            const std::uint64_t* pivot = data_.data() + r * stride;
+            std::size_t word = 0;
+            while (word < words_ && (pivot[word] | pivot[words_ + word]) == 0) ++word;
+            if (word == words_) continue;
+            const unsigned bit = static_cast<unsigned>(__builtin_ctzll(pivot[word] | pivot[words_ + word]));
+            pivots.push_back(static_cast<std::uint32_t>(word * 64 + bit));
+            const bool two = (pivot[words_ + word] >> bit) & 1u;
+            rank_detail::eliminate3(data_.data() + (r + 1) * stride, count_ - r - 1, stride, pivot, word / 8 * 8, words_, word, bit, two);
+        }
+        return pivots.size();
+    }
+
+    static Entry entry(std::uint32_t residue) { return static_cast<Entry>(residue); }
+
+private:
+    std::size_t count_ = 0, width_ = 0, words_ = 0;
+    std::vector<std::uint64_t> data_;
+};
+
+// Rows over GF(p), p < 2^20, in doubles.
+class RowsP {
+public:
+    using Entry = double;
+
+    RowsP(std::size_t count, std::size_t width, std::uint32_t prime) : p_(prime), inverse_(1.0 / prime) { reset(count, width); }
+    void reset(std::size_t count, std::size_t width) {
+        count_ = count, width_ = width;
+        data_.assign(count * width, 0.0);
+    }
+    std::size_t count() const { return count_; }
+    std::size_t width() const { return width_; }
+
+    void gather(std::size_t r, const Entry* source, const std::uint32_t* columns, std::size_t count) {
+        for (std::size_t c = 0; c < count; ++c) data_[r * width_ + c] = source[columns[c]];
+    }
+    void set(std::size_t r, std::size_t c, Entry value) { data_[r * width_ + c] = value; }
+    Entry get(std::size_t r, std::size_t c) const { return data_[r * width_ + c]; }
+
+    template <class Weights>
+    void product(const Weights& weights, const std::uint32_t* columns, const RowsP& right, std::vector<std::uint64_t>&) {
+        for (std::size_t i = 0; i < count_; ++i) {
+            const Entry* row = weights(i);
+            for (std::size_t j = 0; j < right.count_; ++j)
+                if (row[columns[j]] != 0.0)
+                    rank_detail::add_multiple(&data_[i * width_], &right.data_[j * right.width_], row[columns[j]], width_, p_, inverse_);
+        }
+    }
+
+    void copy_row(std::size_t r, const RowsP& other, std::size_t from) {
+        std::copy_n(other.data_.begin() + static_cast<std::ptrdiff_t>(from * other.width_), width_,
+                    data_.begin() + static_cast<std::ptrdiff_t>(r * width_));
+    }
+    void scale(std::size_t r, Entry factor) {
+        for (std::size_t c = 0; c < width_; ++c) data_[r * width_ + c] = std::fmod(data_[r * width_ + c] * factor, p_);
+    }
+
+    std::size_t eliminate(std::size_t enough, std::vector<std::uint32_t>& pivots, const Stop& stop) {
+        pivots.clear();
+        for (std::size_t r = 0; r < count_ && pivots.size() < enough; ++r) {
+            if (r % 64 == 0) stop.check();
+            double* pivot = &data_[r * width_];
+            std::size_t column = 0;
+            while (column < width_ && pivot[column] == 0.0) ++column;
+            if (column == width_) continue;
+            pivots.push_back(static_cast<std::uint32_t>(column));
+            const double negative = p_ - reciprocal(pivot[column]);
+            for (std::size_t below = r + 1; below < count_; ++below) {
+                double* row = &data_[below * width_];
+                if (row[column] == 0.0) continue;
+                const double factor = std::fmod(row[column] * negative, p_);
+                rank_detail::add_multiple(row + column, pivot + column, factor, width_ - column, p_, inverse_);
+            }
+        }
+        return pivots.size();
+    }
+
+    static Entry entry(std::uint32_t residue) { return residue; }
+
+private:
+    // value^(p - 2), the reciprocal by Fermat
+    double reciprocal(double value) const {
+        const auto p = static_cast<std::uint64_t>(p_);
+        std::uint64_t base = static_cast<std::uint64_t>(value), result = 1;
+        for (std::uint64_t exponent = p - 2; exponent; exponent >>= 1) {
+            if (exponent & 1u) result = result * base % p;
+            base = base * base % p;
+        }
+        return static_cast<double>(result);
+    }
+
+    std::size_t count_ = 0, width_ = 0;
+    double p_, inverse_;
+    std::vector<double> data_;
+};
+
+// What ends a layer: which rows of the pre-activation survive, and with which slope.
+enum class Gate { active_rows, all_rows, two_slopes, picked_rows };
+
+// A chain of layers with residues as weights; ranks of all its prefixes at many samples.
+template <class Rows>
+class RankChain {
+public:
+    using Entry = typename Rows::Entry;
+
+    RankChain(std::size_t inputs, std::uint32_t prime) : inputs_(inputs), prime_(prime) {}
+
+    // residues: (rows, columns), empty for the identity. `slope` is the residue of the negative slope of two_slopes.
+    void add(Gate gate, std::size_t rows, std::size_t columns, std::span<const std::uint32_t> residues, std::uint32_t slope) {
+        const std::size_t before = layers_.empty() ? inputs_ : layers_.back().outputs;
+        if (columns != before) throw std::invalid_argument("RankChain: columns must equal the width of the layer before");
+        if (!residues.empty() && residues.size() != rows * columns) throw std::invalid_argument("RankChain: residues have the wrong size");
+        Layer layer{gate, rows, columns, rows, {}, Rows::entry(slope % prime_)};
+        layer.weights.reserve(residues.size());
+        for (const std::uint32_t value : residues) layer.weights.push_back(Rows::entry(value % prime_));
+        layers_.push_back(std::move(layer));
+    }
+    // picked_rows: how many rows are picked.
+    void set_outputs(std::size_t outputs) { layers_.back().outputs = outputs; }
+
+    std::size_t depth() const { return layers_.size(); }
+    std::size_t outputs(std::size_t layer) const { return layers_[layer].outputs; }
+    Gate gate(std::size_t layer) const { return layers_[layer].gate; }
+
+    // active[layer]: outputs bytes (active_rows, two_slopes); picked[layer]: outputs row numbers (picked_rows).
+    void ranks(std::span<const std::uint8_t* const> active, std::span<const std::int32_t* const> picked, std::int32_t* result,
+               const Stop& stop) const {
+        // The image of the layers so far is all of its active coordinates (full), or the span of the columns of `basis`.
+        bool full = true;
+        Rows basis(0, 0, prime_), test(0, 0, prime_), image(0, 0, prime_);
+        std::vector<std::uint32_t> alive(inputs_), rows, pivots, unit;
+        for (std::size_t i = 0; i < inputs_; ++i) alive[i] = static_cast<std::uint32_t>(i);
+        std::vector<std::uint64_t> table;
+
+        for (std::size_t k = 0; k < layers_.size(); ++k) {
+            stop.check();
+            const Layer& layer = layers_[k];
+            rows.clear();
+            for (std::size_t i = 0; i < layer.outputs; ++i) {
+                if (layer.gate == Gate::picked_rows) rows.push_back(static_cast<std::uint32_t>(picked[k][i]));
+                else if (layer.gate != Gate::active_rows || active[k][i]) rows.push_back(static_cast<std::uint32_t>(i));
+            }
+            const std::size_t height = rows.size(), width = full ? alive.size() : basis.width();
+            const std::size_t enough = std::min(height, width);
+            // A few rows and columns more than the rank can be are enough almost always; all of them decide.
+            const std::size_t some_rows = std::min(height, enough + spare), some_columns = std::min(width, enough + spare);
+            assemble(layer, full, alive, rows, basis, some_rows, some_columns, test, table);
+            std::size_t rank = test.eliminate(enough, pivots, stop);
+            const bool whole = some_rows == height && some_columns == width;
+            if (rank < enough && !whole) {
+                assemble(layer, full, alive, rows, basis, height, width, test, table);
+                rank = test.eliminate(enough, pivots, stop);
+            }
+            result[k] = static_cast<std::int32_t>(rank);
+
+            if (rank == height) {
+                full = true;
+            } else {
+                if (rank == width) {  // injective so far: all columns are needed
+                    pivots.resize(width);
+                    for (std::size_t c = 0; c < width; ++c) pivots[c] = static_cast<std::uint32_t>(c);
+                }
+                assemble(layer, full, alive, rows, basis, height, width, image, table);
+                if (pivots.size() < width) {
+                    test.reset(height, pivots.size());
+                    for (std::size_t r = 0; r < height; ++r)
+                        for (std::size_t c = 0; c < pivots.size(); ++c) test.set(r, c, image.get(r, pivots[c]));
+                    std::swap(test, image);
+                }
+                if (layer.gate == Gate::two_slopes)
+                    for (std::size_t r = 0; r < height; ++r)
+                        if (!active[k][r]) image.scale(r, layer.slope);
+                std::swap(basis, image);
+                full = false;
+            }
+            alive.clear();
+            for (std::size_t i = 0; i < height; ++i)
+                alive.push_back(static_cast<std::uint32_t>(layer.gate == Gate::picked_rows ? i : rows[i]));
+            if (layer.gate == Gate::picked_rows) {
+                alive.resize(layer.outputs);
+                for (std::size_t i = 0; i < layer.outputs; ++i) alive[i] = static_cast<std::uint32_t>(i);
+            }
+        }
+    }
+
+private:
+    struct Layer {
+        Gate gate;
+        std::size_t rows, columns, outputs;
+        std::vector<Entry> weights;  // empty: the identity
+        Entry slope;
+    };
+    static constexpr std::size_t spare = 12;
+
+    // test = W[rows, alive] (full) or W[rows, alive] * basis, cut to the given number of rows and columns.
+    void assemble(const Layer& layer, bool full, const std::vector<std::uint32_t>& alive, const std::vector<std::uint32_t>& rows,
+                  const Rows& basis, std::size_t height, std::size_t width, Rows& test, std::vector<std::uint64_t>& table) const {
+        test.reset(height, width);
+        const auto row_of = [&](std::size_t i) { return rows[i * rows.size() / std::max<std::size_t>(height, 1)]; };
+        if (layer.weights.empty()) {
+            for (std::size_t i = 0; i < height; ++i) {
+                const auto found = std::lower_bound(alive.begin(), alive.end(), row_of(i));
+                if (found == alive.end() || *found != row_of(i)) continue;
+                const auto place = static_cast<std::size_t>(found - alive.begin());
+                if (!full) test.copy_row(i, basis, place);
+                else if (place < width) test.set(i, place, Rows::entry(1));
+            }
+            return;
+        }
+        const auto weights = [&](std::size_t i) { return layer.weights.data() + row_of(i) * layer.columns; };
+        if (full) {
+            std::vector<std::uint32_t> columns(width);
+            for (std::size_t c = 0; c < width; ++c) columns[c] = alive[c * alive.size() / width];
+            for (std::size_t i = 0; i < height; ++i) test.gather(i, weights(i), columns.data(), width);
+        } else {
+            test.product(weights, alive.data(), basis, table);
+        }
+    }
+
+    std::size_t inputs_;
+    std::uint32_t prime_;
+    std::vector<Layer> layers_;
+};
+
+// Rank over GF(p) of each of `count` matrices (rows, columns), residues in row-major order.
+inline void matrix_ranks(std::span<const std::uint32_t> residues, std::size_t count, std::size_t rows, std::size_t columns,
+                         std::uint32_t prime, std::size_t index, std::int32_t* result, const Stop& stop) {
+    if (residues.size() != count * rows * columns) throw std::invalid_argument("matrix_ranks: residues have the wrong size");
+    RowsP matrix(rows, columns, prime);
+    for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t c = 0; c < columns; ++c) matrix.set(r, c, residues[(index * rows + r) * columns + c] % prime);
+    std::vector<std::uint32_t> pivots;
+    *result = static_cast<std::int32_t>(matrix.eliminate(std::min(rows, columns), pivots, stop));
+}
+
+}  // namespace isotopy
