@@ -200,7 +200,7 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
     return GridFiltration(values.reshape(batch, vertices), shape, cells, superlevel)
 
 
-def _clouds(points: Tensor | Sequence[Tensor], distances: bool) -> list[Tensor]:
+def _clouds(points: object, distances: bool) -> list[Tensor]:
     """The samples as a list of matrices, with shapes and types checked."""
     one, many = ("(n, n)", "(B, n, n)") if distances else ("(n, d)", "(B, n, d)")
     if isinstance(points, Tensor):
