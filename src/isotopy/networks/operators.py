@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ def gamma(terms: int) -> float:
     return _SLACK * (terms + 2) * UNIT / (1.0 - (terms + 2) * UNIT)
 
 
+@runtime_checkable
 class Operator(Protocol):
     """An affine map of one or several flat vectors."""
 
