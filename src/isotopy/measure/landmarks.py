@@ -242,8 +242,8 @@ def _read(
     low, high = draw.finest, draw.coarsest
     if low * SPAN > high:
         why = (
-            f"the sample is too sparse: its landmarks see it at scales from {low * unit:.3g}, and from {high * unit:.3g} "
-            "on everything is connected and filled"
+            f"the sample is too sparse: its landmarks see it at scales from {low * unit:.3g}, and everything is "
+            f"connected and filled from {high * unit:.3g} on"
         )
         return SampleTopology(*about, None, None, None, halves, diagram, why=why)
     events = np.concatenate([bar.ravel() for part in bars for bar in part])
