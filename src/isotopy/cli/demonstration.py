@@ -101,7 +101,7 @@ def mlp(widths: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(widths):
-        linear = nn.utils.skip_init(nn.Linear, before, after)  # its own initial values would come from global state
+        linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")  # no draw from global state
         with torch.no_grad():
             for parameter in linear.parameters():
                 parameter.uniform_(-(before**-0.5), before**-0.5, generator=generator)

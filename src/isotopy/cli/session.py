@@ -91,7 +91,7 @@ def say(text: str) -> None:
 
 def give(result: dict[str, Any]) -> None:
     """The result for machines: JSON, strict (no NaN), the only thing on stdout."""
-    sys.stdout.write(json.dumps(result, indent=1, allow_nan=False, default=str) + "\n")
+    sys.stdout.write(json.dumps(result, indent=1, allow_nan=False) + "\n")
 
 
 @contextlib.contextmanager
