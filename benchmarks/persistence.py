@@ -2,8 +2,8 @@
 
     python benchmarks/persistence.py [--quick]
 
-CPU milliseconds (user and system time of this process), median of the runs after a warm-up, one thread. Every peer gets
-the same input and its diagram is compared with ours before anything is timed: "equal" means the same number of pairs and
+CPU milliseconds (user and system time of this process), median of the runs after a warm-up, one thread. Every peer
+gets the same input, and its diagram is compared with ours before anything is timed: "equal" means as many pairs, and
 values within 1e-5 (ripser and gudhi's Rips work in float32). "+grad" adds the backward pass of sum((death - birth)^2).
 """
 
@@ -14,10 +14,10 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 
 import gudhi
 import numpy as np
-import ripser as ripser_package
 import torch
 from gudhi.sklearn import RipsPersistence
 from ripser import ripser
@@ -172,15 +172,18 @@ def main() -> None:
         def on_grid(values: torch.Tensor) -> object:
             return grid(values, ndim=values.ndim - 1)
 
-        rows.append(compare(f"{name} {tuple(x.shape)}", on_grid, x, degree, {"gudhi": gudhi_grid_call(x, degree)}, runs))
+        rows.append(
+            compare(f"{name} {tuple(x.shape)}", on_grid, x, degree, {"gudhi": gudhi_grid_call(x, degree)}, runs)
+        )
 
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}, ", end="")
-    print(f"gudhi {gudhi.__version__}, ripser {getattr(ripser_package, '__version__', '?')}; CPU ms, median of {runs}")
+    versions = f"torch {torch.__version__}, gudhi {gudhi.__version__}, ripser {version('ripser')}"
+    print(f"{platform.machine()}, Python {platform.python_version()}, {versions}; CPU ms, median of {runs}")
     print("gudhi: RipsPersistence (modified Ripser) on clouds, simplex tree of lower stars on grids\n")
     print(f"{'workload':48}{'isotopy':>9}{'+grad':>9}{'gudhi':>10}{'ripser':>10}{'best/ours':>11}  equal")
     for label, value, gradient, times, agrees in rows:
+        ratio = min(times.values()) / value
         peers = "".join(f"{times[peer]:10.1f}" if peer in times else f"{'-':>10}" for peer in ("gudhi", "ripser"))
-        print(f"{label:48}{value:9.1f}{gradient:9.1f}{peers}{min(times.values()) / value:11.1f}  {'yes' if agrees else 'NO'}")
+        print(f"{label:48}{value:9.1f}{gradient:9.1f}{peers}{ratio:11.1f}  {'yes' if agrees else 'NO'}")
     if not all(row[-1] for row in rows):
         raise SystemExit("diagrams differ")
 
