@@ -165,7 +165,7 @@ inline void append_components(std::size_t n, std::span<const Edge> forest, bool 
 }
 
 // The two loops that all time of degree 1 goes into are compiled for several widths of vectors and picked at run time.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define ISOTOPY_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define ISOTOPY_WIDE
