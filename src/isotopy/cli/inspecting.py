@@ -18,6 +18,8 @@ from isotopy.cli.session import Bars, bytes_of
 from isotopy.errors import UnsupportedModuleError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from isotopy.datasets import Dataset
     from isotopy.measure.inspection import Inspection
     from isotopy.networks import Network
@@ -265,6 +267,36 @@ def _without_data(request: Request, first: Tensor) -> Dataset:
         found = (arrays.read_npy if kind == "npy" else arrays.read_idx)(file)
     labels, classes = (None, ()) if found is None else checks.labels(found, len(first), f"labels in {file}")
     return Dataset(first, name=request.activations.stem, sampling="Recorded earlier.", labels=labels, classes=classes)
+
+
+def table(inspection: Inspection) -> Table:
+    """The layers on a terminal: one line each, a dash where a number is not defined."""
+    from rich.table import Table
+
+    shown = Table("layer", "kind", box=None, header_style="bold", pad_edge=False)
+    for heading in ("width", "rank", f"rank < {inspection.m}", "b0, b1", "linear", "k-NN"):
+        shown.add_column(heading, justify="right")
+    for layer in inspection.layers:
+        rank = "–"
+        if layer.rank is not None:
+            span = "" if layer.rank.min == layer.rank.max else f" ({layer.rank.min} to {layer.rank.max})"
+            rank = f"{layer.rank.mean:.3g}{span}"
+        betti = layer.betti[0].betti if layer.betti else None
+        shown.add_row(
+            f"{layer.index} {layer.name}",
+            layer.kind,
+            str(layer.width),
+            rank,
+            _percent(layer.destructive_share),
+            "–" if betti is None else ", ".join(map(str, betti)),
+            _percent(layer.linear_accuracy),
+            _percent(layer.knn_accuracy),
+        )
+    return shown
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
 
 
 # --- layers and settings --------------------------------------------------------------------------------------
