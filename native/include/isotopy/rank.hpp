@@ -68,14 +68,17 @@ ISOTOPY_CLONES inline void add_table_rows3(Block* sum, const Block* table, const
     }
 }
 
+// t mod p for 0 <= t < 2^41: the quotient is off by one at most.
+inline double reduce(double t, double p, double inverse) {
+    double r = t - std::floor(t * inverse) * p;
+    r = r < 0 ? r + p : r;
+    return r >= p ? r - p : r;
+}
+
 // row = (row + factor * source) mod p, entries and factor in [0, p).
-ISOTOPY_CLONES inline void add_multiple(double* row, const double* source, double factor, std::size_t count, double p, double inverse) {
-    for (std::size_t c = 0; c < count; ++c) {
-        const double t = row[c] + factor * source[c];
-        double r = t - std::floor(t * inverse) * p;
-        r = r < 0 ? r + p : r;
-        row[c] = r >= p ? r - p : r;
-    }
+ISOTOPY_CLONES inline void add_multiple(double* __restrict row, const double* __restrict source, double factor, std::size_t count,
+                                        double p, double inverse) {
+    for (std::size_t c = 0; c < count; ++c) row[c] = reduce(row[c] + factor * source[c], p, inverse);
 }
 
 }  // namespace rank_detail
@@ -235,7 +238,7 @@ public:
                     data_.begin() + static_cast<std::ptrdiff_t>(r * width_));
     }
     void scale(std::size_t r, Entry factor) {
-        for (std::size_t c = 0; c < width_; ++c) data_[r * width_ + c] = std::fmod(data_[r * width_ + c] * factor, p_);
+        for (std::size_t c = 0; c < width_; ++c) data_[r * width_ + c] = rank_detail::reduce(data_[r * width_ + c] * factor, p_, inverse_);
     }
 
     std::size_t eliminate(std::size_t enough, std::vector<std::uint32_t>& pivots, const Stop& stop) {
@@ -251,7 +254,7 @@ public:
             for (std::size_t below = r + 1; below < count_; ++below) {
                 double* row = &data_[below * width_];
                 if (row[column] == 0.0) continue;
-                const double factor = std::fmod(row[column] * negative, p_);
+                const double factor = rank_detail::reduce(row[column] * negative, p_, inverse_);
                 rank_detail::add_multiple(row + column, pivot + column, factor, width_ - column, p_, inverse_);
             }
         }

@@ -86,6 +86,11 @@ def flatten(x: Real[Tensor, "n *features"], *, name: str = "x") -> Float64[Tenso
     return flat
 
 
+def generator_of(seed: int) -> np.random.Generator:
+    """Random numbers of our own: torch's with the same seed may have made the data, and would pick halves by value."""
+    return np.random.default_rng([seed, 0x69736F746F7079])
+
+
 def squared_distances(a: Float64[Tensor, "p d"], b: Float64[Tensor, "q d"]) -> Float64[Tensor, "p q"]:
     """Squared Euclidean distances with at least nine correct digits, by one matrix product.
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float64, Int, Int64, Real
 from torch import Tensor
 
-from ._cloud import Cloud, flatten
+from ._cloud import Cloud, flatten, generator_of
 
 _CONSTANT = 1e-12  # a feature that varies by less, relative to its size, carries only rounding error
 _TIED = 1e-8  # relative difference of squared distances (nine digits are right) below which neighbors are equally near
@@ -160,7 +160,7 @@ def _classes(labels: Tensor, n: int) -> tuple[Int64[Tensor, " n"], Int64[Tensor,
 
 def _deal(target: Int64[Tensor, " n"], folds: int, seed: int) -> Int64[Tensor, " n"]:
     """Part of each sample: classes in turn, each in random order, dealt like cards."""
-    shuffled = torch.randperm(len(target), generator=torch.Generator().manual_seed(seed))
+    shuffled = torch.from_numpy(generator_of(seed).permutation(len(target)))
     order = shuffled[torch.argsort(target[shuffled], stable=True)]
     part = torch.empty_like(target)
     part[order] = torch.arange(len(target)) % folds
