@@ -1,0 +1,98 @@
+// Vectors over Z/p as rows of machine words: bits for p = 2, one word per coefficient for other primes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <bit>
+#include <span>
+
+namespace isotopy {
+
+inline bool is_prime(std::uint64_t number) noexcept {
+    if (number < 2) return false;
+    for (std::uint64_t divisor = 2; divisor * divisor <= number; ++divisor)
+        if (number % divisor == 0) return false;
+    return true;
+}
+
+// Arithmetic modulo a prime below 2^31.
+class Field {
+public:
+    explicit Field(std::uint32_t prime) : prime_(prime) {}
+    std::uint32_t prime() const noexcept { return prime_; }
+    std::uint32_t negative(std::uint32_t a) const noexcept { return a == 0 ? 0 : prime_ - a; }
+    std::uint32_t add(std::uint32_t a, std::uint32_t b) const noexcept {
+        return static_cast<std::uint32_t>((std::uint64_t{a} + b) % prime_);
+    }
+    std::uint32_t multiply(std::uint32_t a, std::uint32_t b) const noexcept {
+        return static_cast<std::uint32_t>(std::uint64_t{a} * b % prime_);
+    }
+    std::uint32_t inverse(std::uint32_t a) const noexcept {  // a^(p-2), Fermat
+        std::uint32_t result = 1, power = a, exponent = prime_ - 2;
+        for (; exponent != 0; exponent >>= 1, power = multiply(power, power))
+            if ((exponent & 1) != 0) result = multiply(result, power);
+        return result;
+    }
+
+private:
+    std::uint32_t prime_;
+};
+
+inline constexpr std::size_t no_entry = static_cast<std::size_t>(-1);
+
+// Rows over Z/2, 64 coefficients per word.
+class BinaryRows {
+public:
+    using Word = std::uint64_t;
+    explicit BinaryRows(std::size_t length, std::uint32_t) : words_((length + 63) / 64) {}
+    std::size_t words() const noexcept { return words_; }
+    void set_one(std::span<Word> row, std::size_t index) const noexcept { row[index / 64] |= Word{1} << (index % 64); }
+    // row += source or row -= source
+    void add(std::span<Word> row, std::span<const Word> source, bool) const noexcept {
+        for (std::size_t word = 0; word < words_; ++word) row[word] ^= source[word];
+    }
+    // Index of the last nonzero coefficient.
+    std::size_t last(std::span<const Word> row) const noexcept {
+        for (std::size_t word = words_; word-- > 0;)
+            if (row[word] != 0) return word * 64 + 63 - static_cast<std::size_t>(std::countl_zero(row[word]));
+        return no_entry;
+    }
+    void normalize(std::span<Word>, std::size_t) const noexcept {}
+    // Makes the coefficient at `pivot` zero with a row that is one there.
+    void eliminate(std::span<Word> row, std::span<const Word> source, std::size_t) const noexcept { add(row, source, false); }
+
+private:
+    std::size_t words_;
+};
+
+// Rows over Z/p, one coefficient per word.
+class PrimeRows {
+public:
+    using Word = std::uint32_t;
+    PrimeRows(std::size_t length, std::uint32_t prime) : words_(length), field_(prime) {}
+    std::size_t words() const noexcept { return words_; }
+    void set_one(std::span<Word> row, std::size_t index) const noexcept { row[index] = 1; }
+    void add(std::span<Word> row, std::span<const Word> source, bool negative) const noexcept {
+        for (std::size_t word = 0; word < words_; ++word)
+            row[word] = field_.add(row[word], negative ? field_.negative(source[word]) : source[word]);
+    }
+    std::size_t last(std::span<const Word> row) const noexcept {
+        for (std::size_t word = words_; word-- > 0;)
+            if (row[word] != 0) return word;
+        return no_entry;
+    }
+    void normalize(std::span<Word> row, std::size_t pivot) const noexcept {
+        const std::uint32_t scale = field_.inverse(row[pivot]);
+        for (Word& entry : row) entry = field_.multiply(entry, scale);
+    }
+    void eliminate(std::span<Word> row, std::span<const Word> source, std::size_t pivot) const noexcept {
+        const std::uint32_t scale = field_.negative(row[pivot]);
+        for (std::size_t word = 0; word < words_; ++word) row[word] = field_.add(row[word], field_.multiply(scale, source[word]));
+    }
+
+private:
+    std::size_t words_;
+    Field field_;
+};
+
+}  // namespace isotopy

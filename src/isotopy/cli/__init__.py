@@ -1,0 +1,276 @@
+"""The command `isotopy`. Every command imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import contextlib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isotopy.cli.session import Bars, check_output, collected_notices, command, errors, give, say
+
+app = typer.Typer(
+    name="isotopy",
+    help="See, measure and shape how neural networks change topology.",
+    epilog="Exit codes: 0 done, 1 a defect or a failed check, 2 bad input (one error on stderr), 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Device(StrEnum):
+    """Where tensors live."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="A .pt2 file of torch.export; or file.py:factory, your own Python, which is run; "
+        "or mlp (mlp:tanh, ...), a plain MLP whose widths are read from --weights.",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="State dict for file.py:factory or mlp: .safetensors, or .pt (tensors only).")
+]
+Activations = Annotated[
+    Path | None, typer.Option(help="Recorded activations instead of a model: .npz, one array per layer.")
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="An .npz (x, y or points, labels or x_test, y_test, ...), an .npy, an IDX folder, "
+        "or a name: digits, mnist, spirals, ...",
+        show_default=False,
+    ),
+]
+Labels = Annotated[str | None, typer.Option(help="Labels from elsewhere: an .npy, .npz or IDX file.")]
+Split = Annotated[str | None, typer.Option(help="Which part of the data: test or train.")]
+Dimension = Annotated[
+    int | None,
+    typer.Option(
+        "--dimension", "-m", min=0, help="Dimension of the data: a lower rank counts as destructive. Default: ambient."
+    ),
+]
+Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Largest number of points, drawn by --seed.")]
+Layers = Annotated[str | None, typer.Option(help="Layers to inspect, numbers or names, comma-separated. Default: all.")]
+Shape = Annotated[str | None, typer.Option(help="Shape of one sample, as the model takes it: 1x28x28.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random choice; printed in the report.")]
+OnDevice = Annotated[Device, typer.Option(help="Where the network runs.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Load a .pt2 file unchecked. It may run any code.")]
+Memory = Annotated[str | None, typer.Option(help="Memory budget, such as 4GB. Default: half of what is free.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
+
+
+def _version(asked: bool) -> bool:
+    if asked:
+        from isotopy import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """See, measure and shape how neural networks change topology."""
+
+
+@app.command()
+@command
+def inspect(
+    model: Model = None,
+    data: Data = None,
+    weights: Weights = None,
+    activations: Activations = None,
+    labels: Labels = None,
+    split: Split = None,
+    dimension: Dimension = None,
+    samples: Samples = 2000,
+    layers: Layers = None,
+    shape: Shape = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the report. Default: isotopy-report (with --json: none)."),
+    ] = None,
+    as_json: AsJson = False,
+    seed: Seed = 0,
+    device: OnDevice = Device.auto,
+    trust: Trust = False,
+    memory: Memory = None,
+) -> None:
+    """Tell, layer by layer, what a network does to the topology of its data.
+
+    Examples:  isotopy inspect --model net.pt2 --data data.npz --out report
+    isotopy inspect --model net.py:build --weights net.safetensors --data digits
+    isotopy inspect --model mlp --weights D-I_0.safetensors --data D-I.npz --split test
+    isotopy inspect --activations acts.npz --labels labels.npy
+    """
+    from isotopy.cli.inspecting import Request, run
+
+    directory = out if out is not None or as_json else Path("isotopy-report")
+    if directory is not None:
+        check_output(directory)
+    request = Request(
+        model,
+        data,
+        weights,
+        activations,
+        labels,
+        split,
+        dimension,
+        samples,
+        layers,
+        shape,
+        seed,
+        device.value,
+        trust,
+        memory,
+    )
+    with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
+        inspection = run(request, bars, notices)
+        page = None
+        if directory is not None:
+            from isotopy import report
+
+            page = report.write(inspection, directory, progress=bars.of("figures"))
+    if as_json:
+        give({**inspection.to_dict(), "report": None if page is None else str(page)})
+        return
+    for sentence in inspection.sentences:
+        say(f"{sentence.text} [{sentence.status}]")
+    say(f"\nReport: {page}  (seed {seed})")
+
+
+@app.command()
+@command
+def compare(
+    a: Annotated[Path, typer.Argument(help="Folder of the first report.", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Folder of the second report.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the comparison.")] = Path("isotopy-comparison"),
+    as_json: AsJson = False,
+) -> None:
+    """Put two reports side by side, layer by layer."""
+    check_output(out)
+    from isotopy import report
+
+    with collected_notices(quiet_stdout=as_json), Bars() as bars:
+        page = report.compare(a, b, out, progress=bars.of("figures"))
+    if as_json:
+        import json
+
+        numbers = out / "compare.json"
+        give({"report": str(page), **json.loads(numbers.read_text(encoding="utf-8"))})
+    else:
+        say(f"Comparison: {page}")
+
+
+@app.command()
+@command
+def estimate(
+    model: Model = None,
+    data: Data = None,
+    weights: Weights = None,
+    activations: Activations = None,
+    labels: Labels = None,
+    split: Split = None,
+    dimension: Dimension = None,
+    samples: Samples = 2000,
+    layers: Layers = None,
+    shape: Shape = None,
+    as_json: AsJson = False,
+    seed: Seed = 0,
+    device: OnDevice = Device.auto,
+    trust: Trust = False,
+    memory: Memory = None,
+) -> None:
+    """Time and memory that `inspect` with these options would take, from small trial runs."""
+    from isotopy.cli.estimating import estimated, lines
+    from isotopy.cli.inspecting import Request
+
+    request = Request(
+        model,
+        data,
+        weights,
+        activations,
+        labels,
+        split,
+        dimension,
+        samples,
+        layers,
+        shape,
+        seed,
+        device.value,
+        trust,
+        memory,
+    )
+    with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
+        found = estimated(request, bars, notices)
+    if as_json:
+        give(found)
+    else:
+        for line in lines(found):
+            say(line)
+
+
+@app.command()
+@command
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the three reports.")] = Path("isotopy-demo"),
+    as_json: AsJson = False,
+    seed: Seed = 0,
+    samples: Annotated[
+        int, typer.Option("--samples", "-n", min=20, help="Digits to inspect, none seen in training.")
+    ] = 600,
+    device: OnDevice = Device.auto,
+) -> None:
+    """Train an MLP on handwritten digits, inspect it before and after, and compare."""
+    from isotopy.cli.demonstration import demonstrate
+
+    with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
+        result = demonstrate(out, seed=seed, samples=samples, device=device.value, bars=bars, notices=notices)
+    if as_json:
+        give(result)
+        return
+    say(f"Accuracy on digits not seen in training: {result['accuracy']:.1%} (seed {seed}).")
+    for sentence in result["sentences"]:
+        say(f"- {sentence['text']} [{sentence['status']}]")
+    say(f"\nBefore:     {result['before']}\nAfter:      {result['after']}\nComparison: {result['comparison']}")
+
+
+@app.command()
+@command
+def doctor(as_json: AsJson = False) -> None:
+    """Check this installation: versions, the native kernel on a known answer, threads, devices."""
+    from isotopy.cli.doctor import examine, lines
+
+    found = examine()
+    if as_json:
+        give(found)
+    else:
+        for line in lines(found):
+            say(line)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the console script and of `python -m isotopy`."""
+    with contextlib.suppress(KeyboardInterrupt):
+        app(prog_name="isotopy")
+        return
+    errors().print("Interrupted; nothing was written.")
+    raise SystemExit(130)

@@ -1,0 +1,146 @@
+"""`isotopy demo`: an MLP learns handwritten digits, and is inspected before and after."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from isotopy.cli.inspecting import device_of
+from isotopy.cli.session import Bars, check_output
+
+if TYPE_CHECKING:
+    from isotopy.measure.inspection import Inspection, Sentence
+
+_WIDTHS = (64, 48, 32, 16, 10)
+_EPOCHS = 40
+_BATCH = 64
+
+
+def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, notices: list[str]) -> dict[str, Any]:
+    """Train, inspect twice, write three reports.
+
+    Args:
+        out: Folder for `before/`, `after/` and `comparison/`.
+        seed: Of the split, the initial weights and the order of training.
+        samples: Digits to inspect; none of them is trained on.
+        device: `auto`, `cpu` or `cuda`.
+        bars: Where progress shows.
+        notices: Filled by the caller with warnings; they go into the reports.
+
+    Returns:
+        JSON types: paths of the three pages, accuracy, the three most telling sentences.
+    """
+    from isotopy import datasets, measure, networks, report
+
+    parts = {name: out / name for name in ("before", "after", "comparison")}
+    for directory in parts.values():
+        check_output(directory)
+    generator = torch.Generator().manual_seed(seed)
+    digits = datasets.load("digits", dtype=torch.float32)
+    assert digits.labels is not None
+    if not 20 <= samples <= len(digits) // 2:
+        raise ValueError(
+            f"samples must be from 20 to {len(digits) // 2}: as many digits are left to train on; got {samples}."
+        )
+    order = torch.randperm(len(digits), generator=generator)
+    seen, unseen = digits.take(order[samples:]), digits.take(order[:samples].sort().values)
+    assert seen.labels is not None
+    assert unseen.labels is not None
+    place = device_of(device)
+    network = mlp(_WIDTHS, generator)
+    inspections = []
+    for stage in ("before", "after"):
+        if stage == "after":
+            train(network, seen.points, seen.labels, generator=generator, bars=bars)
+        network = network.to(place)
+        inspection = measure.inspect(
+            networks.trace(network, unseen.points[:2].to(place)),
+            unseen.points,
+            unseen.labels,
+            samples=samples,
+            seed=seed,
+            progress=bars.of(f"layers, {stage} training"),
+        )
+        inspections.append(_described(inspection, stage, unseen.sampling, seed, notices))
+        network = network.cpu()
+    with torch.no_grad():
+        right = network(unseen.points).argmax(1) == unseen.labels
+    with _whole(out):
+        pages = [
+            report.write(inspection, parts[stage], progress=bars.of(f"figures, {stage} training"))
+            for stage, inspection in zip(("before", "after"), inspections, strict=True)
+        ]
+        pages.append(report.compare(parts["before"], parts["after"], parts["comparison"]))
+    return {
+        **{name: str(page) for name, page in zip(parts, pages, strict=True)},
+        "seed": seed,
+        "samples": samples,
+        "accuracy": float(right.float().mean()),
+        "sentences": [dataclasses.asdict(sentence) for sentence in telling(*inspections)],
+    }
+
+
+def mlp(widths: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
+    """A ReLU network with torch's usual initial weights, drawn from `generator`.
+
+    Example:
+        >>> mlp((4, 3, 2), torch.Generator().manual_seed(0))
+        Sequential(
+          (0): Linear(in_features=4, out_features=3, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=3, out_features=2, bias=True)
+        )
+    """
+    layers: list[nn.Module] = []
+    for before, after in itertools.pairwise(widths):
+        linear = nn.utils.skip_init(nn.Linear, before, after)  # its own initial values would come from global state
+        with torch.no_grad():
+            for parameter in linear.parameters():
+                parameter.uniform_(-(before**-0.5), before**-0.5, generator=generator)
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def train(network: nn.Module, x: Tensor, labels: Tensor, *, generator: torch.Generator, bars: Bars) -> None:
+    """Cross-entropy by Adam, on the CPU: a second for the digits."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    advance = bars.of("training")
+    for epoch in range(_EPOCHS):
+        for rows in torch.split(torch.randperm(len(x), generator=generator), _BATCH):
+            optimizer.zero_grad()
+            torch.autograd.backward(nn.functional.cross_entropy(network(x[rows]), labels[rows]))
+            optimizer.step()
+        advance(epoch + 1, _EPOCHS)
+
+
+def telling(before: Inspection, after: Inspection) -> list[Sentence]:
+    """The first three sentences about the trained network that were not as true before training."""
+    known = {sentence.text for sentence in before.sentences}
+    new = [sentence for sentence in after.sentences if sentence.text not in known]
+    return (new + [sentence for sentence in after.sentences if sentence not in new])[:3]
+
+
+def _described(inspection: Inspection, stage: str, sampling: str, seed: int, notices: list[str]) -> Inspection:
+    model = f"MLP {'-'.join(map(str, _WIDTHS))}, {stage} training"
+    own = {"model": model, "data": "digits", "sampling": sampling, "seed": seed, "command": "isotopy demo"}
+    return dataclasses.replace(inspection, settings={**inspection.settings, **own, "notices": "; ".join(notices)})
+
+
+@contextlib.contextmanager
+def _whole(out: Path) -> Iterator[None]:
+    """A folder that was not there before goes again when writing into it fails or is interrupted."""
+    fresh = not out.exists()
+    try:
+        yield
+    except BaseException:
+        if fresh:
+            shutil.rmtree(out, ignore_errors=True)
+        raise

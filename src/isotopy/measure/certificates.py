@@ -1,0 +1,375 @@
+"""Certificates: is a layer, read as a map on all of its input space, a homeomorphism onto its image?"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from ..networks import Layer, Network
+from ..networks.operators import Convolution, Dense, Operator, Selection, plain_convolutions
+from ._verified import Injectivity, injectivity
+from .inspection import Certificate, Status, Verdict
+
+_MOST_WORK = 6.4e10  # m n min(m, n); 4000 x 4000: about half a minute and 0.6 GB
+_GRAM = 2500  # beyond this side singular values come from the Gram matrix, with half the digits
+_DIRECTIONS = 512  # tried when looking for a direction in which too few ReLUs are on
+
+
+def certificates(net: Network) -> tuple[Certificate, ...]:
+    """One certificate per layer, K = 1..L.
+
+    A layer x -> act(W x + b) is read as a map on all of its input space, not on the data. Whether W is injective is
+    decided by floating point with rigorous error bounds (and in integers where these fail and W is small), never by the
+    size of a determinant. The verdicts:
+
+    - *homeomorphism*: W square and nonsingular, activation strictly increasing;
+    - *embedding*: W injective and widening, activation strictly increasing; or a ReLU layer in which every direction is
+      seen from both sides (rows w and -w);
+    - *identity*: W = I and b = 0 without activation;
+    - *projection*: W narrowing and onto, activation strictly increasing: whole subspaces go to points;
+    - *fold*: W may be injective, but the activation identifies points on an open set;
+    - *collapse*: W has a kernel, or a max pool forgets all but the largest;
+    - *not certified*: none of these could be proved; the sentence says why.
+
+    Args:
+        net: A traced network.
+
+    Returns:
+        Certificates with status *proved*, except "not certified", whose numbers are *computed*.
+
+    Example:
+        >>> from isotopy import networks
+        >>> net = networks.trace(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh()), torch.zeros(1, 2))
+        >>> certificates(net)[0].verdict
+        'homeomorphism'
+
+    Source:
+        C. Olah, Neural networks, manifolds, and topology (2014). ReLU: M. Puthawala et al., Globally injective ReLU
+        networks, J. Mach. Learn. Res. 23 (2022).
+    """
+    return tuple(_of_layer(net, layer) for layer in net.layers)
+
+
+def _of_layer(net: Network, layer: Layer) -> Certificate:
+    sources = tuple(dict.fromkeys(layer.sources))
+    if len(sources) != 1:
+        names = " and ".join("the input" if s == 0 else net.layers[s - 1].name for s in sources) or "nothing"
+        sentence = f"Not certified: the layer reads {names} (residual sum), so it is no map of one layer alone."
+        return Certificate("not certified", sentence, "computed", strictly_monotone=layer.strictly_increasing)
+    width, inputs = layer.width, net.widths[sources[0]]
+    rows = layer.steps[-1].operator.size if layer.steps else inputs
+    found = layer.matrix() if min(rows, inputs) * float(rows) * inputs <= _MOST_WORK else None
+    if found is None:
+        return _without_matrix(layer.kind, layer.strictly_increasing, width, inputs)
+    weight, bias = found
+    return certificate(
+        weight,
+        bias,
+        activation=layer.kind,
+        strictly_increasing=layer.strictly_increasing,
+        width=width,
+        rounding=_rounding(layer, inputs),
+    )
+
+
+def _rounding(layer: Layer, inputs: int) -> Float64[Tensor, "m n"] | None:
+    """Bound on what is rounded off W where it is a product of several maps; None where it is exact."""
+    exact = all(isinstance(step.operator, Selection) for step in layer.steps)
+    if exact or (len(layer.steps) == 1 and isinstance(layer.steps[0].operator, (Dense, Convolution))):
+        return None  # a product with the identity repeats the parameters
+
+    def carry(operator: Operator, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        x, errors = [x for x, _ in pairs], [e for _, e in pairs]
+        y = operator.linear(*x)
+        return y, operator.bound(y, x, errors, tight=True)
+
+    identity = torch.eye(inputs, dtype=torch.float64, device=layer.device)
+    with torch.no_grad(), plain_convolutions():
+        _, error = layer.affine({layer.sources[0]: (identity, torch.zeros_like(identity))}, carry)
+    return error.T
+
+
+def certificate(
+    weight: Float64[Tensor, "m n"],
+    bias: Float64[Tensor, " m"],
+    *,
+    activation: str = "affine",
+    strictly_increasing: bool = True,
+    width: int | None = None,
+    rounding: Float64[Tensor, "m n"] | None = None,
+) -> Certificate:
+    """Certificate of the single layer x -> act(W x + b).
+
+    Args:
+        weight: W, one row per neuron.
+        bias: b.
+        activation: `"affine"` (none), `"relu"`, `"leaky_relu"`, `"tanh"`, `"sigmoid"`, `"softplus"` or `"max_pool"`.
+        strictly_increasing: Whether the activation is strictly increasing.
+        width: Number of outputs where a max pool leaves fewer than rows of W.
+        rounding: Bounds on the difference between W and the matrix that is meant; the certificate holds for that one.
+
+    Returns:
+        The certificate; `certificates` says what the verdicts mean.
+
+    Raises:
+        ValueError: A weight or bias is not finite.
+
+    Example:
+        >>> tiny = torch.eye(3, dtype=torch.float64) * 1e-6            # det = 1e-18, condition 1
+        >>> certificate(tiny, torch.zeros(3, dtype=torch.float64), activation="tanh").verdict
+        'homeomorphism'
+    """
+    w, b = weight.detach().cpu().numpy(), bias.detach().cpu().numpy()
+    for name, values in (("weight", w), ("bias", b)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} must be finite; it contains nan or inf. Look at the training that led to it")
+    m, n = w.shape
+    width = m if width is None else width
+    if n == 0:
+        return Certificate("embedding", "The space before it is a single point, which stays one.", "proved")
+    if width == 0:
+        return Certificate("collapse", "Collapses: the layer has no neurons, all inputs go to one point.", "proved")
+    unsure = None if rounding is None or not bool(rounding.any()) else rounding.detach().cpu().numpy()
+    facts = _facts(w, unsure)
+    if activation == "max_pool":
+        verdict, sentence = _max_pool(width, m, n)
+    elif strictly_increasing:
+        verdict, sentence = _increasing(facts, w, b, activation, exact=unsure is None)
+    elif activation == "relu":
+        verdict, sentence = _relu(facts, w, b, unsure)
+    else:
+        verdict, sentence = _not_monotone(facts, activation)
+    status: Status = "computed" if verdict == "not certified" else "proved"
+    return Certificate(
+        verdict,
+        sentence,
+        status,
+        sigma_max=facts.sigma_max,
+        sigma_min=facts.sigma_min,
+        determinant_sign=facts.full.determinant_sign,
+        strictly_monotone=strictly_increasing,
+        sigma_error=facts.error,
+        sigma_lower=facts.full.lower,
+    )
+
+
+class _Facts(NamedTuple):
+    """What is known of W: `full` is about W for m >= n, about its transpose (is W onto?) for m < n."""
+
+    m: int
+    n: int
+    full: Injectivity
+    sigma_max: float
+    sigma_min: float
+    error: float  # of both, as LAPACK promises: max(m, n) eps sigma_max; about its root by the Gram matrix
+
+    @property
+    def range(self) -> str:
+        return f"singular values {self.sigma_min:.3g} to {self.sigma_max:.3g}"
+
+
+def _facts(w: Float64[np.ndarray, "m n"], unsure: Float64[np.ndarray, "m n"] | None) -> _Facts:
+    m, n = w.shape
+    eps = float(np.finfo(np.float64).eps)
+    tall = w if m >= n else np.ascontiguousarray(w.T)
+    unit = 2.0 ** np.frexp(np.abs(w).max())[1]
+    if min(m, n) > _GRAM:
+        scaled = tall / unit
+        values = np.sqrt(np.linalg.eigvalsh(scaled.T @ scaled).clip(min=0.0))[::-1] * unit
+        error = float((max(m, n) * eps) ** 0.5 * values[0])
+    else:
+        values = np.linalg.svd(tall / unit, compute_uv=False) * unit
+        error = float(max(m, n) * eps * values[0])
+    if unsure is not None:
+        error += float(np.linalg.norm(unsure))
+        unsure = unsure if m >= n else np.ascontiguousarray(unsure.T)
+    return _Facts(m, n, injectivity(tall, unsure), float(values[0]), float(values[-1]), error)
+
+
+def _increasing(
+    facts: _Facts, w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"], activation: str, *, exact: bool
+) -> tuple[Verdict, str]:
+    m, n, full = facts.m, facts.n, facts.full
+    act = "there is no activation" if activation == "affine" else f"{_named(activation)} is strictly increasing"
+    if activation == "affine" and exact and m == n and not b.any() and np.array_equal(w, np.eye(n)):
+        return "identity", "Leaves every point where it is."
+    if m < n and full.injective == "yes":
+        return "projection", (
+            f"Projects: from {n} to {m} dimensions, so a whole {_space(n - m)} goes to every point of the image; "
+            f"otherwise nothing is lost ({facts.range}, {act})."
+        )
+    if m < n:
+        return "collapse", (
+            f"Collapses: from {n} to {m} dimensions, so at least a whole {_space(n - m)} goes to each point"
+            + (f"; W has rank {full.rank} at most." if full.injective == "no" else ".")
+        )
+    if full.injective == "no":
+        return "collapse", (
+            f"Collapses: W has rank {full.rank} at most for {n} input dimensions, so whole lines go to points."
+        )
+    if full.injective == "unknown":
+        return "not certified", (
+            f"Not certified: the smallest singular value {facts.sigma_min:.3g} of {facts.sigma_max:.3g} is within "
+            "rounding error of 0, so W may or may not be one-to-one."
+        )
+    if m == n:
+        side = "keeps" if full.determinant_sign == 1 else "reverses"
+        return "homeomorphism", (
+            f"Homeomorphism onto its image: W is square and nonsingular ({facts.range}, {side} orientation) and {act}: "
+            "it bends space without tearing, folding or gluing."
+        )
+    return "embedding", (
+        f"Embedding: W lifts {n} into {m} dimensions one-to-one ({facts.range}) and {act}: "
+        "nothing is torn, folded or glued."
+    )
+
+
+def _relu(
+    facts: _Facts,
+    w: Float64[np.ndarray, "m n"],
+    b: Float64[np.ndarray, " m"],
+    unsure: Float64[np.ndarray, "m n"] | None,
+) -> tuple[Verdict, str]:
+    n, full = facts.n, facts.full
+    flattens = "and ReLU flattens what lies where a neuron is off."
+    if facts.m < n:
+        lost = _space(n - facts.m)
+        return "collapse", (
+            f"Collapses: from {n} to {facts.m} dimensions, so a whole {lost} or more goes to each point, {flattens}"
+        )
+    if full.injective == "no":
+        return "collapse", (
+            f"Collapses: W has rank {full.rank} at most for {n} input dimensions, so whole lines go to points, "
+            + flattens
+        )
+    if unsure is None:
+        live = np.unique(_directions(w, b)[0], axis=0)  # those that look the same way are on together, far out
+        error = np.zeros_like(live)
+    else:
+        alive = w.any(axis=1) | unsure.any(axis=1)
+        live, error = w[alive], unsure[alive]
+    k = len(live)
+    one_to_one = ", though W is one-to-one" if full.injective == "yes" else ""
+    flattened = f"fewer than the {n} input dimensions, so an open region there is flattened."
+    if k < 2 * n:
+        # Along a direction that no row is orthogonal to, or along its opposite, at most half of the rows are positive;
+        # far out the others are off whatever the bias, on an open set, where the rank is then below n.
+        return "fold", (
+            f"Folds{one_to_one}: of its {k} different ReLUs at most {k // 2} are on far out in some direction, "
+            + flattened
+        )
+    few = _fewest_on(live, error)
+    if few < n:
+        return "fold", (
+            f"Folds{one_to_one}: in some direction at most {few} of its {k} different ReLUs are on far out, "
+            + flattened
+        )
+    if unsure is None and _both_sides(w, b):
+        return "embedding", (
+            f"Embedding: {n} independent directions are each seen by a ReLU from either side, so every input can be "
+            f"read off the outputs ({facts.range})."
+        )
+    return "not certified", (
+        f"Not certified: with {k} different ReLUs for {n} dimensions the layer can be one-to-one; no direction was "
+        "found in which it is not."
+    )
+
+
+def _directions(
+    w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]
+) -> tuple[Float64[np.ndarray, "k n"], Float64[np.ndarray, " k"]]:
+    """Nonzero rows and their shifts, divided by powers of two so that the largest entry is in [1/2, 1)."""
+    live = w.any(axis=1)
+    w, b = w[live], b[live]
+    exponent = np.frexp(np.abs(w).max(axis=1))[1]
+    return np.ldexp(w, -exponent[:, None]) + 0.0, np.ldexp(b, -exponent)
+
+
+def _fewest_on(live: Float64[np.ndarray, "k n"], unsure: Float64[np.ndarray, "k n"]) -> int:
+    """Smallest number of rows that may be positive along a direction, over those that are tried: a proved count."""
+    k, n = live.shape
+    largest = np.abs(live).max(axis=1, keepdims=True)
+    unit = live / np.where(largest > 0.0, largest, 1.0)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-300)
+    drawn = np.random.default_rng(0).standard_normal((_DIRECTIONS, n))
+    tried = np.concatenate([drawn, unit.mean(axis=0, keepdims=True), unit[: min(k, _DIRECTIONS)]])
+    tried = np.concatenate([tried, -tried])
+    # Step away from the rows that are on along the most promising one, as a perceptron would.
+    best = tried[(tried @ unit.T > 0.0).sum(axis=1).argmin()]
+    steps = []
+    for _ in range(50):
+        on = unit[unit @ best > 0.0]
+        best = best / max(float(np.linalg.norm(best)), 1e-300) - 0.2 * on.sum(axis=0) / max(len(on), 1)
+        steps.append(best)
+    tried = np.concatenate([tried, steps])
+    error = np.abs(tried) @ (1.1 * (n + 2) * 2.0**-53 * np.abs(live) + 1.01 * unsure).T
+    return int((tried @ live.T + error >= 0.0).sum(axis=1).min())
+
+
+def _both_sides(w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]) -> bool:
+    """Whether rows w with a partner -c w, c a power of two, together leave no gap and span the input space.
+
+    relu(w x + p) and relu(-c w x + q) determine w x for every x when the first is on wherever the second is off: when
+    p + q / c >= 0.
+    """
+    w, b = _directions(w, b)
+    seen: dict[bytes, float] = {}
+    for row, shift in zip(w, b.tolist(), strict=True):
+        key = row.tobytes()
+        seen[key] = max(shift, seen.get(key, -np.inf))
+    pairs = [i for i, row in enumerate(w) if seen.get((-row + 0.0).tobytes(), -np.inf) >= -seen[row.tobytes()]]
+    if len(pairs) < w.shape[1]:
+        return False
+    return injectivity(np.ascontiguousarray(w[pairs])).injective == "yes"
+
+
+def _max_pool(width: int, m: int, n: int) -> tuple[Verdict, str]:
+    if width < n:  # no continuous map to fewer dimensions is one-to-one
+        return "collapse", (
+            f"Collapses: the max pool keeps {width} of {m} values, so inputs that differ only below a maximum go to "
+            "the same point."
+        )
+    return "not certified", f"Not certified: a max pool of {m} values to {width}, from {n} dimensions, may glue points."
+
+
+def _not_monotone(facts: _Facts, activation: str) -> tuple[Verdict, str]:
+    if facts.m < facts.n:
+        text = f"Collapses: from {facts.n} to {facts.m} dimensions, so a whole {_space(facts.n - facts.m)} or more "
+        return "collapse", text + "goes to each point."
+    if facts.full.injective == "no":
+        return "collapse", f"Collapses: W has rank {facts.full.rank} at most for {facts.n} input dimensions."
+    if facts.m == facts.n and facts.full.injective == "yes":
+        return (
+            "fold",
+            f"Folds: {_named(activation)} is not strictly monotone, so two values of a neuron give one output.",
+        )
+    return "not certified", f"Not certified: {_named(activation)} is not strictly monotone; the layer may glue points."
+
+
+def _without_matrix(kind: str, strictly_increasing: bool, width: int, inputs: int) -> Certificate:
+    """What the widths alone prove: no continuous map to fewer dimensions is one-to-one (Borsuk and Ulam)."""
+    verdict: Verdict = "not certified"
+    text = f"Not certified: W ({width} x {inputs}) is too large to look at."
+    if width < inputs:
+        verdict = "collapse"
+        text = f"Collapses: no continuous map from {inputs} to {width} dimensions is one-to-one; W was not looked at."
+    elif kind == "relu" and width < 2 * inputs:
+        verdict = "fold"
+        text = (
+            f"Folds: of its {width} ReLUs at most {width // 2} are on far out in some direction, fewer than the "
+            f"{inputs} input dimensions, so an open region there is flattened."
+        )
+    status: Status = "computed" if verdict == "not certified" else "proved"
+    return Certificate(verdict, text, status, strictly_monotone=strictly_increasing)
+
+
+def _named(activation: str) -> str:
+    names = {"relu": "ReLU", "leaky_relu": "LeakyReLU"}
+    return names.get(activation, activation)
+
+
+def _space(dimension: int) -> str:
+    return {1: "line", 2: "plane"}.get(dimension, f"{dimension}-dimensional subspace")

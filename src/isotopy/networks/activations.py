@@ -1,0 +1,105 @@
+"""Activations that end a layer: their values, slopes, and what they do to order."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Kind = Literal["relu", "leaky_relu", "tanh", "sigmoid", "softplus", "max_pool", "affine"]
+
+
+class Activation:
+    """What ends a layer: a pointwise function, a maximum over windows, or nothing (`affine`, the last map).
+
+    Args:
+        kind: Name of the function.
+        slope: Of leaky_relu, on the negative side.
+        beta: Of softplus: log(1 + exp(beta z)) / beta.
+        threshold: Of softplus: linear where beta z is above it, as in torch.
+        windows: Of max_pool: (width, w) int64 indices into z, -1 for none; the first index wins a tie.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        slope: float = 0.0,
+        beta: float = 1.0,
+        threshold: float = 20.0,
+        windows: Tensor | None = None,
+    ) -> None:
+        self.kind: Kind = kind
+        self.slope, self.beta, self.threshold, self.windows = slope, beta, threshold, windows
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether it acts on each coordinate alone and so has a codeword."""
+        return self.kind not in ("max_pool", "affine")
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether the network stays piecewise affine."""
+        return self.kind in ("relu", "leaky_relu", "max_pool", "affine")
+
+    @property
+    def strictly_increasing(self) -> bool:
+        """Whether each coordinate goes through a strictly increasing function."""
+        return self.kind in ("tanh", "sigmoid", "softplus", "affine") or (self.kind == "leaky_relu" and self.slope > 0)
+
+    @property
+    def slopes_never_zero(self) -> bool:
+        """Whether the diagonal Q of slopes is always invertible."""
+        return self.strictly_increasing or (self.kind == "leaky_relu" and self.slope != 0)
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Value at pre-activations `(n, size)`."""
+        match self.kind:
+            case "relu":
+                return z.relu()
+            case "leaky_relu":
+                return torch.where(z > 0, z, z * self.slope)
+            case "tanh":
+                return z.tanh()
+            case "sigmoid":
+                return z.sigmoid()
+            case "softplus":
+                return torch.nn.functional.softplus(z, self.beta, self.threshold)
+            case "max_pool":
+                return z.gather(1, self.winners(z))
+            case "affine":
+                return z
+
+    def slopes(self, z: Tensor) -> Tensor:
+        """Diagonal of Q at `z`: 1 and 0, 1 and the negative slope, or the derivative."""
+        match self.kind:
+            case "relu":
+                return (z > 0).to(z.dtype)
+            case "leaky_relu":
+                return torch.where(z > 0, 1.0, self.slope).to(z.dtype)
+            case "tanh":
+                return 1.0 / z.cosh().square()
+            case "sigmoid":
+                s = z.sigmoid()
+                return s * (-z).sigmoid()
+            case "softplus":
+                return torch.where(self.beta * z > self.threshold, 1.0, (self.beta * z).sigmoid())
+            case _:
+                raise TypeError(f"{self.kind} has no slopes")
+
+    def winners(self, z: Tensor) -> Tensor:
+        """Index into z of the first largest entry of every window, `(n, width)`."""
+        assert self.windows is not None
+        candidates = self.candidates(z)
+        width = candidates.shape[2]
+        best = candidates.amax(dim=2, keepdim=True)
+        order = torch.arange(width, device=z.device).expand_as(candidates)
+        first = torch.where(candidates == best, order, width).amin(dim=2)
+        return self.windows.to(z.device).expand(len(z), -1, -1).gather(2, first[:, :, None]).squeeze(2)
+
+    def candidates(self, z: Tensor, outside: float = -math.inf) -> Tensor:
+        """Entries of every window, `(n, width, w)`, with a constant where the window leaves the input."""
+        assert self.windows is not None
+        return torch.cat([z, z.new_full((len(z), 1), outside)], dim=1)[:, self.windows.to(z.device)]

@@ -1,0 +1,223 @@
+"""Which neurons are on: signs of the real-arithmetic network, decided in rationals where float64 cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from .exact import Exact
+from .network import Layer, Network
+from .operators import UNIT, Operator, plain_convolutions
+
+
+@dataclass(frozen=True, eq=False)
+class Gates:
+    """What the activation of one layer does at a batch of points.
+
+    Attributes:
+        layer: The layer.
+        z: Pre-activations `(n, size)`, float64.
+        active: `(n, width)` bool, z > 0; None for max pooling and a last affine map.
+        winners: `(n, width)` int64 index into z, max pooling only.
+        certified: `(n,)` bool, every sign (or winner) of this layer is that of the real-arithmetic network.
+    """
+
+    layer: Layer
+    z: Tensor
+    active: Tensor | None
+    winners: Tensor | None
+    certified: Tensor
+
+    def slopes(self) -> Tensor | None:
+        """Diagonal of Q, `(n, width)` float64; None for max pooling (a selection) and a last affine map."""
+        activation = self.layer.activation
+        if not activation.pointwise:
+            return None
+        if self.active is not None and activation.piecewise_linear:
+            return torch.where(self.active, 1.0, activation.slope).to(self.z.dtype)
+        return activation.slopes(self.z)
+
+
+def codewords(net: Network, x: Float[Tensor, "n *shape"]) -> list[Bool[Tensor, "n _"]]:
+    """Codewords J_K(x) = [z_K(x) > 0] of every activation.
+
+    Signs are those of the real-arithmetic map of the stored parameters: decided in float64 with a running error bound,
+    and in exact rationals where |z| is below it (after a tanh, sigmoid or softplus layer the float64 sign stands).
+    A pre-activation of exactly 0 counts as off.
+
+    Args:
+        net: A traced network.
+        x: Points `(n, *input_shape)`, any float type.
+
+    Returns:
+        One `(n, width)` bool tensor per activation that has a codeword; `net.layers[K - 1].codeword_column` is the
+        place of layer K, None for max pooling and a last affine map.
+
+    Raises:
+        ValueError: `x` has the wrong shape or is not finite.
+
+    Example:
+        >>> net = trace(nn.Sequential(nn.Linear(1, 2), nn.ReLU()), torch.zeros(1, 1))
+        >>> [tuple(word.shape) for word in codewords(net, torch.randn(5, 1))]
+        [(5, 2)]
+
+    Source:
+        Beshkov and Einevoll, eq. 2.
+    """
+    found = [gates.active for gates in evaluate(net, net.flatten(x, dtype=torch.float64))]
+    return [active for active in found if active is not None]
+
+
+def evaluate(net: Network, x: Float[Tensor, "n width"]) -> Iterator[Gates]:
+    """Gates of every layer at flat float64 points, layer by layer."""
+    values: dict[int, Tensor] = {0: x}
+    errors: dict[int, Tensor] = {0: torch.zeros_like(x)}
+    certain = torch.ones(len(x), dtype=torch.bool, device=x.device)  # no smooth activation so far
+    smooth: set[int] = set()
+    rationals: dict[int, dict[int, Exact]] = {}
+    last_use = {source: layer.index for layer in net.layers for source in layer.sources}
+
+    for layer in net.layers:
+        with torch.no_grad(), plain_convolutions():
+            z, error = _bounded(layer, values, errors, tight=False)
+            undecided = _undecided(layer, z, error)
+            if undecided.any():
+                rows = undecided.any(dim=1).nonzero()[:, 0]
+                some = {s: values[s][rows] for s in layer.sources}, {s: errors[s][rows] for s in layer.sources}
+                z_rows, error_rows = _bounded(layer, *some, tight=True)
+                z, error = z.index_put((rows,), z_rows), error.index_put((rows,), error_rows)
+                undecided = torch.zeros_like(undecided).index_put((rows,), _undecided(layer, z_rows, error_rows))
+            after_smooth = bool(smooth.intersection(layer.sources))
+            open_rows = undecided.any(dim=1).nonzero()[:, 0]
+            exact_z = {}
+            if len(open_rows) and not after_smooth:
+                for row in open_rows.tolist():
+                    exact = _exact_pre_activation(net, layer, x[row : row + 1], rationals.setdefault(row, {}))
+                    exact_z[row] = exact
+                    z[row] = torch.from_numpy(_keep_sign(exact)).to(z.device)
+                    error[row] = z[row].abs() * UNIT
+                undecided = torch.zeros_like(undecided)
+            active, winners, output, output_error = _activate(layer, z, error, exact_z)
+            certified = certain & ~undecided.any(dim=1) if not after_smooth else torch.zeros_like(certain)
+        if not layer.activation.piecewise_linear or after_smooth:
+            smooth.add(layer.index)
+        values[layer.index], errors[layer.index] = output, output_error
+        for source in layer.sources:
+            if last_use[source] == layer.index:
+                del values[source], errors[source]
+        yield Gates(layer, z, active, winners, certified)
+
+
+def _bounded(
+    layer: Layer, values: Mapping[int, Tensor], errors: Mapping[int, Tensor], *, tight: bool
+) -> tuple[Tensor, Tensor]:
+    pairs = {source: (values[source], errors[source]) for source in layer.sources}
+
+    def carry(operator: Operator, inputs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        x, e = [pair[0] for pair in inputs], [pair[1] for pair in inputs]
+        y = operator(*x)
+        return y, operator.bound(y, x, e, tight=tight)
+
+    z, error = layer.affine(pairs, carry)
+    return z.clone(), error.clone()
+
+
+def _undecided(layer: Layer, z: Tensor, error: Tensor) -> Tensor:
+    """Where rounding could change a sign, or the winner of a window."""
+    activation = layer.activation
+    if activation.pointwise:
+        return (z.abs() <= error) & (error > 0)
+    if activation.kind == "affine":
+        return torch.zeros(len(z), 1, dtype=torch.bool, device=z.device)
+    winners = activation.winners(z)
+    best, best_error = z.gather(1, winners)[:, :, None], error.gather(1, winners)[:, :, None]
+    others, other_errors = activation.candidates(z), activation.candidates(error, outside=0.0)
+    slack = best_error + other_errors
+    assert activation.windows is not None
+    itself = activation.windows.to(z.device)[None] == winners[:, :, None]
+    return ((best - others <= slack) & (slack > 0) & ~itself).any(dim=2)
+
+
+def _activate(
+    layer: Layer, z: Tensor, error: Tensor, exact: Mapping[int, Exact]
+) -> tuple[Tensor | None, Tensor | None, Tensor, Tensor]:
+    """Active neurons, winners, outputs and their errors."""
+    activation = layer.activation
+    if activation.kind == "affine":
+        return None, None, z, error
+    if activation.kind == "max_pool":
+        winners = activation.winners(z)
+        for row, values in exact.items():
+            winners[row] = torch.from_numpy(_exact_winners(layer, values)).to(z.device)
+        return None, winners, z.gather(1, winners), error.gather(1, winners)
+    active = z > 0  # a correctly rounded exact value keeps its sign
+    output = activation(z)
+    if activation.kind == "relu":
+        return active, None, output, torch.where(active, error, 0.0)
+    if activation.kind == "leaky_relu":
+        steepness = max(1.0, abs(activation.slope))
+        return active, None, output, steepness * error + 2 * UNIT * output.abs()
+    return active, None, output, error + 8 * UNIT * output.abs()  # slopes of tanh, sigmoid, softplus are at most 1
+
+
+def _exact_pre_activation(net: Network, layer: Layer, x: Tensor, known: dict[int, Exact]) -> Exact:
+    """z_K at one point in rationals; outputs of earlier layers are kept in `known`."""
+    known.setdefault(0, Exact.of(x))
+
+    def output(index: int) -> Exact:
+        if index not in known:
+            known[index] = _exact_output(net.layers[index - 1], pre(net.layers[index - 1]))
+        return known[index]
+
+    def pre(which: Layer) -> Exact:
+        for index in range(1, max(which.sources, default=0) + 1):  # in order: no deep recursion
+            if index not in known:
+                output(index)
+        sources = {source: output(source) for source in which.sources}
+        return which.affine(sources, lambda operator, inputs: operator.exact(*inputs))
+
+    return pre(layer)
+
+
+def _keep_sign(exact: Exact) -> np.ndarray:
+    """Nearest float64 values of one row; a tiny number stays nonzero."""
+    rounded, signs = exact.floats()[0], np.sign(exact.numerators[0]).astype(np.float64)
+    return np.where((rounded == 0) & (signs != 0), np.copysign(np.nextafter(0.0, 1.0), signs), rounded)
+
+
+def _exact_output(layer: Layer, z: Exact) -> Exact:
+    activation = layer.activation
+    match activation.kind:
+        case "relu":
+            return Exact(np.maximum(z.numerators, 0), z.denominator)
+        case "leaky_relu":
+            above, below = activation.slope.as_integer_ratio()
+            scaled = np.where(z.numerators > 0, z.numerators * below, z.numerators * above)
+            return Exact(scaled, z.denominator * below).reduced()
+        case "max_pool":
+            picked = np.take_along_axis(z.numerators, _exact_winners(layer, z)[None], axis=1)
+            return Exact(picked, z.denominator)
+        case "affine":
+            return z
+        case _:
+            raise TypeError(f"{activation.kind} has no rational values")
+
+
+def _exact_winners(layer: Layer, z: Exact) -> np.ndarray:
+    assert layer.activation.windows is not None
+    windows = layer.activation.windows.cpu().numpy()
+    row = z.numerators[0]
+    found = [max((i for i in window if i >= 0), key=lambda i: (row[i], -i)) for window in _in_order(windows)]
+    return np.array(found, dtype=np.int64).reshape(len(windows))
+
+
+def _in_order(windows: np.ndarray) -> Iterator[list[int]]:
+    """Windows as lists; their indices increase, so the first of a tie is the smallest."""
+    for window in windows.tolist():
+        assert sorted(i for i in window if i >= 0) == [i for i in window if i >= 0]
+        yield window

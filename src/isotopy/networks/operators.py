@@ -1,0 +1,479 @@
+"""Affine operators of a traced network: values, rounding bounds, exact rational values and residues modulo a prime.
+
+Every operator acts on flat vectors: a batch is `(n, size)`. The map it stands for is the real-arithmetic one of its
+stored parameters; a floating-point value comes with a bound on its distance from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .exact import Exact, common_denominator, dyadic, residues
+
+UNIT = 2.0**-53  # unit roundoff of float64
+_SLACK = 1.0 + 2.0**-20  # the bounds themselves are computed in floating point
+
+
+def gamma(terms: int) -> float:
+    """Relative error bound of a sum of `terms` products in any order (Higham, Accuracy and Stability, sec. 3.1)."""
+    return _SLACK * (terms + 2) * UNIT / (1.0 - (terms + 2) * UNIT)
+
+
+@runtime_checkable
+class Operator(Protocol):
+    """An affine map of one or several flat vectors."""
+
+    size: int  # length of the output
+
+    def __call__(self, *x: Tensor) -> Tensor:
+        """Value, in the dtype and on the device of `x`."""
+
+    def linear(self, *x: Tensor) -> Tensor:
+        """Linear part, applied to tangents."""
+
+    def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
+        """Bound on |y - exact|, where y = self(*x) in float64 and each x is off by at most its error."""
+
+    def exact(self, *x: Exact) -> Exact:
+        """Exact rational value."""
+
+    def modular(self, prime: int, *x: Tensor) -> Tensor:
+        """Linear part modulo a prime, on float64 residues."""
+
+    def admits(self, prime: int) -> bool:
+        """Whether all coefficients are integral at this prime."""
+
+    def norm(self) -> float:
+        """Upper bound of the Euclidean operator norm of the linear part."""
+
+    def to(self, device: torch.device) -> Operator:
+        """The same operator with its parameters on another device."""
+
+
+def _exact_limit(prime: int) -> int:
+    """How many products of residues a float64 sum holds exactly."""
+    return max(1, 2**53 // (prime * prime) - 1)
+
+
+@contextmanager
+def plain_convolutions() -> Iterator[None]:
+    """Convolutions as matrix products, whose rounding the bounds describe (cuDNN may use other algorithms)."""
+    with torch.backends.cudnn.flags(enabled=False):
+        yield
+
+
+class _Cached:
+    """Derived parameters, computed at first use and kept: |W|, row norms, residues."""
+
+    def __init__(self) -> None:
+        self._cache: dict[Any, Any] = {}
+
+    def _derived(self, key: Any, make: Any) -> Any:
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+
+class Dense(_Cached):
+    """y = W x + b on each of `lead` consecutive blocks of the input.
+
+    Args:
+        weight: (out, in), float64.
+        bias: (out,) or None.
+        lead: Number of blocks (torch's Linear acts on the last axis only).
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, lead: int = 1) -> None:
+        super().__init__()
+        self.weight, self.bias, self.lead = weight, bias, lead
+        self.size = lead * weight.shape[0]
+
+    def _blocks(self, x: Tensor) -> Tensor:
+        return x.reshape(x.shape[0] * self.lead, self.weight.shape[1])
+
+    def __call__(self, *x: Tensor) -> Tensor:
+        y = self._blocks(x[0]) @ self.weight.to(x[0].dtype).T
+        if self.bias is not None:
+            y = y + self.bias.to(y.dtype)
+        return y.reshape(x[0].shape[0], self.size)
+
+    def linear(self, *x: Tensor) -> Tensor:
+        return (self._blocks(x[0]) @ self.weight.to(x[0].dtype).T).reshape(x[0].shape[0], self.size)
+
+    def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
+        g = gamma(self.weight.shape[1] + 1)
+        value, error = self._blocks(x[0]), self._blocks(errors[0])
+        if tight:
+            magnitude = self._derived("abs", self.weight.abs)
+            e = _SLACK * ((error + g * value.abs()) @ magnitude.T)
+        else:  # Cauchy-Schwarz: |w . v| <= |w| |v|
+            norms = self._derived("norms", lambda: torch.linalg.vector_norm(self.weight, dim=1))
+            lengths = torch.linalg.vector_norm(error, dim=1) + g * torch.linalg.vector_norm(value, dim=1)
+            e = _SLACK * lengths[:, None] * norms
+        if self.bias is not None:
+            e = e + g * self.bias.abs()
+        return e.reshape(y.shape)
+
+    def exact(self, *x: Exact) -> Exact:
+        weight, shift = self._derived("dyadic", lambda: dyadic(self.weight.cpu().numpy()))
+        blocks = x[0].numerators.reshape(-1, self.weight.shape[1])
+        y = Exact(np.dot(blocks, weight.T), x[0].denominator << shift)
+        if self.bias is not None:
+            (values, bias), denominator = common_denominator([y, Exact.of(self.bias)])
+            y = Exact(values + bias, denominator)
+        return Exact(y.numerators.reshape(-1, self.size), y.denominator).reduced()
+
+    def modular(self, prime: int, *x: Tensor) -> Tensor:
+        weight = self._derived(prime, lambda: residues(self.weight, prime).to(self.weight.device))
+        value, limit = self._blocks(x[0]), _exact_limit(prime)
+        y = value.new_zeros(value.shape[0], weight.shape[0])
+        for start in range(0, weight.shape[1], limit):
+            y = torch.remainder(y + value[:, start : start + limit] @ weight[:, start : start + limit].T, prime)
+        return y.reshape(x[0].shape[0], self.size)
+
+    def admits(self, prime: int) -> bool:
+        return True
+
+    def norm(self) -> float:
+        return float(torch.linalg.matrix_norm(self.weight)) if self.weight.numel() else 0.0
+
+    def to(self, device: torch.device) -> Dense:
+        return Dense(self.weight.to(device), None if self.bias is None else self.bias.to(device), self.lead)
+
+
+class Convolution(_Cached):
+    """Cross-correlation with zero padding, as torch's convNd.
+
+    Args:
+        weight: (out, in / groups, *kernel), float64.
+        bias: (out,) or None.
+        shape: (in, *spatial) of the input.
+        stride, padding, dilation: One number per spatial axis; `padding` is a (before, after) pair per axis.
+        groups: Number of blocks of channels.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        shape: tuple[int, ...],
+        stride: tuple[int, ...],
+        padding: tuple[tuple[int, int], ...],
+        dilation: tuple[int, ...],
+        groups: int,
+    ) -> None:
+        super().__init__()
+        self.weight, self.bias, self.shape, self.groups = weight, bias, shape, groups
+        self.stride, self.padding, self.dilation = stride, padding, dilation
+        kernel = tuple(weight.shape[2:])
+        self.windows, self.spatial = windows(shape[1:], kernel, stride, padding, dilation)
+        self.size = weight.shape[0] * math.prod(self.spatial)
+
+    @property
+    def terms(self) -> int:
+        """Products in each sum."""
+        return self.weight[0].numel()
+
+    def _convolve(self, x: Tensor, weight: Tensor, groups: int) -> Tensor:
+        pads = [side for pair in reversed(self.padding) for side in pair]
+        image = torch.nn.functional.pad(x.reshape(x.shape[0], -1, *self.shape[1:]), pads)
+        convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[len(self.spatial) - 1]
+        y = convolve(image, weight.to(x.dtype), None, self.stride, 0, self.dilation, groups)
+        return y.reshape(x.shape[0], -1)
+
+    def _biases(self) -> Tensor:
+        assert self.bias is not None
+        return self.bias.repeat_interleave(math.prod(self.spatial))
+
+    def __call__(self, *x: Tensor) -> Tensor:
+        y = self.linear(*x)
+        return y if self.bias is None else y + self._biases().to(y.dtype)
+
+    def linear(self, *x: Tensor) -> Tensor:
+        return self._convolve(x[0], self.weight, self.groups)
+
+    def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
+        g = gamma(self.terms + 1)
+        if tight:
+            e = _SLACK * self._convolve(errors[0] + g * x[0].abs(), self._derived("abs", self.weight.abs), self.groups)
+        else:  # Cauchy-Schwarz on each patch
+            ones = torch.ones(self.groups, *self.weight.shape[1:], dtype=y.dtype, device=y.device)
+            lengths = self._convolve(errors[0].square(), ones, self.groups).clamp(min=0).sqrt()
+            lengths = lengths + g * self._convolve(x[0].square(), ones, self.groups).clamp(min=0).sqrt()
+            norms = self._derived("norms", lambda: self.weight.flatten(1).norm(dim=1))
+            e = norms.reshape(1, self.groups, -1, 1) * lengths.reshape(y.shape[0], self.groups, 1, -1)
+            e = _SLACK * e.reshape(y.shape)
+        return e if self.bias is None else e + g * self._biases().abs()
+
+    def exact(self, *x: Exact) -> Exact:
+        weight, shift = self._derived("dyadic", lambda: dyadic(self.weight.cpu().numpy()))
+        n, channels, per_group = x[0].numerators.shape[0], self.shape[0], self.weight.shape[1]
+        image = x[0].numerators.reshape(n, channels, -1)
+        image = np.concatenate([image, np.zeros((n, channels, 1), dtype=object)], axis=2)
+        patches = image[:, :, self.windows.numpy()]  # index -1 is the appended zero
+        out = self.weight.shape[0] // self.groups
+        parts = []
+        for group in range(self.groups):
+            block = patches[:, group * per_group : (group + 1) * per_group].transpose(0, 2, 1, 3)
+            block = block.reshape(n, self.windows.shape[0], -1)
+            kernel = weight[group * out : (group + 1) * out].reshape(out, -1)
+            parts.append(np.dot(block, kernel.T).transpose(0, 2, 1))
+        y = Exact(np.concatenate(parts, axis=1).reshape(n, self.size), x[0].denominator << shift)
+        if self.bias is not None:
+            (values, bias), denominator = common_denominator([y, Exact.of(self._biases())])
+            y = Exact(values + bias, denominator)
+        return y.reduced()
+
+    def modular(self, prime: int, *x: Tensor) -> Tensor:
+        weight = self._derived(prime, lambda: residues(self.weight, prime).to(self.weight.device))
+        kernel = max(1, self.weight[0, 0].numel())
+        limit = _exact_limit(prime) // kernel
+        per_group = self.weight.shape[1]
+        if per_group <= limit:
+            return torch.remainder(self._convolve(x[0], weight, self.groups), prime)
+        image = x[0].reshape(x[0].shape[0], self.groups, per_group, -1)
+        y = x[0].new_zeros(x[0].shape[0], self.size)
+        for start in range(0, per_group, max(1, limit)):
+            part = image[:, :, start : start + limit].reshape(x[0].shape[0], -1)
+            y = torch.remainder(y + self._convolve(part, weight[:, start : start + limit], self.groups), prime)
+        return y
+
+    def admits(self, prime: int) -> bool:
+        return self.weight[0, 0].numel() <= _exact_limit(prime)
+
+    def norm(self) -> float:
+        return float(self.weight.norm()) * self.windows.shape[1] ** 0.5  # an entry is in at most that many windows
+
+    def to(self, device: torch.device) -> Convolution:
+        bias = None if self.bias is None else self.bias.to(device)
+        rest = (self.shape, self.stride, self.padding, self.dilation, self.groups)
+        return Convolution(self.weight.to(device), bias, *rest)
+
+
+class Diagonal(_Cached):
+    """y = scale * x + shift, coordinate by coordinate (BatchNorm in evaluation mode, products and sums with constants).
+
+    Args:
+        scale: (size,) float64, or None for 1.
+        shift: (size,) float64, or None for 0.
+        size: Length of the vectors.
+    """
+
+    def __init__(self, scale: Tensor | None, shift: Tensor | None, size: int) -> None:
+        super().__init__()
+        self.scale, self.shift, self.size = scale, shift, size
+
+    def __call__(self, *x: Tensor) -> Tensor:
+        y = self.linear(*x)
+        return y if self.shift is None else y + self.shift.to(y.dtype)
+
+    def linear(self, *x: Tensor) -> Tensor:
+        return x[0] if self.scale is None else x[0] * self.scale.to(x[0].dtype)
+
+    def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
+        e, magnitude = errors[0], x[0].abs()
+        if self.scale is not None:
+            e, magnitude = e * self.scale.abs(), magnitude * self.scale.abs()
+        if self.scale is None and self.shift is None:
+            return e
+        if self.shift is not None:
+            magnitude = magnitude + self.shift.abs()
+        return _SLACK * e + gamma(1) * magnitude
+
+    def exact(self, *x: Exact) -> Exact:
+        y = x[0]
+        if self.scale is not None:
+            scale, shift = self._derived("dyadic", lambda: dyadic(self.scale.cpu().numpy()))  # type: ignore[union-attr]  # guarded above
+            y = Exact(y.numerators * scale, y.denominator << shift)
+        if self.shift is not None:
+            (values, added), denominator = common_denominator([y, Exact.of(self.shift)])
+            y = Exact(values + added, denominator)
+        return y.reduced()
+
+    def modular(self, prime: int, *x: Tensor) -> Tensor:
+        if self.scale is None:
+            return x[0]
+        scale = self._derived(prime, lambda: residues(self.scale, prime).to(x[0].device))  # type: ignore[arg-type]  # guarded above
+        return torch.remainder(x[0] * scale, prime)
+
+    def admits(self, prime: int) -> bool:
+        return True
+
+    def norm(self) -> float:
+        return 1.0 if self.scale is None else float(self.scale.abs().amax()) if self.size else 0.0
+
+    def to(self, device: torch.device) -> Diagonal:
+        scale = None if self.scale is None else self.scale.to(device)
+        return Diagonal(scale, None if self.shift is None else self.shift.to(device), self.size)
+
+
+class Averaging:
+    """Sums over windows, each divided by an integer (average pooling, means, sums).
+
+    Args:
+        members: (size, w) int64 indices into the input, -1 for none.
+        divisors: (size,) int64, positive.
+    """
+
+    def __init__(self, members: Tensor, divisors: Tensor) -> None:
+        self.members, self.divisors, self.size = members, divisors, members.shape[0]
+
+    def _sums(self, x: Tensor) -> Tensor:
+        padded = torch.cat([x, x.new_zeros(x.shape[0], 1)], dim=1)
+        return padded[:, self.members].sum(dim=2)
+
+    def __call__(self, *x: Tensor) -> Tensor:
+        return self._sums(x[0]) / self.divisors.to(x[0].dtype)
+
+    def linear(self, *x: Tensor) -> Tensor:
+        return self(*x)
+
+    def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
+        g = gamma(self.members.shape[1] + 1)
+        return _SLACK * (self._sums(errors[0]) + g * self._sums(x[0].abs())) / self.divisors.to(y.dtype)
+
+    def exact(self, *x: Exact) -> Exact:
+        n = x[0].numerators.shape[0]
+        padded = np.concatenate([x[0].numerators, np.zeros((n, 1), dtype=object)], axis=1)
+        sums = padded[:, self.members.cpu().numpy()].sum(axis=2)
+        divisors = [int(d) for d in self.divisors]
+        common = math.lcm(*divisors) if divisors else 1
+        factors = np.array([common // d for d in divisors], dtype=object)
+        return Exact(sums * factors, x[0].denominator * common).reduced()
+
+    def modular(self, prime: int, *x: Tensor) -> Tensor:
+        inverse = torch.tensor([pow(int(d), -1, prime) for d in self.divisors], dtype=torch.float64)
+        return torch.remainder(torch.remainder(self._sums(x[0]), prime) * inverse.to(x[0].device), prime)
+
+    def admits(self, prime: int) -> bool:
+        return bool((self.divisors % prime != 0).all())
+
+    def norm(self) -> float:
+        return float((self.members >= 0).sum()) ** 0.5
+
+    def to(self, device: torch.device) -> Averaging:
+        return Averaging(self.members.to(device), self.divisors.to(device))
+
+
+class Selection:
+    """Coordinates picked from the concatenation of the inputs (reshape, permute, slice, concatenate, pad).
+
+    Args:
+        index: (size,) int64 into the concatenated inputs, -1 for a constant 0.
+        source: Length of the concatenated inputs.
+    """
+
+    def __init__(self, index: Tensor, source: int) -> None:
+        self.index, self.source, self.size = index, source, index.shape[0]
+        same = self.size == source and bool((index == torch.arange(source, device=index.device)).all())
+        self.is_identity = same
+
+    def __call__(self, *x: Tensor) -> Tensor:
+        if self.is_identity and len(x) == 1:
+            return x[0]
+        return torch.cat([*x, x[0].new_zeros(x[0].shape[0], 1)], dim=1)[:, self.index]
+
+    def linear(self, *x: Tensor) -> Tensor:
+        return self(*x)
+
+    def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
+        return self(*errors)
+
+    def exact(self, *x: Exact) -> Exact:
+        parts, denominator = common_denominator(x)
+        zero = np.zeros((parts[0].shape[0], 1), dtype=object)
+        return Exact(np.concatenate([*parts, zero], axis=1)[:, self.index.cpu().numpy()], denominator)
+
+    def modular(self, prime: int, *x: Tensor) -> Tensor:
+        return self(*x)
+
+    def admits(self, prime: int) -> bool:
+        return True
+
+    def norm(self) -> float:
+        picked = self.index[self.index >= 0]
+        return float(torch.bincount(picked).max()) ** 0.5 if len(picked) else 0.0
+
+    def to(self, device: torch.device) -> Selection:
+        return Selection(self.index.to(device), self.source)
+
+
+class Sum:
+    """Signed sum of vectors of one length (residual sums).
+
+    Args:
+        signs: +1 or -1 for each input.
+        size: Length of the vectors.
+    """
+
+    def __init__(self, signs: tuple[int, ...], size: int) -> None:
+        self.signs, self.size = signs, size
+
+    def __call__(self, *x: Tensor) -> Tensor:
+        y = x[0] if self.signs[0] > 0 else -x[0]
+        for sign, term in zip(self.signs[1:], x[1:], strict=True):
+            y = y + term if sign > 0 else y - term
+        return y
+
+    def linear(self, *x: Tensor) -> Tensor:
+        return self(*x)
+
+    def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
+        g = gamma(len(x))
+        return _SLACK * sum(errors[1:], errors[0]) + g * sum((term.abs() for term in x[1:]), x[0].abs())
+
+    def exact(self, *x: Exact) -> Exact:
+        parts, denominator = common_denominator(x)
+        total = sum(sign * part for sign, part in zip(self.signs, parts, strict=True))
+        return Exact(np.asarray(total, dtype=object), denominator).reduced()
+
+    def modular(self, prime: int, *x: Tensor) -> Tensor:
+        return torch.remainder(self(*x), prime)
+
+    def admits(self, prime: int) -> bool:
+        return True
+
+    def norm(self) -> float:
+        return float(len(self.signs))
+
+    def to(self, device: torch.device) -> Sum:
+        return self
+
+
+def windows(
+    shape: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilation: Sequence[int],
+    *,
+    ceil_mode: bool = False,
+) -> tuple[Tensor, tuple[int, ...]]:
+    """Flat indices of the input cells under each position of a sliding window.
+
+    Returns:
+        (positions, cells of the kernel) int64 with -1 outside the input, and the shape of the positions.
+    """
+    axes, out = [], []
+    for length, k, s, (before, after), d in zip(shape, kernel, stride, padding, dilation, strict=True):
+        room = length + before + after - d * (k - 1) - 1
+        count = (-(-room // s) if ceil_mode else room // s) + 1
+        if ceil_mode and (count - 1) * s >= length + before:  # the last window must start inside the input
+            count -= 1
+        start = torch.arange(max(count, 0)) * s - before
+        cell = start[:, None] + torch.arange(k) * d
+        axes.append(torch.where((cell >= 0) & (cell < length), cell, -1))
+        out.append(max(count, 0))
+    flat = torch.zeros(1, 1, dtype=torch.int64)
+    for length, cell in zip(shape, axes, strict=True):
+        joined = flat[:, None, :, None] * length + cell[None, :, None, :]
+        outside = (flat[:, None, :, None] < 0) | (cell[None, :, None, :] < 0)
+        flat = torch.where(outside, -1, joined).reshape(flat.shape[0] * cell.shape[0], -1)
+    return flat, tuple(out)

@@ -1,0 +1,327 @@
+"""Finite simplicial complexes: the cells of every dimension and the boundary between them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from ..errors import BudgetError
+
+Positions: TypeAlias = Tensor | np.ndarray | Sequence[Sequence[float]]
+Simplices: TypeAlias = "SimplicialComplex | Tensor | np.ndarray | Iterable[Any]"
+
+# Vertex numbers in one dimension's candidate faces (8 bytes each) before duplicates go: 2 GiB.
+_LARGEST_LEVEL = 2**28
+
+
+class SimplicialComplex:
+    """A finite simplicial complex on the vertices 0, ..., n-1.
+
+    The closure is taken: every face of a simplex that is given belongs to the complex. Vertices are the numbers that
+    the simplices use, and they must use each of 0, ..., n-1: a number left out is neither silently dropped nor silently
+    made an isolated point (that would change H_0), it is an error. An isolated vertex is the simplex `(v,)`.
+
+    Cells are oriented by increasing vertex numbers. Everything lives on the CPU; tensors that the complex hands out are
+    its own, so write to a copy only.
+
+    Args:
+        simplices: An `(m, k+1)` integer array (all simplices of dimension k), or an iterable of simplices of any
+            dimensions, or an iterable of such arrays. Order and repetition do not matter.
+        coordinates: Position of each vertex, one row per vertex, `(n, d)`; kept as float64.
+
+    Raises:
+        TypeError: Vertex numbers are not integers.
+        ValueError: A vertex number is negative, repeated within a simplex or left out; coordinates are not finite or
+            not one row per vertex.
+        BudgetError: The closure is too large to hold (a simplex of dimension k has 2^(k+1) - 1 faces).
+
+    Example:
+        >>> X = SimplicialComplex([(0, 1, 2), (2, 3)])
+        >>> X
+        SimplicialComplex(cells=(4, 4, 1))
+        >>> X.cells(1)
+        tensor([[0, 1],
+                [0, 2],
+                [1, 2],
+                [2, 3]])
+        >>> X.boundary(2).to_dense().T          # [1, 2] - [0, 2] + [0, 1]
+        tensor([[ 1, -1,  1,  0]])
+    """
+
+    __slots__ = ("_cells", "_coordinates", "_numbers")
+
+    _cells: tuple[Tensor, ...]
+    _coordinates: Tensor | None
+    _numbers: int  # vertex numbers are below this; a subcomplex keeps those of the whole and need not use all
+
+    def __init__(self, simplices: Simplices, *, coordinates: Positions | None = None) -> None:
+        blocks = _blocks(simplices)
+        used = np.unique(np.concatenate([block.ravel() for block in blocks])) if blocks else np.empty(0, np.int64)
+        _check_numbering(used)
+        self._fill(_closure(blocks, len(used)), len(used), _positions(coordinates, len(used)))
+
+    def _fill(self, cells: list[np.ndarray], numbers: int, coordinates: Tensor | None) -> None:
+        self._cells = tuple(torch.from_numpy(rows) for rows in cells)
+        self._numbers = numbers
+        self._coordinates = coordinates
+
+    @property
+    def dimension(self) -> int:
+        """Largest dimension of a simplex; -1 for the empty complex."""
+        return len(self._cells) - 1
+
+    @property
+    def coordinates(self) -> Float64[Tensor, "n d"] | None:
+        """Position of each vertex by its number, or None. A subcomplex has those of the whole complex."""
+        return self._coordinates
+
+    @property
+    def euler_characteristic(self) -> int:
+        """Alternating sum of the numbers of cells."""
+        return sum((-1) ** k * len(rows) for k, rows in enumerate(self._cells))
+
+    def cells(self, k: int) -> Int64[Tensor, "m w"]:
+        """Simplices of dimension k, `(m, k+1)`: increasing vertex numbers in a row, rows in lexicographic order."""
+        _check_degree(k)
+        return self._cells[k] if k <= self.dimension else torch.empty((0, k + 1), dtype=torch.int64)
+
+    def boundary(self, k: int) -> Int64[Tensor, "f m"]:
+        """Boundary of the k-cells as a sparse integer matrix, one row per (k-1)-cell and one column per k-cell.
+
+        The face without the i-th vertex has the sign (-1)^i. `boundary(0)` has no rows: homology is not reduced.
+
+        Example:
+            >>> SimplicialComplex([(0, 1), (1, 2)]).boundary(1).to_dense()
+            tensor([[-1,  0],
+                    [ 1, -1],
+                    [ 0,  1]])
+        """
+        _check_degree(k)
+        cells = self.cells(k).numpy()
+        faces = self.cells(k - 1).numpy() if k else np.empty((0, 0), np.int64)
+        width = k + 1 if k and len(cells) else 0
+        rows = [_locate(np.delete(cells, i, axis=1), faces, self._numbers) for i in range(width)]
+        row = np.concatenate(rows) if rows else np.empty(0, np.int64)
+        column = np.tile(np.arange(len(cells)), width)
+        sign = np.repeat((-1) ** np.arange(width), len(cells))
+        order = np.lexsort((column, row))
+        return torch.sparse_coo_tensor(
+            torch.from_numpy(np.stack([row[order], column[order]])),
+            torch.from_numpy(sign[order]),
+            (len(faces), len(cells)),
+            is_coalesced=True,
+            check_invariants=True,
+        )
+
+    def components(self) -> Int64[Tensor, " v"]:
+        """Connected component of each vertex (each row of `cells(0)`), numbered by their smallest vertices.
+
+        Example:
+            >>> SimplicialComplex([(0, 3), (1, 2), (4,)]).components()
+            tensor([0, 1, 1, 0, 2])
+        """
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        vertices = self.cells(0).numpy()[:, 0]
+        a, b = np.searchsorted(vertices, self.cells(1).numpy().T)
+        graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(vertices), len(vertices)))
+        label = connected_components(graph.tocsr(), directed=False)[1]
+        _, first, label = np.unique(label, return_index=True, return_inverse=True)
+        return torch.from_numpy(np.argsort(np.argsort(first))[label].astype(np.int64))
+
+    def subcomplex(self, simplices: Simplices) -> SimplicialComplex:
+        """The subcomplex that the given cells of this complex span, with the same vertex numbers and coordinates.
+
+        Its cells(0) lists the vertices that it has; other numbers of the whole complex are simply not in it.
+
+        Args:
+            simplices: As for the constructor, or a complex; each must be a cell of this complex. May be empty.
+
+        Raises:
+            ValueError: A simplex is not a cell of this complex.
+
+        Example:
+            >>> X = SimplicialComplex([(0, 1, 2), (2, 3)])
+            >>> X.subcomplex([(2, 3)]).cells(0).T
+            tensor([[2, 3]])
+        """
+        blocks = _blocks(simplices)
+        for block in blocks:
+            cells = self.cells(block.shape[1] - 1).numpy()
+            known = np.minimum(block, self._numbers)  # numbers beyond the complex become one that no cell has
+            missing = np.flatnonzero(_locate(known, cells, self._numbers + 1) < 0)
+            if len(missing):
+                raise ValueError(
+                    f"simplices must be cells of this complex; {_name(block[missing[0]])} is not ({len(missing)} of"
+                    f" {len(block)} in dimension {block.shape[1] - 1}). Build the larger complex first."
+                )
+        result = object.__new__(SimplicialComplex)
+        result._fill(_closure(blocks, self._numbers), self._numbers, self._coordinates)
+        return result
+
+    def __repr__(self) -> str:
+        return f"SimplicialComplex(cells={tuple(len(rows) for rows in self._cells)})"
+
+
+def _blocks(simplices: Simplices) -> list[np.ndarray]:
+    """Non-empty int64 arrays of valid simplices with increasing rows, one array or more per dimension."""
+    if isinstance(simplices, SimplicialComplex):
+        return [rows.numpy() for rows in simplices._cells if len(rows)]
+    if isinstance(simplices, Tensor | np.ndarray):
+        found = [_as_array(simplices)]
+    else:
+        items = [item.tolist() if isinstance(item, Tensor) and item.ndim == 1 else item for item in simplices]
+        arrays = [item for item in items if isinstance(item, Tensor | np.ndarray) and item.ndim == 2]
+        found = [_as_array(item) for item in arrays] if items and len(arrays) == len(items) else _by_length(items)
+    return [_checked(block) for block in found if block.size or block.shape[1] == 0 < len(block)]
+
+
+def _as_array(block: Tensor | np.ndarray) -> np.ndarray:
+    array = block.detach().cpu().numpy() if isinstance(block, Tensor) else block
+    if array.ndim != 2:
+        raise ValueError(
+            f"simplices must be (m, k+1), one simplex per row; got {tuple(array.shape)}. A single simplex is [simplex]."
+        )
+    return array
+
+
+def _by_length(items: list[Any]) -> list[np.ndarray]:
+    """Groups simplices by their number of vertices."""
+    if not items:
+        return []
+    try:
+        lengths = np.fromiter(map(len, items), np.int64, len(items))
+        flat = list(itertools.chain.from_iterable(items))
+        numbers = np.asarray(flat) if flat else np.empty(0, np.int64)
+    except (TypeError, ValueError):
+        numbers = np.empty((0, 0))
+    if numbers.ndim != 1:
+        raise TypeError(
+            "simplices must be an (m, k+1) integer array or an iterable of simplices, each a sequence of vertex"
+            f" numbers; got {items[0]!r} as the first. A single simplex is [simplex]."
+        )
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    return [numbers[starts[lengths == length, None] + np.arange(length)] for length in np.unique(lengths)]
+
+
+def _checked(block: np.ndarray) -> np.ndarray:
+    """Rows sorted; integers, not negative, no vertex twice."""
+    if block.shape[1] == 0:
+        raise ValueError("simplices must have at least one vertex each; got the empty simplex ().")
+    if block.dtype.kind not in "iu":
+        raise TypeError(
+            f"simplices must hold integer vertex numbers; got {block.dtype}. Convert them with astype(int)."
+        )
+    rows = np.sort(block.astype(np.int64), axis=1)
+    if rows.min() < 0:
+        raise ValueError(
+            f"simplices must use vertex numbers 0, ..., n-1; got {_name(rows[rows.min(axis=1).argmin()])}."
+        )
+    repeated = np.flatnonzero((rows[:, 1:] == rows[:, :-1]).any(axis=1))
+    if len(repeated):
+        raise ValueError(
+            f"simplices must have distinct vertices; got {_name(rows[repeated[0]])} ({len(repeated)} such)."
+            " A degenerate simplex is one of its faces: drop the repeated vertex."
+        )
+    return rows
+
+
+def _check_numbering(used: np.ndarray) -> None:
+    """`used` (sorted, distinct) must be 0, ..., n-1."""
+    if not len(used) or used[-1] == len(used) - 1:
+        return
+    missing = np.setdiff1d(np.arange(min(used[-1], len(used) + 5)), used)
+    absent = int(used[-1]) + 1 - len(used)
+    shown = ", ".join(str(v) for v in missing[:5]) + (", ..." if absent > 5 else "")
+    raise ValueError(
+        f"simplices must use every vertex number 0, ..., n-1; the largest is {used[-1]}, and {absent} below it"
+        f" {'is' if absent == 1 else 'are'} left out: {shown}. Number the vertices without gaps (np.unique with"
+        f" return_inverse=True does), or add ({missing[0]},) to have it as an isolated vertex."
+    )
+
+
+def _positions(coordinates: Positions | None, vertices: int) -> Tensor | None:
+    """A float64 copy of the coordinates, checked."""
+    if coordinates is None:
+        return None
+    if isinstance(coordinates, Tensor):
+        coordinates = coordinates.detach().cpu().numpy()
+    positions = torch.from_numpy(np.array(coordinates, np.float64, order="C"))
+    if positions.ndim != 2:
+        raise ValueError(f"coordinates must be (n, d), one row per vertex; got {tuple(positions.shape)}.")
+    if len(positions) != vertices:
+        raise ValueError(
+            f"coordinates must have one row per vertex: {vertices} vertices, {len(positions)} rows. Drop the rows that"
+            " no simplex uses, or add (v,) to the simplices to keep v as an isolated vertex."
+        )
+    if not bool(positions.isfinite().all()):
+        row = int((~positions.isfinite()).any(dim=1).nonzero()[0])
+        raise ValueError(f"coordinates must be finite; vertex {row} has {positions[row].tolist()}.")
+    return positions
+
+
+def _closure(blocks: list[np.ndarray], numbers: int) -> list[np.ndarray]:
+    """All faces of the blocks, per dimension, each without repetition and in lexicographic order."""
+    top = max((block.shape[1] for block in blocks), default=0) - 1
+    cells: list[np.ndarray] = []
+    above = np.empty((0, top + 2), np.int64)
+    for k in range(top):
+        _check_size(math.comb(top + 1, k + 2), k)  # what one largest simplex alone needs
+    for k in range(top, -1, -1):
+        _check_size(len(above), k)
+        faces = [np.delete(above, i, axis=1) for i in range(k + 2)] if len(above) else []
+        rows = np.concatenate([block for block in blocks if block.shape[1] == k + 1] + faces)
+        _, first = np.unique(_keys(rows, numbers), return_index=True)
+        above = np.ascontiguousarray(rows[first])
+        cells.append(above)
+    return cells[::-1]
+
+
+def _check_size(cofaces: int, k: int) -> None:
+    entries = cofaces * (k + 2) * (k + 1)
+    if entries > _LARGEST_LEVEL:
+        raise BudgetError(
+            f"the closure of simplices needs {8 * entries / 2**30:.1f} GiB for its faces of dimension {k} alone; at"
+            f" most {8 * _LARGEST_LEVEL / 2**30:.0f} GiB are used. Give a skeleton of lower dimension instead."
+        )
+
+
+def _keys(rows: np.ndarray, numbers: int) -> np.ndarray:
+    """One int64 per row: equal for equal rows and in their lexicographic order."""
+    key = rows[:, 0].copy()
+    bound = numbers  # keys are below this
+    for column in rows.T[1:]:
+        if bound * numbers >= 2**63:
+            found, key = np.unique(key, return_inverse=True)
+            bound = len(found)
+        key = key * numbers + column
+        bound *= numbers
+    return key
+
+
+def _locate(rows: np.ndarray, table: np.ndarray, numbers: int) -> np.ndarray:
+    """Position of each row in `table` (distinct rows in lexicographic order), -1 where it is not there."""
+    if not len(table):
+        return np.full(len(rows), -1, np.int64)
+    keys = _keys(np.concatenate([table, rows]), numbers)
+    known, wanted = keys[: len(table)], keys[len(table) :]
+    position = np.minimum(np.searchsorted(known, wanted), len(table) - 1)
+    return np.where(known[position] == wanted, position, -1)
+
+
+def _check_degree(k: int) -> None:
+    if k < 0:
+        raise ValueError(f"k must be a dimension 0, 1, 2, ...; got {k}.")
+
+
+def _name(simplex: np.ndarray) -> str:
+    return str(tuple(simplex.tolist()))

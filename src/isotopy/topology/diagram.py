@@ -1,0 +1,415 @@
+"""Persistence diagrams: births, deaths and critical cells over a ragged batch."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from isotopy.errors import UnsafeFileError
+
+_FORMAT = "isotopy.diagram"
+_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Diagram:
+    """Persistence diagrams of a batch of filtrations, as flat tensors.
+
+    Entry i says that sample `sample[i]` has a class of degree `degree[i]` born at `birth[i]` that dies at `death[i]`.
+    Essential classes never die: their death is +inf, or -inf for superlevel sets. `len(d)` is the number of samples and
+    `d[i]` the diagram of one; the number of classes is `d.birth.numel()`. Births and deaths are differentiable where the
+    input of the filtration is.
+
+    Made by `persistence`; `from_gudhi`, `from_ripser`, `from_giotto` and `load` make diagrams from arrays and files.
+
+    Example:
+        >>> from isotopy.topology import persistence, rips
+        >>> d = persistence(rips(torch.tensor([[0., 0.], [3., 0.], [3., 4.], [0., 4.]])))
+        >>> d
+        Diagram(samples=1, degrees=(0, 1), finite=4, essential=1, filtration='rips', unit='diameter')
+        >>> d.of(1).pairs, d.of(1).birth_cell, d.of(1).death_cell
+        (tensor([[4., 5.]]), tensor([[2, 3]]), tensor([[0, 1, 2]]))
+    """
+
+    birth: Float[Tensor, " k"]
+    death: Float[Tensor, " k"]
+    degree: Int64[Tensor, " k"]
+    sample: Int64[Tensor, " k"]
+    samples: int
+    degrees: tuple[int, ...]  # the degrees that were asked for, whether they hold classes or not
+    birth_vertices: Int64[Tensor, " v"] | None = field(default=None, repr=False)  # degree + 1 per class, in turn
+    death_vertices: Int64[Tensor, " w"] | None = field(default=None, repr=False)  # degree + 2 per finite class, in turn
+    filtration: str = "unknown"
+    unit: str = "unknown"
+    superlevel: bool = False
+    modulus: int | None = None
+
+    def __post_init__(self) -> None:
+        sizes = {tuple(tensor.shape) for tensor in (self.birth, self.death, self.degree, self.sample)}
+        if len(sizes) != 1 or self.birth.ndim != 1:
+            raise ValueError(f"birth, death, degree and sample must have one shape (k,); got {sorted(sizes)}.")
+        if self.birth.numel() == 0:
+            return
+        if int(self.sample.min()) < 0 or int(self.sample.max()) >= self.samples:
+            raise ValueError(
+                f"sample must lie in 0 .. {self.samples - 1}; got {int(self.sample.min())} .. {int(self.sample.max())}."
+            )
+        strange = sorted(set(self.degree.unique().tolist()) - set(self.degrees))
+        if strange:
+            raise ValueError(f"degree must be one of degrees = {self.degrees}; got {strange[0]}.")
+        if bool(torch.isnan(self.birth.detach()).any() | torch.isnan(self.death.detach()).any()):
+            raise ValueError("birth and death must not be NaN.")
+        for name, vertices, owners, extra in (
+            ("birth_vertices", self.birth_vertices, self.degree, 1),
+            ("death_vertices", self.death_vertices, self.degree[self._dies], 2),
+        ):
+            if vertices is not None and vertices.numel() != int((owners + extra).sum()):
+                raise ValueError(
+                    f"{name} must hold degree + {extra} vertices per class; got {vertices.numel()} in all."
+                )
+
+    def __repr__(self) -> str:
+        finite = int(self._dies.sum())
+        return (
+            f"Diagram(samples={self.samples}, degrees={self.degrees}, finite={finite}, essential={self.birth.numel() - finite}, "
+            f"filtration={self.filtration!r}, unit={self.unit!r}{', superlevel=True' if self.superlevel else ''})"
+        )
+
+    # --- parts
+
+    @property
+    def _dies(self) -> Bool[Tensor, " k"]:
+        return ~torch.isinf(self.death.detach())
+
+    def _where(self, keep: Bool[Tensor, " k"], **changes: Any) -> Diagram:
+        """The classes that `keep` marks, with their cells."""
+        births, deaths = self.birth_vertices, self.death_vertices
+        if births is not None:
+            births = births[torch.repeat_interleave(keep, self.degree + 1)]
+        if deaths is not None:
+            dies = self._dies
+            deaths = deaths[torch.repeat_interleave(keep[dies], self.degree[dies] + 2)]
+        return replace(
+            self,
+            birth=self.birth[keep],
+            death=self.death[keep],
+            degree=self.degree[keep],
+            **{"sample": self.sample[keep], **changes},
+            birth_vertices=births,
+            death_vertices=deaths,
+        )
+
+    def of(self, degree: int) -> Diagram:
+        """The classes of one degree."""
+        self._check_degree(degree)
+        return self._where(self.degree == degree, degrees=(degree,))
+
+    @property
+    def finite(self) -> Diagram:
+        """The classes that die."""
+        return self._where(self._dies)
+
+    @property
+    def essential(self) -> Diagram:
+        """The classes that never die."""
+        return self._where(~self._dies)
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, index: int) -> Diagram:
+        """The diagram of one sample, as a batch of one."""
+        if not -self.samples <= index < self.samples:
+            raise IndexError(f"sample {index} of a diagram of {self.samples} samples")
+        keep = self.sample == index % self.samples
+        return self._where(keep, sample=torch.zeros_like(self.sample[keep]), samples=1)
+
+    # --- values
+
+    @property
+    def pairs(self) -> Float[Tensor, "k 2"]:
+        """Births and deaths, side by side."""
+        return torch.stack([self.birth, self.death], dim=1)
+
+    @property
+    def persistence(self) -> Float[Tensor, " k"]:
+        """How long classes live, |death - birth|; inf for essential ones."""
+        return self.birth - self.death if self.superlevel else self.death - self.birth
+
+    def betti(self, at: float) -> Int64[Tensor, "samples degrees"]:
+        """Betti numbers at one filtration value: classes with birth <= at < death, per sample and degree.
+
+        For superlevel sets: birth >= at > death.
+
+        Example:
+            >>> from isotopy.topology import persistence, rips
+            >>> persistence(rips(torch.tensor([[0.], [1.], [3.]]))).betti(1.0)
+            tensor([[2, 0]])
+        """
+        birth, death = self.birth.detach(), self.death.detach()
+        alive = (birth >= at) & (death < at) if self.superlevel else (birth <= at) & (death > at)
+        columns = [
+            torch.bincount(self.sample[alive & (self.degree == k)], minlength=self.samples) for k in self.degrees
+        ]
+        return torch.stack(columns, dim=1)
+
+    def padded(self, degree: int) -> tuple[Float[Tensor, "samples k 2"], Bool[Tensor, "samples k"]]:
+        """The pairs of one degree as a dense batch, and the mask of true entries; the rest is (0, 0).
+
+        Essential classes are kept, with their infinite deaths.
+        """
+        part = self.of(degree)
+        counts = torch.bincount(part.sample, minlength=self.samples)
+        width = int(counts.max()) if self.samples else 0
+        order = torch.argsort(part.sample, stable=True)
+        sample = part.sample[order]
+        place = torch.arange(len(order), device=sample.device) - (torch.cumsum(counts, 0) - counts)[sample]
+        dense = self.birth.new_zeros((self.samples, width, 2)).index_put((sample, place), part.pairs[order])
+        mask = torch.zeros((self.samples, width), dtype=torch.bool, device=sample.device)
+        mask[sample, place] = True
+        return dense, mask
+
+    # --- cells
+
+    @property
+    def birth_cell(self) -> Int64[Tensor, "k vertices"]:
+        """Vertices of the cell that creates each class, sorted; a diagram of one degree only."""
+        vertices = self._vertices(self.birth_vertices, "birth_cell", "d.of(k).birth_cell")
+        return vertices.reshape(-1, self.degrees[0] + 1)
+
+    @property
+    def death_cell(self) -> Int64[Tensor, "k vertices"]:
+        """Vertices of the cell that ends each class, sorted; a diagram of one degree without essential classes."""
+        vertices = self._vertices(self.death_vertices, "death_cell", "d.finite.of(k).death_cell")
+        if not bool(self._dies.all()):
+            count = self.birth.numel() - int(self._dies.sum())
+            raise ValueError(
+                f"death_cell needs classes that die; {count} here are essential. Ask for d.finite.of(k).death_cell."
+            )
+        return vertices.reshape(-1, self.degrees[0] + 2)
+
+    def _vertices(self, vertices: Tensor | None, name: str, way_out: str) -> Tensor:
+        if len(self.degrees) != 1:
+            raise ValueError(
+                f"{name} needs one degree, cells of others have more or fewer vertices; got {self.degrees}. Ask for {way_out}."
+            )
+        if vertices is None:
+            raise ValueError(f"{name} is not known: this diagram was made from births and deaths alone.")
+        return vertices
+
+    def _check_degree(self, degree: int) -> None:
+        if degree not in self.degrees:
+            raise ValueError(
+                f"degree must be one of {self.degrees}, the degrees of this diagram; got {degree}. See max_degree."
+            )
+
+    # --- arrays of other libraries
+
+    def numpy(self) -> dict[str, np.ndarray]:
+        """Everything as numpy arrays, detached, on the CPU: `birth`, `death`, `degree`, `sample`, and the cells if known."""
+        arrays = {"birth": self.birth, "death": self.death, "degree": self.degree, "sample": self.sample}
+        if self.birth_vertices is not None:
+            arrays["birth_vertices"] = self.birth_vertices
+        if self.death_vertices is not None:
+            arrays["death_vertices"] = self.death_vertices
+        return {name: _to_numpy(tensor) for name, tensor in arrays.items()}
+
+    def to_ripser(self) -> list[np.ndarray]:
+        """One sample as ripser and persim write it: a list over the degree of float64 arrays (k, 2)."""
+        self._check_one_sample("to_ripser")
+        arrays = [np.zeros((0, 2)) for _ in range(max(self.degrees, default=-1) + 1)]
+        for degree in self.degrees:
+            arrays[degree] = _to_numpy(self.of(degree).pairs).astype(np.float64)
+        return arrays
+
+    @classmethod
+    def from_ripser(cls, arrays: Sequence[np.ndarray], *, superlevel: bool = False) -> Diagram:
+        """Diagram of one sample from a list over the degree of arrays (k, 2), as ripser and persim write it.
+
+        Example:
+            >>> Diagram.from_ripser([np.array([[0., 1.], [0., np.inf]])]).essential.pairs
+            tensor([[0., inf]], dtype=torch.float64)
+        """
+        tables = [np.asarray(array, dtype=np.float64) for array in arrays]
+        for degree, table in enumerate(tables):
+            if table.size and (table.ndim != 2 or table.shape[1] != 2):
+                raise ValueError(f"arrays[{degree}] must have shape (k, 2); got {table.shape}.")
+        tables = [table.reshape(-1, 2) for table in tables]
+        degree = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+        pairs = np.concatenate([*tables, np.zeros((0, 2))])
+        return cls._from_arrays(pairs, degree, np.zeros(len(pairs)), 1, tuple(range(len(tables))), superlevel)
+
+    def to_gudhi(self) -> list[tuple[int, tuple[float, float]]]:
+        """One sample as GUDHI's `persistence()` writes it: a list of (degree, (birth, death))."""
+        self._check_one_sample("to_gudhi")
+        rows = zip(self.degree.tolist(), self.birth.tolist(), self.death.tolist(), strict=True)
+        return [(degree, (birth, death)) for degree, birth, death in rows]
+
+    @classmethod
+    def from_gudhi(
+        cls,
+        pairs: Sequence[tuple[int, tuple[float, float]]],
+        *,
+        max_degree: int | None = None,
+        superlevel: bool = False,
+    ) -> Diagram:
+        """Diagram of one sample from a list of (degree, (birth, death)).
+
+        Args:
+            pairs: As GUDHI's `persistence()` returns it.
+            max_degree: Largest degree that was computed; the largest one that occurs if not given.
+            superlevel: Deaths are below births.
+        """
+        ordered = sorted(pairs, key=lambda pair: pair[0])
+        degree = np.array([pair[0] for pair in ordered], dtype=np.int64)
+        values = np.array([pair[1] for pair in ordered], dtype=np.float64).reshape(-1, 2)
+        top = max_degree if max_degree is not None else int(degree.max(initial=-1))
+        return cls._from_arrays(values, degree, np.zeros(len(values)), 1, tuple(range(top + 1)), superlevel)
+
+    def to_giotto(self, *, infinity: float = math.inf) -> np.ndarray:
+        """The batch as giotto-tda writes it: (samples, n, 3) rows of birth, death, degree.
+
+        Samples with fewer classes of a degree than others are filled up with (0, 0, degree), a point of the diagonal.
+
+        Args:
+            infinity: Written as the death of essential classes. giotto-tda itself expects a finite value.
+        """
+        blocks = []
+        for degree in self.degrees:
+            pairs = _to_numpy(self.padded(degree)[0]).astype(np.float64)
+            blocks.append(np.concatenate([pairs, np.full((*pairs.shape[:2], 1), float(degree))], axis=2))
+        table = np.concatenate(blocks, axis=1) if blocks else np.zeros((self.samples, 0, 3))
+        table[..., :2] = np.where(np.isinf(table[..., :2]), np.copysign(infinity, table[..., :2]), table[..., :2])
+        return table
+
+    @classmethod
+    def from_giotto(cls, table: np.ndarray, *, superlevel: bool = False) -> Diagram:
+        """Diagram of a batch from giotto-tda's (samples, n, 3); points of the diagonal are padding and left out."""
+        table = np.asarray(table, dtype=np.float64)
+        if table.ndim != 3 or table.shape[2] != 3:
+            raise ValueError(f"table must have shape (samples, n, 3); got {table.shape}. One diagram: table[None].")
+        samples, width = table.shape[:2]
+        sample = np.repeat(np.arange(samples), width)
+        rows = table.reshape(-1, 3)
+        degrees = tuple(range(int(rows[:, 2].max(initial=-1)) + 1))
+        keep = rows[:, 0] != rows[:, 1]
+        order = np.lexsort((rows[keep, 2], sample[keep]))
+        rows, sample = rows[keep][order], sample[keep][order]
+        return cls._from_arrays(rows[:, :2], rows[:, 2], sample, samples, degrees, superlevel)
+
+    @classmethod
+    def _from_arrays(
+        cls,
+        pairs: np.ndarray,
+        degree: np.ndarray,
+        sample: np.ndarray,
+        samples: int,
+        degrees: tuple[int, ...],
+        superlevel: bool,
+    ) -> Diagram:
+        return cls(
+            birth=torch.from_numpy(pairs[:, 0].copy()),
+            death=torch.from_numpy(pairs[:, 1].copy()),
+            degree=torch.from_numpy(degree.astype(np.int64)),
+            sample=torch.from_numpy(sample.astype(np.int64)),
+            samples=samples,
+            degrees=degrees,
+            superlevel=superlevel,
+        )
+
+    def _check_one_sample(self, name: str) -> None:
+        if self.samples != 1:
+            raise ValueError(f"{name} writes one sample; this diagram holds {self.samples}. Pick one: d[i].{name}().")
+
+    # --- files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the diagram to one file: a zip of plain arrays (npz), no pickle. An old file stays whole until the new one is."""
+        target = Path(path)
+        about = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "samples": self.samples,
+            "degrees": list(self.degrees),
+            "dtype": str(self.birth.dtype).removeprefix("torch."),
+            "filtration": self.filtration,
+            "unit": self.unit,
+            "superlevel": self.superlevel,
+            "modulus": self.modulus,
+        }
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                arrays: dict[str, Any] = self.numpy()
+                np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+            os.replace(temporary, target)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Diagram:
+        """Reads a file that `save` wrote; tensors are on the CPU.
+
+        Raises:
+            ValueError: Not such a file, damaged, or written by a newer version.
+            UnsafeFileError: The file holds objects that only unpickling could read; nothing of it was executed.
+        """
+        if not zipfile.is_zipfile(path):
+            Path(path).stat()  # a missing file says so
+            raise ValueError(f"{path} is not a diagram file. Write one with Diagram.save.")
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            about = json.loads(str(arrays.pop("about")))
+            if about.get("format") != _FORMAT:
+                raise KeyError("format")
+            version = int(about["version"])
+        except ValueError as error:
+            if "allow_pickle" in str(error):
+                raise UnsafeFileError(
+                    f"{path} holds pickled objects, which could run code; nothing was read."
+                ) from None
+            raise ValueError(f"{path} is damaged: {error}. Write it again with Diagram.save.") from error
+        except (KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError, OSError) as error:
+            raise ValueError(f"{path} is not a diagram file, or is damaged. Write one with Diagram.save.") from error
+        if version > _VERSION:
+            raise ValueError(
+                f"{path} has version {version} of the format; this isotopy reads up to {_VERSION}. Update isotopy."
+            )
+        try:
+            dtype = getattr(torch, about["dtype"])
+            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+            return cls(
+                birth=tensors["birth"].to(dtype),
+                death=tensors["death"].to(dtype),
+                degree=tensors["degree"],
+                sample=tensors["sample"],
+                samples=about["samples"],
+                degrees=tuple(about["degrees"]),
+                birth_vertices=tensors.get("birth_vertices"),
+                death_vertices=tensors.get("death_vertices"),
+                filtration=about["filtration"],
+                unit=about["unit"],
+                superlevel=about["superlevel"],
+                modulus=about["modulus"],
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is damaged: {error}. Write it again with Diagram.save.") from error
+
+
+def _to_numpy(tensor: Tensor) -> np.ndarray:
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

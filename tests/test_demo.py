@@ -1,0 +1,92 @@
+"""`isotopy demo` on the digits that ship with scikit-learn."""
+
+import json
+import sys
+
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from typer.testing import CliRunner
+
+from isotopy import cli, datasets
+from isotopy.cli import demonstration, session
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo") / "out"
+    result = RUNNER.invoke(cli.app, ["demo", "--out", str(out), "--samples", "120", "--seed", "3", "--json"])
+    assert result.exit_code == 0, result.stderr
+    return out, json.loads(result.stdout)
+
+
+def report(out, stage):
+    return json.loads((out / stage / "report.json").read_text())
+
+
+def test_demo_writes_two_reports_and_their_comparison(demo):
+    out, result = demo
+    for stage in ("before", "after", "comparison"):
+        assert result[stage] == str(out / stage / "index.html")
+        assert (out / stage / "index.html").stat().st_size > 10_000
+    for stage in ("before", "after"):
+        assert report(out, stage)["settings"]["seed"] == 3
+        assert stage in report(out, stage)["settings"]["model"]
+
+
+def test_demo_network_learns_as_much_as_a_linear_model(demo):
+    _, result = demo
+    generator = torch.Generator().manual_seed(3)
+    digits = datasets.load("digits", dtype=torch.float32)
+    order = torch.randperm(len(digits), generator=generator)
+    linear = LogisticRegression(max_iter=500).fit(digits.points[order[120:]], digits.labels[order[120:]])
+    assert result["accuracy"] > linear.score(digits.points[order[:120]], digits.labels[order[:120]]) - 0.03
+    assert result["accuracy"] > 0.9
+
+
+def test_demo_tells_three_sentences_of_the_trained_network(demo):
+    out, result = demo
+    before, after = (
+        {sentence["text"] for sentence in report(out, stage)["sentences"]} for stage in ("before", "after")
+    )
+    told = [sentence["text"] for sentence in result["sentences"]]
+    assert len(set(told)) == 3
+    assert set(told) <= after
+    assert set(told) <= after - before or len(after - before) < 3
+
+
+def test_reports_differ_and_accuracy_of_the_report_is_that_of_the_demo(demo):
+    out, result = demo
+    assert report(out, "before")["accuracy"] < 0.4
+    assert report(out, "after")["accuracy"] == pytest.approx(result["accuracy"])
+
+
+def test_training_is_decided_by_the_seed_and_leaves_global_state():
+    digits = datasets.load("digits", samples=200, dtype=torch.float32, generator=torch.Generator().manual_seed(0))
+    state = torch.get_rng_state()
+    networks = []
+    for seed in (1, 1, 2):
+        generator = torch.Generator().manual_seed(seed)
+        networks.append(demonstration.mlp((64, 8, 10), generator))
+        with session.Bars() as bars:
+            demonstration.train(networks[-1], digits.points, digits.labels, generator=generator, bars=bars)
+    first, second, other = (torch.cat([p.detach().flatten() for p in network.parameters()]) for network in networks)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_interrupted_demo_leaves_nothing(tmp_path, monkeypatch):
+    from isotopy.report import compare
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demonstration, "_EPOCHS", 1)
+    monkeypatch.setattr(sys.modules[compare.__module__], "render", interrupted)
+    result = RUNNER.invoke(cli.app, ["demo", "--out", str(tmp_path / "deep/out"), "--samples", "20"])
+    assert result.exit_code == 130
+    assert list(tmp_path.iterdir()) in ([], [tmp_path / "deep"])
+    assert not (tmp_path / "deep/out").exists()
