@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -21,36 +18,6 @@ from isotopy.measure.inspection import (
 )
 
 HOSTILE = '<script>alert("x")</script>'
-
-
-@dataclass(frozen=True)
-class StandIn(Inspection):
-    """An inspection whose files are the tests' own."""
-
-    def to_dict(self):
-        return _plain({k: v for k, v in vars(self).items() if k not in {"labels", "plane"}})
-
-    def save(self, directory, *args, **kwargs):
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "report.json").write_text(json.dumps(self.to_dict()))
-        np.savez(directory / "arrays.npz", labels=np.zeros(1) if self.labels is None else self.labels)
-
-
-def _plain(value):
-    if hasattr(value, "__dataclass_fields__"):
-        return {k: _plain(v) for k, v in vars(value).items() if k not in {"diagram", "picture"}}
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, (np.floating, float)):
-        return float(value) if np.isfinite(value) else None
-    if isinstance(value, np.integer):
-        return int(value)
-    return value
 
 
 def inspection(
@@ -115,6 +82,7 @@ def inspection(
                 knn_accuracy=0.93 + 0.05 * k / max(depth, 1) if classes and n > 3 else None,
                 picture=picture,
                 picture_axes=axes,
+                distinct=len(np.unique(a, axis=0)),
                 why="not piecewise affine: recorded activations carry no map" if recorded else "",
             )
         )
@@ -125,7 +93,7 @@ def inspection(
             Sentence("Class annulus has one loop up to layer 1 and none from layer 2 on.", "observed", 2),
         )
     wants_plane = (dimension == 2 and not recorded) if plane is None else plane
-    return StandIn(
+    return Inspection(
         layers=tuple(layers),
         sentences=tuple(sentences),
         samples=n,
@@ -136,6 +104,7 @@ def inspection(
         labels=labels if classes else None,
         accuracy=0.985 if classes else None,
         plane=_plane(weights) if wants_plane else None,
+        baseline=float(np.bincount(labels).max() / n) if classes else None,
         settings={
             "seed": seed,
             "versions": {"isotopy": "0.1.0", "torch": "2.13.0", "numpy": np.__version__},
@@ -218,6 +187,9 @@ def _betti(a, labels, classes, k):
                 band=((1, 2), (0, 1)) if stable else None,
                 scale=0.55 if stable else None,
                 subsamples=10,
+                agreement=0.95 if stable else None,
+                interval=(0.44, 0.66) if stable else None,
+                why="" if stable else "no interval of scales on which the subsamples agree",
                 diagram={0: np.column_stack([births, deaths]), 1: loops},
             )
         )

@@ -12,17 +12,14 @@ from isotopy.report.compare import sentences
 
 
 @pytest.fixture
-def pair(factory, tmp_path, monkeypatch):
-    """Folders `before` and `after` of two reports; loading gives back what was written."""
+def pair(factory, tmp_path):
+    """Folders `before` and `after` of two inspections."""
 
     def make(first=None, second=None):
-        known = {}
         for name, kwargs in (("before", first or {}), ("after", second or {})):
             i = factory.inspection(**({"widths": (2, 4, 3), "n": 40} | kwargs))
-            known[name] = i
             i.save(tmp_path / name)
             (tmp_path / name / "index.html").touch()
-        monkeypatch.setattr(Inspection, "load", staticmethod(lambda folder: known[folder.name]), raising=False)
         return tmp_path / "before", tmp_path / "after", tmp_path / "both"
 
     return make
@@ -124,3 +121,17 @@ def test_betti_changes_are_observed_with_their_null(factory):
     assert [(s.status, s.layer) for s in found] == [("observed", 1)]
     assert "1, 1 → 3, 0" in found[0].text
     assert "no null" in found[0].text
+
+
+@pytest.mark.usefixtures("sketched")
+def test_layers_are_matched_by_number_not_by_place(factory, tmp_path):
+    a = factory.inspection(widths=(2, 4, 3, 3, 2), n=40)
+    b = dataclasses.replace(a, layers=(a.layers[0], a.layers[2], a.layers[4]))
+    a.save(tmp_path / "a")
+    b.save(tmp_path / "b")
+    report.compare(tmp_path / "a", tmp_path / "b", tmp_path / "out")
+    found = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert [entry["index"] for entry in found["layers"]] == [0, 1, 2, 3, 4]
+    assert [entry["rank"]["second"] is None for entry in found["layers"]] == [True, True, False, True, False]
+    assert found["layers"][2]["rank"]["difference"] == 0.0
+    assert "agree in every number" in found["sentences"][0]["text"]

@@ -47,6 +47,11 @@ def test_failure_leaves_the_earlier_report_untouched(tmp_path, error):
     assert _entries(tmp_path) == ["r"]
 
 
+def test_failure_removes_the_parents_it_made(tmp_path):
+    _fail(tmp_path / "a" / "b" / "c", RuntimeError)
+    assert _entries(tmp_path) == []
+
+
 def test_success_replaces_all_of_the_earlier_report(tmp_path):
     with replaced(tmp_path / "r") as folder:
         _write(folder, "old")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from isotopy import report
+from isotopy.measure.inspection import Inspection
 from isotopy.report import pictures
 
 CASES = {
@@ -194,9 +195,26 @@ def test_collapsed_and_empty_quantities_are_drawn(factory, tmp_path, check):
     i, text = _write(factory, tmp_path, widths=(2, 3, 2), n=20, weights=weights)
     assert i.layers[1].rank.max == 0
     page = check(text)
-    assert "100\u202f%" in page.text
+    assert "100 %" in page.text
 
 
 def test_writing_twice_gives_the_same_page(factory, tmp_path):
     i = factory.inspection(widths=(3, 2), n=10)
     assert report.write(i, tmp_path / "a").read_bytes() == report.write(i, tmp_path / "b").read_bytes()
+
+
+@pytest.mark.usefixtures("sketched")
+def test_report_can_be_loaded_and_written_again(factory, tmp_path):
+    i = factory.inspection(widths=(2, 4, 3), n=40)
+    first = report.write(i, tmp_path / "a")
+    second = report.write(Inspection.load(tmp_path / "a"), tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.usefixtures("sketched")
+def test_some_layers_only(factory, tmp_path, check):
+    i = factory.inspection(widths=(2, 4, 3, 3, 2), n=40)
+    i = dataclasses.replace(i, layers=(i.layers[0], i.layers[2], i.layers[4]))
+    page = check(report.write(i, tmp_path / "out").read_text(encoding="utf-8"))
+    assert [attrs["id"] for attrs in page.all("details") if "id" in attrs] == ["layer-0", "layer-2", "layer-4"]
+    assert (tmp_path / "out" / "figures" / "plane-layer-04-ranks.svg").exists()

@@ -65,7 +65,7 @@ def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, 
             networks.trace(network, unseen.points[:2].to(place)),
             unseen.points,
             unseen.labels,
-            samples=samples,
+            classes=unseen.classes,
             seed=seed,
             progress=bars.of(f"layers, {stage} training"),
         )
@@ -131,7 +131,7 @@ def telling(before: Inspection, after: Inspection) -> list[Sentence]:
 def _described(inspection: Inspection, stage: str, sampling: str, seed: int, notices: list[str]) -> Inspection:
     model = f"MLP {'-'.join(map(str, _WIDTHS))}, {stage} training"
     own = {"model": model, "data": "digits", "sampling": sampling, "seed": seed, "command": "isotopy demo"}
-    return dataclasses.replace(inspection, settings={**inspection.settings, **own, "notices": "; ".join(notices)})
+    return dataclasses.replace(inspection, settings={**inspection.settings, **own, "notices": list(notices)})
 
 
 @contextlib.contextmanager

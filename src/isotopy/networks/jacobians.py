@@ -80,7 +80,7 @@ def jacobian_singular_values(net: Network, x: Float[Tensor, "n ..."]) -> list[Fl
     flat = net.flatten(x, dtype=torch.float64)
     found: list[list[Tensor]] = [[] for _ in net.layers]
     for rows in flat.split(chunk_size(net)):
-        for k, matrix in enumerate(_compact_jacobians(net, rows)):
+        for k, matrix in enumerate(compact_jacobians(net, rows)):
             count = min(net.layers[k].width, net.input_width)
             values = torch.linalg.svdvals(matrix) if matrix.numel() else matrix.new_zeros(len(rows), 0)
             found[k].append(torch.nn.functional.pad(values, (0, max(0, count - values.shape[1])))[:, :count])
@@ -138,7 +138,7 @@ def _outputs(gates: Gates) -> Tensor:
     return gates.layer.activation(gates.z)
 
 
-def _compact_jacobians(net: Network, x: Tensor) -> Iterator[Tensor]:
+def compact_jacobians(net: Network, x: Tensor) -> Iterator[Tensor]:
     """Jacobians `(n, rows, n_0)` up to each layer, without the rows that are zero at all these points."""
     dense = net.sequential and all(
         len(layer.steps) == 1 and isinstance(layer.steps[0].operator, Dense) and layer.activation.kind != "max_pool"

@@ -158,7 +158,8 @@ def _rank_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Ite
     if a.m != b.m:
         return
     starts = [next((layer for layer in i.layers if layer.destructive_share), None) for i in (a, b)]
-    if (starts[0] and starts[0].index) != (starts[1] and starts[1].index):
+    whole = all(layer.index == k for i in (a, b) for k, layer in enumerate(i.layers))  # else "first" means little
+    if whole and (starts[0] and starts[0].index) != (starts[1] and starts[1].index):
         said = ", ".join(
             f"in {name} at " + (f"layer {own.index} ({words.share(own.destructive_share)})" if own else "no layer")
             for name, own in zip(names, starts, strict=True)
@@ -174,7 +175,7 @@ def _rank_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Ite
 
 def _betti_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
     changed = []
-    for one, other in zip(a.layers, b.layers, strict=False):
+    for one, other in _common(a, b):
         theirs = {found.label: found for found in other.betti}
         for found in one.betti:
             new = theirs.get(found.label)
@@ -210,7 +211,7 @@ def _largest(
 ) -> tuple[LayerInspection, LayerInspection] | None:
     """The pair of layers between which a number changes most, or None where nothing changes."""
     best, size = None, 0.0
-    for one, other in zip(a.layers, b.layers, strict=False):
+    for one, other in _common(a, b):
         old, new = get(one), get(other)
         if old is not None and new is not None and abs(new - old) > size:
             best, size = (one, other), abs(new - old)
@@ -234,9 +235,11 @@ def _jobs(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[pict
     for prefix, i in (("first", a), ("second", b)):
         for job in pictures.thumbnails(i):
             yield pictures.Job(f"{prefix}-{job.name}", job.draw, job.alt, job.caption)
-    layers = [layer.name for layer in (a if len(a.layers) >= len(b.layers) else b).layers]
+    rows = _pairs(a, b)
+    known = [layer for one, other in rows if (layer := other or one)]
+    layers, indices = [layer.name for layer in known], [layer.index for layer in known]
     for quantity in QUANTITIES[1:]:
-        both = [_padded(pictures.values(i, quantity.get), len(layers)) for i in (a, b)]
+        both = [np.array([_number(quantity, pair[k]) for pair in rows]) for k in (0, 1)]
         if not all(np.isfinite(own).any() for own in both) or np.array_equal(both[0], both[1], equal_nan=True):
             continue
 
@@ -244,14 +247,17 @@ def _jobs(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[pict
             curves = [see.Curve(names[0], both[0], color=1, dash=1), see.Curve(names[1], both[1], color=0)]
             low = float(np.floor(10 * np.nanmin(both)) / 10) if quantity.percent else 0.0
             bounds = (low, 1.02) if quantity.percent else (0.0, None)
-            return see.by_layer(curves, layers, shares=quantity.percent, log=quantity.log, bounds=bounds)
+            return see.by_layer(
+                curves, layers, shares=quantity.percent, log=quantity.log, bounds=bounds, numbers=indices
+            )
 
         alt = f"{quantity.name} by layer in {names[0]} and in {names[1]}; the numbers stand in the table."
         yield pictures.Job(f"curve-{quantity.key.replace('_', '-')}", overlay, alt, quantity.meaning)
 
 
-def _padded(values: np.ndarray, length: int) -> np.ndarray:
-    return np.append(values, np.full(length - len(values), np.nan))
+def _number(quantity: Quantity, layer: LayerInspection | None) -> float:
+    value = None if layer is None else quantity.get(layer)
+    return math.nan if value is None else float(value)
 
 
 def _context(
@@ -263,8 +269,7 @@ def _context(
     links: list[str | None],
 ) -> dict[str, Any]:
     by_name = {picture.name: picture for picture in drawn}
-    depth = max(len(a.layers), len(b.layers))
-    rows = [(_at(a, k), _at(b, k)) for k in range(depth)]
+    rows = _pairs(a, b)
     shown = [
         quantity
         for quantity in QUANTITIES
@@ -294,7 +299,7 @@ def _context(
         ],
         "curves": [picture for picture in drawn if picture.name.startswith("curve-")],
         "betti": _betti_rows(rows),
-        "deep": depth > 10,
+        "deep": len(rows) > page.DEEP,
     }
 
 
@@ -355,9 +360,9 @@ def _notes(a: Inspection, b: Inspection) -> list[str]:
 
 def _numbers(a: Inspection, b: Inspection, names: tuple[str, str], found: list[Sentence]) -> dict[str, Any]:
     layers = []
-    for k in range(max(len(a.layers), len(b.layers))):
-        one, other = _at(a, k), _at(b, k)
-        entry: dict[str, Any] = {"index": k, "names": [layer.name if layer else None for layer in (one, other)]}
+    for one, other in _pairs(a, b):
+        index = next(layer.index for layer in (one, other) if layer)
+        entry: dict[str, Any] = {"index": index, "names": [layer.name if layer else None for layer in (one, other)]}
         for quantity in QUANTITIES:
             old, new = (_finite(quantity.get(layer)) if layer else None for layer in (one, other))
             both = old is not None and new is not None
@@ -383,8 +388,14 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _at(i: Inspection, k: int) -> LayerInspection | None:
-    return i.layers[k] if k < len(i.layers) else None
+def _pairs(a: Inspection, b: Inspection) -> list[tuple[LayerInspection | None, LayerInspection | None]]:
+    """Layers of one number side by side; None where a network has no such layer."""
+    one, other = ({layer.index: layer for layer in i.layers} for i in (a, b))
+    return [(one.get(index), other.get(index)) for index in sorted({*one, *other})]
+
+
+def _common(a: Inspection, b: Inspection) -> list[tuple[LayerInspection, LayerInspection]]:
+    return [(one, other) for one, other in _pairs(a, b) if one and other]
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:

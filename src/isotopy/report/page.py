@@ -14,7 +14,7 @@ from isotopy.report import words
 from isotopy.report.pictures import Picture, chosen_layers, slug
 from isotopy.see.theme import class_style
 
-_DEEP = 10  # figures through more layers than this take the whole width
+DEEP = 10  # figures through more layers than this take the whole width
 
 STATUSES = (
     ("proved", "holds by exact arithmetic or by rigorous error bounds"),
@@ -281,7 +281,7 @@ def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:
     highest = max([layer.rank.max for layer in i.layers if layer.rank] + [i.ambient_dimension, 1])
     return {
         "i": i,
-        "deep": len(i.layers) > _DEEP,
+        "deep": len(i.layers) > DEEP,
         "title": title(i),
         "facts": facts(i),
         "statuses": STATUSES,

@@ -94,6 +94,8 @@ def values(i: Inspection, get: Callable[[LayerInspection], float | None]) -> np.
 
 def largest_class(i: Inspection) -> float | None:
     """Share of the largest class: what guessing reaches."""
+    if i.baseline is not None:
+        return i.baseline
     if i.labels is None or not len(i.labels):
         return None
     return float(np.bincount(np.asarray(i.labels, dtype=np.int64)).max() / len(i.labels))
@@ -182,14 +184,14 @@ def _representation_words(layer: LayerInspection) -> str:
 
 
 def _theme_jobs(i: Inspection) -> Iterator[Job]:
-    names = [layer.name for layer in i.layers]
-    yield from _rank_jobs(i, names)
-    yield from _betti_jobs(i, names)
-    yield from _stretch_jobs(i, names)
-    yield from _separation_jobs(i, names)
+    names, numbers = [layer.name for layer in i.layers], [layer.index for layer in i.layers]
+    yield from _rank_jobs(i, names, numbers)
+    yield from _betti_jobs(i, names, numbers)
+    yield from _stretch_jobs(i, names, numbers)
+    yield from _separation_jobs(i, names, numbers)
 
 
-def _rank_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+def _rank_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
     inner = [layer for layer in i.layers if layer.index > 0]
     if any(layer.rank is not None for layer in inner):
         yield Job(
@@ -202,7 +204,7 @@ def _rank_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
         said = _listed(inner, lambda layer: words.share(layer.destructive_share))
         yield Job(
             "destructive",
-            lambda: see.destructive(share, names, low=low, m=i.m),
+            lambda: see.destructive(share, names, low=low, m=i.m, numbers=numbers),
             f"Share of points with rank below {i.m}, by layer. {said}",
             f"Share of points of rank below m = {i.m}; narrow bar inside: below the intrinsic dimension of the sample.",
         )
@@ -217,7 +219,7 @@ def _rank_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
         )
 
 
-def _stretch_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+def _stretch_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
     found = [layer.stretch for layer in i.layers]
     if not any(found):
         return
@@ -229,20 +231,20 @@ def _stretch_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
     )
     yield Job(
         "stretch",
-        lambda: see.by_layer([top, low], names, log=True, ylabel="singular values"),
+        lambda: see.by_layer([top, low], names, log=True, numbers=numbers, ylabel="singular values"),
         f"Largest and smallest nonzero singular value of the Jacobian from the input to each layer. {said}",
         "Singular values of the Jacobian, input to layer: median and full range over the stated points.",
     )
 
 
-def _separation_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+def _separation_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
     layers = list(i.layers)
     linear, knn = values(i, lambda layer: layer.linear_accuracy), values(i, lambda layer: layer.knn_accuracy)
     if np.isfinite(linear).any() or np.isfinite(knn).any():
         said = _listed(layers, lambda layer: f"{words.share(layer.linear_accuracy)}, {words.share(layer.knn_accuracy)}")
         yield Job(
             "accuracy",
-            lambda: see.accuracy(linear, knn, names, network=i.accuracy, chance=largest_class(i)),
+            lambda: see.accuracy(linear, knn, names, network=i.accuracy, chance=largest_class(i), numbers=numbers),
             f"Accuracy of a linear probe and of nearest neighbors at each layer. {said}",
             "How well the classes separate at each layer, by a linear probe and by nearest neighbors.",
         )
@@ -253,28 +255,28 @@ def _separation_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
         said = _listed(layers, lambda layer: f"TwoNN {words.number(layer.intrinsic_dimension.get('twonn'))}")
         yield Job(
             "dimension",
-            lambda: see.by_layer(curves, names, bounds=(0, None), ylabel="dimension"),
+            lambda: see.by_layer(curves, names, bounds=(0, None), numbers=numbers, ylabel="dimension"),
             f"Intrinsic dimension of the representation at each layer. {said}",
             "Intrinsic dimension of the sample at each layer, by two estimators.",
         )
 
 
-def _betti_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+def _betti_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
     labels = [found.label for found in max((layer.betti for layer in i.layers), key=len, default=())]
     drawn = labels if len(labels) <= 1 + _CURVED_CLASSES else labels[:1]
     for degree in (0, 1):
-        numbers = {label: np.full(len(i.layers), np.nan) for label in drawn}
+        found = {label: np.full(len(i.layers), np.nan) for label in drawn}
         bands = {label: np.full((len(i.layers), 2), np.nan) for label in drawn}
         for row, layer in enumerate(i.layers):
-            for found in layer.betti:
-                if found.label in numbers and found.betti is not None and degree < len(found.betti):
-                    numbers[found.label][row] = found.betti[degree]
-                    if found.band is not None:
-                        bands[found.label][row] = found.band[degree]
-        if any(np.isfinite(own).any() for own in numbers.values()):
+            for own in layer.betti:
+                if own.label in found and own.betti is not None and degree < len(own.betti):
+                    found[own.label][row] = own.betti[degree]
+                    if own.band is not None:
+                        bands[own.label][row] = own.band[degree]
+        if any(np.isfinite(column).any() for column in found.values()):
 
-            def draw(numbers: Any = numbers, bands: Any = bands, degree: int = degree) -> Any:  # noqa: ANN401
-                return see.betti(numbers, names, bands=bands, degree=degree)
+            def draw(found: Any = found, bands: Any = bands, degree: int = degree) -> Any:  # noqa: ANN401
+                return see.betti(found, names, bands=bands, degree=degree, numbers=numbers)
 
             yield Job(
                 f"betti-{degree}",

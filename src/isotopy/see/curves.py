@@ -40,7 +40,7 @@ def by_layer(
     log: bool = False,
     shares: bool = False,
     bounds: tuple[float | int | None, float | int | None] = (None, None),
-    first: int = 0,
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Quantities against the depth, each named at the end of its line; a band where a curve has one.
@@ -49,12 +49,12 @@ def by_layer(
 
     Args:
         curves: What to draw.
-        layers: Names of the layers, from layer `first` on.
+        layers: Names of the layers.
         ylabel: Label of the vertical axis.
         log: Logarithmic vertical axis; values that are not positive leave gaps.
         shares: Values are shares, printed in percent.
         bounds: Ends of the vertical axis; None is free.
-        first: Number of the first layer.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure as wide as the layers need.
 
     Returns:
@@ -64,7 +64,7 @@ def by_layer(
 
     depth = len(layers)
     ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.5) if ax is None else ax
-    x = np.arange(first, first + depth)
+    x = np.arange(depth)
     ends = []
     for curve in curves:
         look = class_style(curve.color)
@@ -104,7 +104,7 @@ def by_layer(
     elif not log:
         whole = all(np.all(c.values[np.isfinite(c.values)] % 1 == 0) for c in curves)
         ax.yaxis.set_major_locator(MaxNLocator(4, integer=whole, steps=[1, 2, 5, 10]))
-    _layer_axis(ax, layers, first)
+    _layer_axis(ax, layers, numbers)
     _end_labels(ax, ends, shares=shares, log=log)
     ax.set_ylabel(ylabel)
     return ax
@@ -117,6 +117,7 @@ def accuracy(
     *,
     network: float | int | None = None,
     chance: float | int | None = None,
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Accuracy of a linear probe and of nearest neighbors on the representation of each layer.
@@ -127,6 +128,7 @@ def accuracy(
         layers: Names of the layers, the input first.
         network: Accuracy of the network itself, as a dashed line.
         chance: Share of the largest class, as a dotted line.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure.
 
     Returns:
@@ -136,7 +138,7 @@ def accuracy(
     found = found[np.isfinite(found)]
     floor = float(np.floor((found.min() - 0.02) * 10) / 10) if len(found) else 0.0
     curves = [Curve("linear probe", linear, color=1), Curve("k-NN", knn, color=2)]
-    ax = by_layer(curves, layers, shares=True, bounds=(max(0.0, floor), 1.0), ax=ax)
+    ax = by_layer(curves, layers, shares=True, bounds=(max(0.0, floor), 1.0), numbers=numbers, ax=ax)
     for value, name, dash in ((network, "network", (0, (5, 3))), (chance, "largest class", (0, (1, 2.5)))):
         if value is not None:
             ax.axhline(value, color=theme().muted, linewidth=0.9, linestyle=dash, zorder=1)
@@ -160,6 +162,7 @@ def destructive(
     *,
     low: Float[np.ndarray, " l"] | None = None,
     m: int | None = None,
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Share of points whose rank is below m, layer by layer, as bars with the number on top.
@@ -169,6 +172,7 @@ def destructive(
         layers: Names of the layers, the input first.
         low: Share with rank below the intrinsic dimension, drawn as a narrow bar inside.
         m: The dimension, for the labels.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure.
 
     Returns:
@@ -200,7 +204,7 @@ def destructive(
     ax.set_yticks([0, 0.5, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     dress(ax, grid="y", spines="b")
-    _layer_axis(ax, layers, 0)
+    _layer_axis(ax, layers, numbers)
     ax.set_ylabel("share of points" if m is None else f"points of rank < {m}")
     return ax
 
@@ -228,7 +232,7 @@ def singular_values(
     smallest: Sequence[Float[np.ndarray, " _"]],
     layers: Sequence[str],
     *,
-    first: int = 1,
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Largest and smallest nonzero singular value of the Jacobian, input to layer: median and full range.
@@ -237,14 +241,14 @@ def singular_values(
         largest: Per layer the largest singular value at each point.
         smallest: Per layer the smallest nonzero one; nan where the rank is 0.
         layers: Names of these layers.
-        first: Number of the first of them.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure.
 
     Returns:
         The axes.
     """
     curves = [spread("σ max", largest, color=0), spread("σ rank", smallest, color=1)]
-    return by_layer(curves, layers, log=True, first=first, ylabel="singular values", ax=ax)
+    return by_layer(curves, layers, log=True, numbers=numbers, ylabel="singular values", ax=ax)
 
 
 def betti(
@@ -253,7 +257,7 @@ def betti(
     *,
     bands: Mapping[str, Num[np.ndarray, "l 2"]] | None = None,
     degree: int = 0,
-    first: int = 0,
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Betti number of one degree layer by layer, a curve per class, with the band of the subsamples.
@@ -264,7 +268,7 @@ def betti(
         layers: Names of the layers.
         bands: Per class the smallest and largest over the subsamples.
         degree: k of b_k, for the label.
-        first: Number of the first layer.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure.
 
     Returns:
@@ -274,7 +278,7 @@ def betti(
 
     depth = len(layers)
     ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.5) if ax is None else ax
-    x = np.arange(first, first + depth, dtype=float)
+    x = np.arange(depth, dtype=np.float64)
     ends = []
     colors: list[int | None] = []
     for name in values:
@@ -305,7 +309,7 @@ def betti(
     ax.set_ylim(min(-0.15, low), max(high, 1.25))
     dress(ax, grid="y", spines="b")
     ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
-    _layer_axis(ax, layers, first)
+    _layer_axis(ax, layers, numbers)
     _end_labels(ax, ends, shares=False, log=False)
     ax.set_ylabel("b" + str(degree).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")))
     return ax
@@ -390,19 +394,19 @@ def histograms(
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
-def _layer_axis(ax: Axes, layers: Sequence[str], first: int) -> None:
+def _layer_axis(ax: Axes, layers: Sequence[str], numbers: Sequence[int] | None) -> None:
     depth = len(layers)
     step = 1 if depth <= 16 else int(np.ceil(depth / 14))
-    x = np.arange(first, first + depth)
     named = depth <= _LABELLED_LAYERS
-    names = [short(name, 11) if named else str(k) for k, name in zip(x, layers, strict=True)]
-    ax.set_xticks(x[::step], names[::step])
+    counted = range(depth) if numbers is None else numbers
+    names = [short(name, 11) if named else str(k) for k, name in zip(counted, layers, strict=True)]
+    ax.set_xticks(range(0, depth, step), names[::step])
     if named and max(map(len, names), default=0) * depth > 42:
         ax.tick_params(axis="x", labelrotation=30)
         for label in ax.get_xticklabels():
             label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
-    ax.set_xlim(first - 0.5, first + depth - 0.5)
+    ax.set_xlim(-0.5, depth - 0.5)
     ax.set_xlabel("" if named else "layer")
 
 
