@@ -127,7 +127,7 @@ def test_network_that_cannot_be_traced_is_inspected_from_recordings(place):
     found = json.loads(result.stdout)
     assert [layer["name"] for layer in found["layers"]][1:] == ["a", "b"]
     assert all(layer["rank"] is None for layer in found["layers"][1:])
-    assert "softmax" in found["settings"]["notices"]
+    assert "softmax" in found["settings"]["notices"][0]
 
 
 def test_recorded_activations_alone_are_inspected(place):
@@ -302,12 +302,12 @@ MISTAKES = {
     "no such layer": (
         None,
         (*NET, *DATA, "--layers", "1,9"),
-        "numbers from 0 (the input) to 3, or names; '9' is none of",
+        "layers must be indices from 0 (the input) to 3 or names of layers; got 9",
     ),
     "shape": (None, (*NET, *DATA, "--shape", "3by4"), "shape must be numbers with x between them"),
     "shape of another size": (None, (*NET, *DATA, "--shape", "3x4"), "shape must hold 2 values"),
     "memory": (None, (*NET, *DATA, "--memory", "lots"), "memory must be a size such as 4GB"),
-    "budget": (None, (*NET, *DATA, "--memory", "100"), "memory"),
+    "budget": (None, (*NET, *DATA, "--memory", "100"), "samples need about"),
     "no samples": (None, (*NET, *DATA, "--samples", "0"), "--samples"),
     "no such option": (None, (*NET, *DATA, "--sample", "9"), "No such option"),
     "folder is a file": (None, (*NET, *DATA, "--out", "net.py"), "net.py is a file"),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
+import itertools
 
 import numpy as np
 
@@ -20,36 +18,6 @@ from isotopy.measure.inspection import (
 )
 
 HOSTILE = '<script>alert("x")</script>'
-
-
-@dataclass(frozen=True)
-class StandIn(Inspection):
-    """An inspection whose files are the tests' own."""
-
-    def to_dict(self):
-        return _plain({k: v for k, v in vars(self).items() if k not in {"labels", "plane"}})
-
-    def save(self, directory, *args, **kwargs):
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "report.json").write_text(json.dumps(self.to_dict()))
-        np.savez(directory / "arrays.npz", labels=np.zeros(1) if self.labels is None else self.labels)
-
-
-def _plain(value):
-    if hasattr(value, "__dataclass_fields__"):
-        return {k: _plain(v) for k, v in vars(value).items() if k not in {"diagram", "picture"}}
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, (np.floating, float)):
-        return float(value) if np.isfinite(value) else None
-    if isinstance(value, np.integer):
-        return int(value)
-    return value
 
 
 def inspection(
@@ -76,7 +44,7 @@ def inspection(
     if weights is None:
         weights = [
             (scale * rng.normal(size=(b, a)) * np.sqrt(2 / a), 0.3 * rng.normal(size=b))
-            for a, b in zip(widths, widths[1:], strict=False)
+            for a, b in itertools.pairwise(widths)
         ]
     m = dimension if m is None else m
     acts, words = _forward(x, weights)
@@ -106,11 +74,15 @@ def inspection(
                 certificate=_certificate(k, recorded),
                 betti=_betti(a, labels, classes, k),
                 stretch=_stretch(rng, k, n) if traced else None,
-                intrinsic_dimension={"twonn": 1.93 - 0.1 * k if n > 3 else None, "mle": 2.04 - 0.12 * k if n > 3 else None},
+                intrinsic_dimension={
+                    "twonn": 1.93 - 0.1 * k if n > 3 else None,
+                    "mle": 2.04 - 0.12 * k if n > 3 else None,
+                },
                 linear_accuracy=0.62 + 0.36 * k / max(depth, 1) if classes and n > 3 else None,
                 knn_accuracy=0.93 + 0.05 * k / max(depth, 1) if classes and n > 3 else None,
                 picture=picture,
                 picture_axes=axes,
+                distinct=len(np.unique(a, axis=0)),
                 why="not piecewise affine: recorded activations carry no map" if recorded else "",
             )
         )
@@ -121,7 +93,7 @@ def inspection(
             Sentence("Class annulus has one loop up to layer 1 and none from layer 2 on.", "observed", 2),
         )
     wants_plane = (dimension == 2 and not recorded) if plane is None else plane
-    return StandIn(
+    return Inspection(
         layers=tuple(layers),
         sentences=tuple(sentences),
         samples=n,
@@ -132,6 +104,7 @@ def inspection(
         labels=labels if classes else None,
         accuracy=0.985 if classes else None,
         plane=_plane(weights) if wants_plane else None,
+        baseline=float(np.bincount(labels).max() / n) if classes else None,
         settings={
             "seed": seed,
             "versions": {"isotopy": "0.1.0", "torch": "2.13.0", "numpy": np.__version__},
@@ -162,17 +135,16 @@ def _forward(x, weights):
 
 
 def _ranks(words, weights, dimension):
-    n = len(words[0])
-    ranks = np.zeros((len(weights), n), dtype=int)
-    stacks = [np.eye(dimension)] * n
-    for k, (W, _) in enumerate(weights):
-        cache = {}
-        for i in range(n):
-            code = np.ones(len(W)) if k == len(weights) - 1 else words[k][i].astype(float)
-            stacks[i] = code[:, None] * (W @ stacks[i])
-            key = (id(stacks[i]), code.tobytes())
-            cache[key] = ranks[k, i] = np.linalg.matrix_rank(stacks[i]) if stacks[i].size else 0
-    return ranks
+    """Rank of the affine map of each layer at each point, worked out once per polytope."""
+    ranks = []
+    for k in range(len(weights)):
+        codes = [*words[:k], np.ones_like(words[k]) if k == len(weights) - 1 else words[k]]
+        rows, first, back = np.unique(np.concatenate(codes, axis=1), axis=0, return_index=True, return_inverse=True)
+        maps = np.broadcast_to(np.eye(dimension), (len(rows), dimension, dimension))
+        for code, (W, _) in zip(codes, weights, strict=False):
+            maps = code[first][:, :, None] * (W @ maps)
+        ranks.append(np.linalg.matrix_rank(maps)[back.reshape(-1)])
+    return np.stack(ranks)
 
 
 def _picture(a):
@@ -215,6 +187,9 @@ def _betti(a, labels, classes, k):
                 band=((1, 2), (0, 1)) if stable else None,
                 scale=0.55 if stable else None,
                 subsamples=10,
+                agreement=0.95 if stable else None,
+                interval=(0.44, 0.66) if stable else None,
+                why="" if stable else "no interval of scales on which the subsamples agree",
                 diagram={0: np.column_stack([births, deaths]), 1: loops},
             )
         )
@@ -228,19 +203,25 @@ def _stretch(rng, k, n):
     top = np.exp(rng.normal(0.5 * k, 0.4, len(points)))
     low = np.exp(rng.normal(-0.8 * k, 0.6, len(points)))
     low = np.minimum(low, top)
-    return Stretch(points, top, low, np.full(len(points), 2), float(top.max()), float(low.min()), float((top / low).max()))
+    return Stretch(
+        points, top, low, np.full(len(points), 2), float(top.max()), float(low.min()), float((top / low).max())
+    )
 
 
-def _plane(weights, size=120):
+def _plane(weights, size=60):
     grid = np.linspace(-1.1, 1.1, size)
     x, y = np.meshgrid(grid, grid)
     pixels = np.column_stack([x.ravel(), y.ravel()])
     acts, words = _forward(pixels, weights)
     out = acts[-1] if acts[-1].shape[1] > 1 else np.column_stack([-acts[-1][:, 0], acts[-1][:, 0]])
     ranks = _ranks(words, weights, 2).reshape(-1, size, size)
-    stack = [np.unique(np.concatenate(words[: k + 1], axis=1), axis=0, return_inverse=True)[1] for k in range(len(weights))]
+    stack = [
+        np.unique(np.concatenate(words[: k + 1], axis=1), axis=0, return_inverse=True)[1] for k in range(len(weights))
+    ]
     numbers = np.stack([own.reshape(size, size) for own in stack])
     top = np.sort(out, axis=1)
     sign = np.where(out.argmax(axis=1) == 0, 1.0, -1.0)
     margin = (top[:, -1] - top[:, -2]) * sign
-    return Plane((-1.1, 1.1, -1.1, 1.1), out.argmax(axis=1).reshape(size, size), margin.reshape(size, size), numbers, ranks)
+    return Plane(
+        (-1.1, 1.1, -1.1, 1.1), out.argmax(axis=1).reshape(size, size), margin.reshape(size, size), numbers, ranks
+    )

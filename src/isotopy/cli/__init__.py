@@ -119,7 +119,7 @@ def inspect(
     isotopy inspect --model mlp --weights D-I_0.safetensors --data D-I.npz --split test
     isotopy inspect --activations acts.npz --labels labels.npy
     """
-    from isotopy.cli.inspecting import Request, run
+    from isotopy.cli.inspecting import Request, run, table
 
     directory = out if out is not None or as_json else Path("isotopy-report")
     if directory is not None:
@@ -150,8 +150,10 @@ def inspect(
     if as_json:
         give({**inspection.to_dict(), "report": None if page is None else str(page)})
         return
+    say(table(inspection))
+    say("")
     for sentence in inspection.sentences:
-        say(f"{sentence.text} [{sentence.status}]")
+        say(f"- {sentence.text} [{sentence.status}]")
     say(f"\nReport: {page}  (seed {seed})")
 
 

@@ -65,7 +65,7 @@ def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, 
             networks.trace(network, unseen.points[:2].to(place)),
             unseen.points,
             unseen.labels,
-            samples=samples,
+            classes=unseen.classes,
             seed=seed,
             progress=bars.of(f"layers, {stage} training"),
         )
@@ -101,7 +101,7 @@ def mlp(widths: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for before, after in itertools.pairwise(widths):
-        linear = nn.utils.skip_init(nn.Linear, before, after)  # its own initial values would come from global state
+        linear = nn.Linear(before, after, device="meta").to_empty(device="cpu")  # no draw from global state
         with torch.no_grad():
             for parameter in linear.parameters():
                 parameter.uniform_(-(before**-0.5), before**-0.5, generator=generator)
@@ -131,7 +131,7 @@ def telling(before: Inspection, after: Inspection) -> list[Sentence]:
 def _described(inspection: Inspection, stage: str, sampling: str, seed: int, notices: list[str]) -> Inspection:
     model = f"MLP {'-'.join(map(str, _WIDTHS))}, {stage} training"
     own = {"model": model, "data": "digits", "sampling": sampling, "seed": seed, "command": "isotopy demo"}
-    return dataclasses.replace(inspection, settings={**inspection.settings, **own, "notices": "; ".join(notices)})
+    return dataclasses.replace(inspection, settings={**inspection.settings, **own, "notices": list(notices)})
 
 
 @contextlib.contextmanager

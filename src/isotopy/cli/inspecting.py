@@ -18,6 +18,8 @@ from isotopy.cli.session import Bars, bytes_of
 from isotopy.errors import UnsupportedModuleError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from isotopy.datasets import Dataset
     from isotopy.measure.inspection import Inspection
     from isotopy.networks import Network
@@ -52,7 +54,7 @@ class Prepared:
 
     subject: Network | Recordings
     data: Dataset
-    layers: list[int] | None
+    layers: list[int | str] | None
     settings: dict[str, Any]
 
 
@@ -77,19 +79,20 @@ def inspected(prepared: Prepared, request: Request, bars: Bars, notices: list[st
     """The inspection of what `prepare` gave."""
     from isotopy import measure
 
+    alone = request.model is None and request.data is None  # then the first layer is all there is of the data
     inspection = measure.inspect(
         prepared.subject,
-        prepared.data.points,
+        None if alone else prepared.data.points,
         prepared.data.labels,
         m=request.dimension,
         layers=prepared.layers,
-        samples=len(prepared.data),
+        classes=prepared.data.classes or None,
         seed=request.seed,
         memory=bytes_of(request.memory),
         progress=bars.of("layers"),
+        settings=prepared.settings,
     )
-    settings = {**prepared.settings, **inspection.settings, "notices": "; ".join(notices)}
-    return dataclasses.replace(inspection, settings=settings)
+    return dataclasses.replace(inspection, settings={**inspection.settings, "notices": list(notices)})
 
 
 def prepare(request: Request, bars: Bars) -> Prepared:
@@ -107,7 +110,7 @@ def prepare(request: Request, bars: Bars) -> Prepared:
     else:
         model, data = _model(request), _data(request, request.samples)
         subject = traced_or_recorded(model, data, request.shape, bars, where=request.model)
-    return Prepared(subject, data, _chosen_layers(request.layers, subject), _settings(request, data))
+    return Prepared(subject, data, _chosen_layers(request.layers), _settings(request, data))
 
 
 def device_of(name: str) -> torch.device:
@@ -267,26 +270,44 @@ def _without_data(request: Request, first: Tensor) -> Dataset:
     return Dataset(first, name=request.activations.stem, sampling="Recorded earlier.", labels=labels, classes=classes)
 
 
+def table(inspection: Inspection) -> Table:
+    """The layers on a terminal: one line each, a dash where a number is not defined."""
+    from rich.table import Table
+
+    shown = Table("layer", "kind", box=None, header_style="bold", pad_edge=False)
+    for heading in ("width", "rank", f"rank < {inspection.m}", "b0, b1", "linear", "k-NN"):
+        shown.add_column(heading, justify="right")
+    for layer in inspection.layers:
+        rank = "–"
+        if layer.rank is not None:
+            span = "" if layer.rank.min == layer.rank.max else f" ({layer.rank.min} to {layer.rank.max})"
+            rank = f"{layer.rank.mean:.3g}{span}"
+        betti = layer.betti[0].betti if layer.betti else None
+        shown.add_row(
+            f"{layer.index} {layer.name}",
+            layer.kind,
+            str(layer.width),
+            rank,
+            _percent(layer.destructive_share),
+            "–" if betti is None else ", ".join(map(str, betti)),
+            _percent(layer.linear_accuracy),
+            _percent(layer.knn_accuracy),
+        )
+    return shown
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
 # --- layers and settings --------------------------------------------------------------------------------------
 
 
-def _chosen_layers(text: str | None, subject: Network | Recordings) -> list[int] | None:
-    """Numbers of the layers that an option lists, by number or by name; 0 is the input."""
+def _chosen_layers(text: str | None) -> list[int | str] | None:
+    """The layers that an option lists, by number or by name."""
     if text is None:
         return None
-    names = [name for name, _ in subject] if isinstance(subject, list) else [layer.name for layer in subject.layers]
-    chosen = []
-    for word in (word.strip() for word in text.split(",")):
-        if word in names:
-            chosen.append(names.index(word) + 1)
-        elif word.isdigit() and int(word) <= len(names):
-            chosen.append(int(word))
-        else:
-            raise ValueError(
-                f"layers must be numbers from 0 (the input) to {len(names)}, or names; {word!r} is none of "
-                f"{', '.join(names)}."
-            )
-    return sorted(set(chosen))
+    return [int(word) if word.lstrip("-").isdigit() else word for word in (word.strip() for word in text.split(","))]
 
 
 def _settings(request: Request, data: Dataset) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from isotopy.errors import IsotopyError
 
@@ -84,14 +85,15 @@ def errors() -> Console:
     return Console(stderr=True, highlight=False)
 
 
-def say(text: str) -> None:
-    """One paragraph of the result for people."""
-    Console(highlight=False).print(text, soft_wrap=True, markup=False)
+def say(part: str | Table) -> None:
+    """One paragraph, or a table, of the result for people."""
+    wide = None if sys.stdout.isatty() or isinstance(part, str) else 160
+    Console(highlight=False, width=wide).print(part, soft_wrap=isinstance(part, str), markup=False)
 
 
 def give(result: dict[str, Any]) -> None:
     """The result for machines: JSON, strict (no NaN), the only thing on stdout."""
-    sys.stdout.write(json.dumps(result, indent=1, allow_nan=False, default=str) + "\n")
+    sys.stdout.write(json.dumps(result, indent=1, allow_nan=False) + "\n")
 
 
 @contextlib.contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from isotopy import see
-from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology, Sentence
+from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology, Sentence, Status
 from isotopy.report import page, pictures, words
 from isotopy.report.folder import replaced
 from isotopy.report.write import draw, render
@@ -48,17 +49,37 @@ class Quantity:
 QUANTITIES = (
     Quantity("width", "width", "Number of neurons.", lambda layer: float(layer.width)),
     Quantity("rank", "mean rank", "Mean rank over the sample.", lambda layer: layer.rank.mean if layer.rank else None),
-    Quantity("destructive_share", "destructive", "Share of points of rank below m.", lambda layer: layer.destructive_share,
-             percent=True),
-    Quantity("polytopes", "polytopes", "Distinct polytopes visited.",
-             lambda layer: None if layer.polytopes is None else float(layer.polytopes)),
-    Quantity("stretch_ratio", "stretch ratio", "Largest ratio of singular values at one point.",
-             lambda layer: layer.stretch.ratio if layer.stretch else None, log=True),
-    Quantity("twonn", "TwoNN", "Intrinsic dimension of the representation.",
-             lambda layer: layer.intrinsic_dimension.get("twonn")),
-    Quantity("linear_accuracy", "linear", "Accuracy of a linear probe.", lambda layer: layer.linear_accuracy, percent=True),
+    Quantity(
+        "destructive_share",
+        "destructive",
+        "Share of points of rank below m.",
+        lambda layer: layer.destructive_share,
+        percent=True,
+    ),
+    Quantity(
+        "polytopes",
+        "polytopes",
+        "Distinct polytopes visited.",
+        lambda layer: None if layer.polytopes is None else float(layer.polytopes),
+    ),
+    Quantity(
+        "stretch_ratio",
+        "stretch ratio",
+        "Largest ratio of singular values at one point.",
+        lambda layer: layer.stretch.ratio if layer.stretch else None,
+        log=True,
+    ),
+    Quantity(
+        "twonn",
+        "TwoNN",
+        "Intrinsic dimension of the representation.",
+        lambda layer: layer.intrinsic_dimension.get("twonn"),
+    ),
+    Quantity(
+        "linear_accuracy", "linear", "Accuracy of a linear probe.", lambda layer: layer.linear_accuracy, percent=True
+    ),
     Quantity("knn_accuracy", "k-NN", "Accuracy of nearest neighbors.", lambda layer: layer.knn_accuracy, percent=True),
-)  # fmt: skip
+)
 
 
 def compare(
@@ -88,7 +109,9 @@ def compare(
     folders = (Path(first), Path(second))
     for name, folder in zip(("first", "second"), folders, strict=True):
         if not (folder / "report.json").is_file():
-            raise FileNotFoundError(f"{name} must be the folder of a report; {folder} has no report.json. Write one with report.write.")
+            raise FileNotFoundError(
+                f"{name} must be the folder of a report; {folder} has no report.json. Write one with report.write."
+            )
     a, b = (Inspection.load(folder) for folder in folders)
     names = _names(*folders)
     with replaced(out) as folder:
@@ -103,7 +126,12 @@ def compare(
 
 def sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> list[Sentence]:
     """What changed most, in plain sentences; each no stronger than the weaker of its two sides."""
-    found = [*_accuracy_sentences(a, b), *_rank_sentences(a, b, names), *_betti_sentences(a, b), *_stretch_sentences(a, b)]
+    found = [
+        *_accuracy_sentences(a, b),
+        *_rank_sentences(a, b, names),
+        *_betti_sentences(a, b),
+        *_stretch_sentences(a, b),
+    ]
     if not found:
         return [Sentence("The two inspections agree in every number that is compared here.", "computed")]
     return found
@@ -111,45 +139,43 @@ def sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> list[Sent
 
 def _accuracy_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
     if a.accuracy is not None and b.accuracy is not None and a.accuracy != b.accuracy:
-        yield Sentence(f"Accuracy of the network: {_arrow(words.share(a.accuracy), words.share(b.accuracy))}.", "observed")
-    for get, name in (
-        (lambda layer: layer.linear_accuracy, "A linear probe"),
-        (lambda layer: layer.knn_accuracy, "Nearest neighbors"),
-    ):
-        best = _largest(a, b, get)
-        if best is not None and abs(get(best[1]) - get(best[0])) >= 0.02:
-            old, new = get(best[0]), get(best[1])
-            yield Sentence(
-                f"{name} on {_called(*best)}: {_arrow(words.share(old), words.share(new))} right.", "observed", best[1].index
-            )
+        yield Sentence(f"Accuracy of the network: {words.share(a.accuracy)} → {words.share(b.accuracy)}.", "observed")
+    for key, name in (("linear_accuracy", "A linear probe"), ("knn_accuracy", "Nearest neighbors")):
+        best = _largest(a, b, operator.attrgetter(key))
+        if best is not None:
+            old, new = (getattr(layer, key) for layer in best)
+            if abs(new - old) >= 0.02:
+                text = f"{name} on {_called(*best)}: {words.share(old)} → {words.share(new)} right."
+                yield Sentence(text, "observed", best[1].index)
 
 
 def _rank_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
     best = _largest(a, b, lambda layer: layer.rank.mean if layer.rank else None)
     if best is not None and best[0].rank and best[1].rank:
-        old, new = best[0].rank, best[1].rank
-        text = _arrow(words.spread(old.mean, old.min, old.max), words.spread(new.mean, new.min, new.max))
-        yield Sentence(f"The mean rank changes most at {_called(*best)}: {text}.", _weaker(*best), best[1].index)
+        old, new = (words.spread(own.mean, own.min, own.max) for own in (best[0].rank, best[1].rank))
+        text = f"The mean rank changes most at {_called(*best)}: {old} → {new}."
+        yield Sentence(text, _weaker(best), best[1].index)
     if a.m != b.m:
         return
-    firsts = [next((layer for layer in i.layers if layer.destructive_share), None) for i in (a, b)]
-    if [layer and layer.index for layer in firsts] != [layer and layer.index for layer in firsts[::-1]]:
-        said = [
-            f"in {name} at {'no layer' if layer is None else f'layer {layer.index} ({words.share(layer.destructive_share)})'}"
-            for name, layer in zip(names, firsts, strict=True)
-        ]
-        known = [layer for i in (a, b) for layer in i.layers if layer.rank]
-        proved = all(layer.proved_share == 1.0 for layer in known)
-        yield Sentence(f"Points of rank below m = {a.m} first occur {said[0]}, {said[1]}.", "proved" if proved else "computed")
+    starts = [next((layer for layer in i.layers if layer.destructive_share), None) for i in (a, b)]
+    whole = all(layer.index == k for i in (a, b) for k, layer in enumerate(i.layers))  # else "first" means little
+    if whole and (starts[0] and starts[0].index) != (starts[1] and starts[1].index):
+        said = ", ".join(
+            f"in {name} at " + (f"layer {own.index} ({words.share(own.destructive_share)})" if own else "no layer")
+            for name, own in zip(names, starts, strict=True)
+        )
+        ranked = [layer for i in (a, b) for layer in i.layers if layer.rank]
+        yield Sentence(f"Points of rank below m = {a.m} first occur {said}.", _weaker(ranked))
     best = _largest(a, b, lambda layer: layer.destructive_share)
     if best is not None:
-        old, new = (words.share(layer.destructive_share) for layer in best)
-        yield Sentence(f"The destructive share changes most at {_called(*best)}: {_arrow(old, new)}.", _weaker(*best), best[1].index)
+        before, after = (words.share(layer.destructive_share) for layer in best)
+        text = f"The destructive share changes most at {_called(*best)}: {before} → {after}."
+        yield Sentence(text, _weaker(best), best[1].index)
 
 
 def _betti_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
     changed = []
-    for one, other in zip(a.layers, b.layers, strict=False):
+    for one, other in _common(a, b):
         theirs = {found.label: found for found in other.betti}
         for found in one.betti:
             new = theirs.get(found.label)
@@ -159,7 +185,8 @@ def _betti_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
     for _, layer, found, new in changed[:2]:
         who = "all data" if found.label == "all" else f"class {found.label}"
         yield Sentence(
-            f"Betti numbers (b₀, b₁) of {who} at layer {layer.index}: {_arrow(words.betti(found.betti), words.betti(new.betti))}"
+            f"Betti numbers (b₀, b₁) of {who} at layer {layer.index}: "
+            + f"{words.betti(found.betti)} → {words.betti(new.betti)}"
             + (f", the largest of {words.count(len(changed), 'change')}" if len(changed) > 2 else "")
             + f"; {new.null}.",
             "observed",
@@ -174,13 +201,9 @@ def _stretch_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
 
     best = _largest(a, b, log)
     if best is not None and best[0].stretch and best[1].stretch:
-        old, new = best[0].stretch.ratio, best[1].stretch.ratio
-        yield Sentence(
-            f"The ratio of largest to smallest stretch changes most at {_called(*best)}: "
-            f"{_arrow(words.number(old), words.number(new))}.",
-            "computed",
-            best[1].index,
-        )
+        old, new = (words.number(own.ratio) for own in (best[0].stretch, best[1].stretch))
+        text = f"The ratio of largest to smallest stretch changes most at {_called(*best)}: {old} → {new}."
+        yield Sentence(text, "computed", best[1].index)
 
 
 def _largest(
@@ -188,7 +211,7 @@ def _largest(
 ) -> tuple[LayerInspection, LayerInspection] | None:
     """The pair of layers between which a number changes most, or None where nothing changes."""
     best, size = None, 0.0
-    for one, other in zip(a.layers, b.layers, strict=False):
+    for one, other in _common(a, b):
         old, new = get(one), get(other)
         if old is not None and new is not None and abs(new - old) > size:
             best, size = (one, other), abs(new - old)
@@ -201,12 +224,8 @@ def _called(one: LayerInspection, other: LayerInspection) -> str:
     return f"layer {other.index} ({other.name})" if one.name == other.name else f"layer {other.index}"
 
 
-def _weaker(one: LayerInspection, other: LayerInspection) -> Any:  # noqa: ANN401
-    return "proved" if one.proved_share == 1.0 and other.proved_share == 1.0 else "computed"
-
-
-def _arrow(old: str, new: str) -> str:
-    return f"{old} → {new}"
+def _weaker(layers: Sequence[LayerInspection]) -> Status:
+    return "proved" if all(layer.proved_share == 1.0 for layer in layers) else "computed"
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -216,23 +235,29 @@ def _jobs(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[pict
     for prefix, i in (("first", a), ("second", b)):
         for job in pictures.thumbnails(i):
             yield pictures.Job(f"{prefix}-{job.name}", job.draw, job.alt, job.caption)
-    layers = [layer.name for layer in (a if len(a.layers) >= len(b.layers) else b).layers]
+    rows = _pairs(a, b)
+    known = [layer for one, other in rows if (layer := other or one)]
+    layers, indices = [layer.name for layer in known], [layer.index for layer in known]
     for quantity in QUANTITIES[1:]:
-        both = [_padded(pictures.values(i, quantity.get), len(layers)) for i in (a, b)]
-        if not all(np.isfinite(own).any() for own in both):
+        both = [np.array([_number(quantity, pair[k]) for pair in rows]) for k in (0, 1)]
+        if not all(np.isfinite(own).any() for own in both) or np.array_equal(both[0], both[1], equal_nan=True):
             continue
 
         def overlay(both: list[np.ndarray] = both, quantity: Quantity = quantity) -> Any:  # noqa: ANN401
             curves = [see.Curve(names[0], both[0], color=1, dash=1), see.Curve(names[1], both[1], color=0)]
-            bounds = (0.0, 1.02) if quantity.percent else ((None, None) if quantity.log else (0.0, None))
-            return see.by_layer(curves, layers, percent=quantity.percent, log=quantity.log, bounds=bounds)
+            low = float(np.floor(10 * np.nanmin(both)) / 10) if quantity.percent else 0.0
+            bounds = (low, 1.02) if quantity.percent else (0.0, None)
+            return see.by_layer(
+                curves, layers, shares=quantity.percent, log=quantity.log, bounds=bounds, numbers=indices
+            )
 
         alt = f"{quantity.name} by layer in {names[0]} and in {names[1]}; the numbers stand in the table."
-        yield pictures.Job(f"curve-{quantity.key.replace('_', '-')}", overlay, alt, f"{quantity.name}. {quantity.meaning}")
+        yield pictures.Job(f"curve-{quantity.key.replace('_', '-')}", overlay, alt, quantity.meaning)
 
 
-def _padded(values: np.ndarray, length: int) -> np.ndarray:
-    return np.append(values, np.full(length - len(values), np.nan))
+def _number(quantity: Quantity, layer: LayerInspection | None) -> float:
+    value = None if layer is None else quantity.get(layer)
+    return math.nan if value is None else float(value)
 
 
 def _context(
@@ -244,9 +269,12 @@ def _context(
     links: list[str | None],
 ) -> dict[str, Any]:
     by_name = {picture.name: picture for picture in drawn}
-    depth = max(len(a.layers), len(b.layers))
-    rows = [(_at(a, k), _at(b, k)) for k in range(depth)]
-    shown = [quantity for quantity in QUANTITIES if any(quantity.get(layer) is not None for pair in rows for layer in pair if layer)]
+    rows = _pairs(a, b)
+    shown = [
+        quantity
+        for quantity in QUANTITIES
+        if any(quantity.get(layer) is not None for pair in rows for layer in pair if layer)
+    ]
     return {
         "title": f"{names[0]} → {names[1]}",
         "names": names,
@@ -263,13 +291,15 @@ def _context(
         "rows": [
             {
                 "pair": pair,
-                "cells": [(quantity.text(pair[0]), quantity.text(pair[1]), quantity.change(*pair)) for quantity in shown],
+                "cells": [
+                    (quantity.text(pair[0]), quantity.text(pair[1]), quantity.change(*pair)) for quantity in shown
+                ],
             }
             for pair in rows
         ],
         "curves": [picture for picture in drawn if picture.name.startswith("curve-")],
         "betti": _betti_rows(rows),
-        "deep": depth > 10,
+        "deep": len(rows) > page.DEEP,
     }
 
 
@@ -297,8 +327,10 @@ def _betti_rows(rows: list[Any]) -> list[dict[str, Any]]:
     for label in labels:
         cells = []
         for one, other in rows:
-            old, new = (words.betti(found.betti) if (found := _betti_of(layer, label)) else words.NONE for layer in (one, other))
-            cells.append((old if old == new else _arrow(old, new), old != new))
+            old, new = (
+                words.betti(found.betti) if (found := _betti_of(layer, label)) else words.NONE for layer in (one, other)
+            )
+            cells.append((old if old == new else f"{old} → {new}", old != new))
         table.append({"label": "all data" if label == "all" else label, "cells": cells})
     return table
 
@@ -310,9 +342,13 @@ def _betti_of(layer: LayerInspection | None, label: str) -> SampleTopology | Non
 def _notes(a: Inspection, b: Inspection) -> list[str]:
     found = []
     if len(a.layers) != len(b.layers):
-        found.append(f"The networks have {len(a.layers) - 1} and {len(b.layers) - 1} layers; layers of one number stand together.")
+        found.append(
+            f"The networks have {len(a.layers) - 1} and {len(b.layers) - 1} layers; those of one number stand together."
+        )
     if a.samples != b.samples:
-        found.append(f"The samples have {a.samples} and {b.samples} points; shares and Betti numbers depend on the sample.")
+        found.append(
+            f"The samples have {a.samples} and {b.samples} points; shares and Betti numbers depend on the sample."
+        )
     if a.ambient_dimension != b.ambient_dimension:
         found.append(f"The inputs have {a.ambient_dimension} and {b.ambient_dimension} dimensions.")
     if a.m != b.m:
@@ -324,15 +360,18 @@ def _notes(a: Inspection, b: Inspection) -> list[str]:
 
 def _numbers(a: Inspection, b: Inspection, names: tuple[str, str], found: list[Sentence]) -> dict[str, Any]:
     layers = []
-    for k in range(max(len(a.layers), len(b.layers))):
-        one, other = _at(a, k), _at(b, k)
-        entry: dict[str, Any] = {"index": k, "names": [layer.name if layer else None for layer in (one, other)]}
+    for one, other in _pairs(a, b):
+        index = next(layer.index for layer in (one, other) if layer)
+        entry: dict[str, Any] = {"index": index, "names": [layer.name if layer else None for layer in (one, other)]}
         for quantity in QUANTITIES:
             old, new = (_finite(quantity.get(layer)) if layer else None for layer in (one, other))
             both = old is not None and new is not None
             entry[quantity.key] = {"first": old, "second": new, "difference": new - old if both else None}  # type: ignore[operator]
         entry["betti"] = {
-            found_one.label: {"first": found_one.betti, "second": own.betti if (own := _betti_of(other, found_one.label)) else None}
+            found_one.label: {
+                "first": found_one.betti,
+                "second": own.betti if (own := _betti_of(other, found_one.label)) else None,
+            }
             for found_one in (one.betti if one else ())
         }
         layers.append(entry)
@@ -349,8 +388,14 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def _at(i: Inspection, k: int) -> LayerInspection | None:
-    return i.layers[k] if k < len(i.layers) else None
+def _pairs(a: Inspection, b: Inspection) -> list[tuple[LayerInspection | None, LayerInspection | None]]:
+    """Layers of one number side by side; None where a network has no such layer."""
+    one, other = ({layer.index: layer for layer in i.layers} for i in (a, b))
+    return [(one.get(index), other.get(index)) for index in sorted({*one, *other})]
+
+
+def _common(a: Inspection, b: Inspection) -> list[tuple[LayerInspection, LayerInspection]]:
+    return [(one, other) for one, other in _pairs(a, b) if one and other]
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:

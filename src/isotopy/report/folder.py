@@ -34,6 +34,7 @@ def replaced(directory: str | Path) -> Iterator[Path]:
     if target.is_symlink():
         target = target.resolve()
     _check(target)
+    missing = [parent for parent in target.parents if not parent.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent))
@@ -50,6 +51,10 @@ def replaced(directory: str | Path) -> Iterator[Path]:
         _exchange(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if not target.exists():
+            for parent in missing:  # made for nothing
+                with contextlib.suppress(OSError):
+                    parent.rmdir()
 
 
 def _check(target: Path) -> None:

@@ -14,7 +14,7 @@ from isotopy.report import words
 from isotopy.report.pictures import Picture, chosen_layers, slug
 from isotopy.see.theme import class_style
 
-_DEEP = 10  # figures through more layers than this take the whole width
+DEEP = 10  # figures through more layers than this take the whole width
 
 STATUSES = (
     ("proved", "holds by exact arithmetic or by rigorous error bounds"),
@@ -39,6 +39,7 @@ class Group:
     head: str
     columns: tuple[Column, ...]
     defined: Callable[[LayerInspection], bool] = lambda layer: True
+    affine: bool = False  # only piecewise affine maps have it
 
 
 def _rank(layer: LayerInspection) -> str:
@@ -83,43 +84,76 @@ def groups(i: Inspection) -> tuple[Group, ...]:
         Group(
             "Rank",
             (
-                Column("mean (range)", "Rank of the affine map from the input to this layer, over the points of the sample.", _rank),
-                Column("proved", "Share of the points whose rank is proved; at the others it is computed.", _share("proved_share")),
-                Column(f"< m = {i.m}", "Destructive: share of the points whose rank is below m.", _share("destructive_share")),
-                Column("< intrinsic", "Share of the points whose rank is below the intrinsic dimension of the input sample.",
-                       _share("low_share")),
+                Column(
+                    "mean (range)",
+                    "Rank of the affine map from the input to this layer, over the points of the sample.",
+                    _rank,
+                ),
+                Column(
+                    "proved",
+                    "Share of the points whose rank is proved; at the others it is computed.",
+                    _share("proved_share"),
+                ),
+                Column(
+                    f"< m = {i.m}",
+                    "Destructive: share of the points whose rank is below m.",
+                    _share("destructive_share"),
+                ),
+                Column(
+                    "< intrinsic",
+                    "Share of the points whose rank is below the intrinsic dimension of the input sample.",
+                    _share("low_share"),
+                ),
             ),
             lambda layer: layer.rank is not None,
-        ),  # fmt: skip
+            affine=True,
+        ),
         Group(
             "Codewords",
             (
                 Column("size", "Neurons that are on at a point: mean and range over the sample.", _codeword),
-                Column("polytopes", "Distinct polytopes visited: combinations of on and off in this and all earlier layers.",
-                       _count("polytopes")),
+                Column(
+                    "polytopes",
+                    "Distinct polytopes visited: combinations of on and off in this and all earlier layers.",
+                    _count("polytopes"),
+                ),
                 Column("patterns", "Distinct codewords of this layer alone.", _count("patterns")),
             ),
             lambda layer: layer.codeword_size is not None or layer.polytopes is not None,
-        ),  # fmt: skip
+            affine=True,
+        ),
         Group(
             "Betti",
-            (Column("b₀, b₁", "Components and loops of all data at this layer, from landmarks; in brackets the range over the "
-                    "subsamples where it differs. Observed, without a null.", _betti),),
-        ),  # fmt: skip
+            (
+                Column(
+                    "b₀, b₁",
+                    "Components and loops of all data at this layer, from landmarks; in brackets the range over the "
+                    "subsamples where it differs. Observed, without a null.",
+                    _betti,
+                ),
+            ),
+        ),
         Group(
             "Stretch",
             (
-                Column("σ max", "Largest singular value of the Jacobian from the input to this layer, over the stated points.",
-                       _stretch("largest")),
+                Column(
+                    "σ max",
+                    "Largest singular value of the Jacobian from the input to this layer, over the stated points.",
+                    _stretch("largest"),
+                ),
                 Column("σ rank", "Smallest nonzero singular value there.", _stretch("smallest")),
                 Column("ratio", "Largest ratio of the two at one point.", _stretch("ratio")),
             ),
             lambda layer: layer.stretch is not None,
-        ),  # fmt: skip
+        ),
         Group(
             "Dimension",
             (
-                Column("TwoNN", "Intrinsic dimension of the representation, from the two nearest neighbors.", _dimension("twonn")),
+                Column(
+                    "TwoNN",
+                    "Intrinsic dimension of the representation, from the two nearest neighbors.",
+                    _dimension("twonn"),
+                ),
                 Column("MLE", "Intrinsic dimension, maximum likelihood from more neighbors.", _dimension("mle")),
             ),
         ),
@@ -143,14 +177,10 @@ def table(i: Inspection) -> list[dict[str, Any]]:
             if group.defined(layer):
                 cells += [(column.text(layer), 1, True) for column in group.columns]
             else:
-                text = words.NONE if layer.index == 0 or _affine_without(layer, group) else "not piecewise affine"
+                text = "not piecewise affine" if group.affine and layer.index > 0 and layer.rank is None else words.NONE
                 cells.append((text, len(group.columns), False))
         rows.append({"layer": layer, "cells": cells})
     return rows
-
-
-def _affine_without(layer: LayerInspection, group: Group) -> bool:
-    return layer.rank is not None and group.head != "Rank"
 
 
 def facts(i: Inspection) -> list[tuple[str, str]]:
@@ -180,7 +210,10 @@ def classes(i: Inspection) -> list[dict[str, Any]]:
         "P": "M3.4 1h3.2v2.4H9v3.2H6.6V9H3.4V6.6H1V3.4h2.4z",
         "p": "M5 .8 9.3 4 7.6 9H2.4L.7 4z",
     }
-    return [{"name": name, "style": class_style(k), "path": shapes[class_style(k).marker]} for k, name in enumerate(i.classes)]
+    return [
+        {"name": name, "style": class_style(k), "path": shapes[class_style(k).marker]}
+        for k, name in enumerate(i.classes)
+    ]
 
 
 def betti_table(i: Inspection) -> dict[str, Any]:
@@ -192,7 +225,9 @@ def betti_table(i: Inspection) -> dict[str, Any]:
         for layer in i.layers:
             own = layer.betti[place] if place < len(layer.betti) else None
             cells.append(words.NONE if own is None else words.betti(own.betti, own.band))
-        rows.append({"label": "all data" if first.label == "all" and place == 0 else first.label, "own": first, "cells": cells})
+        rows.append(
+            {"label": "all data" if first.label == "all" and place == 0 else first.label, "own": first, "cells": cells}
+        )
     nulls = sorted({found.null for layer in i.layers for found in layer.betti})
     return {"rows": rows, "nulls": nulls}
 
@@ -246,7 +281,7 @@ def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:
     highest = max([layer.rank.max for layer in i.layers if layer.rank] + [i.ambient_dimension, 1])
     return {
         "i": i,
-        "deep": len(i.layers) > _DEEP,
+        "deep": len(i.layers) > DEEP,
         "title": title(i),
         "facts": facts(i),
         "statuses": STATUSES,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from isotopy import see
-from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology
+from isotopy.measure.inspection import Distribution, Inspection, LayerInspection, SampleTopology
 from isotopy.report import words
 from isotopy.see.theme import Drawing, drawing
 
@@ -94,6 +94,8 @@ def values(i: Inspection, get: Callable[[LayerInspection], float | None]) -> np.
 
 def largest_class(i: Inspection) -> float | None:
     """Share of the largest class: what guessing reaches."""
+    if i.baseline is not None:
+        return i.baseline
     if i.labels is None or not len(i.labels):
         return None
     return float(np.bincount(np.asarray(i.labels, dtype=np.int64)).max() / len(i.labels))
@@ -130,21 +132,34 @@ def _layer_jobs(i: Inspection) -> Iterator[Job]:
         def draw(points: np.ndarray = layer.picture[rows], axes: tuple[str, ...] = layer.picture_axes) -> Any:  # noqa: ANN401
             return see.representation(points, labels, classes=i.classes, axes=axes)
 
-        yield Job(f"{slug(layer)}-representation", draw, _representation_alt(layer, len(rows)), _representation_words(layer))
+        yield Job(
+            f"{slug(layer)}-representation", draw, _representation_alt(layer, len(rows)), _representation_words(layer)
+        )
         if layer.betti and any(len(own) for own in layer.betti[0].diagram.values()):
-            yield _diagram_job(layer, layer.betti[0])
+            yield from _homology_jobs(layer, layer.betti[0])
 
 
-def _diagram_job(layer: LayerInspection, found: SampleTopology) -> Job:
+def _homology_jobs(layer: LayerInspection, found: SampleTopology) -> Iterator[Job]:
     classes = "; ".join(
         f"H{degree} {words.count(len(own), 'class', 'classes')}" for degree, own in sorted(found.diagram.items())
     )
-    marked = "no scale is stable" if found.scale is None else f"dashed: the scale {words.number(found.scale)} where b is read"
-    return Job(
+    marked = (
+        "no scale is stable"
+        if found.scale is None
+        else f"dashed: the scale {words.number(found.scale)} where b is read"
+    )
+    where = f"of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({layer.name}): {classes}."
+    yield Job(
         f"{slug(layer)}-diagram",
         lambda: see.diagram(found.diagram, scale=found.scale),
-        f"Persistence diagram of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({layer.name}): {classes}.",
+        f"Persistence diagram {where}",
         f"Persistence diagram, all data; {marked}.",
+    )
+    yield Job(
+        f"{slug(layer)}-barcode",
+        lambda: see.barcode(found.diagram, most=24),
+        f"Barcode {where}",
+        "The same as a barcode, longest first; an arrow never ends.",
     )
 
 
@@ -157,7 +172,11 @@ def _representation_words(layer: LayerInspection) -> str:
     if layer.picture_axes and layer.picture_axes[0].startswith("PC"):
         return f"The {layer.width} neurons, projected on principal components (share of the variance in brackets)."
     if layer.picture.shape[1] == layer.width:
-        return "The neurons as they are, nothing projected." if layer.width > 1 else "The one neuron; rows only separate the classes."
+        return (
+            "The neurons as they are, nothing projected."
+            if layer.width > 1
+            else "The one neuron; rows only separate the classes."
+        )
     return f"{layer.picture.shape[1]} of {words.count(layer.width, 'neuron')}."
 
 
@@ -165,99 +184,107 @@ def _representation_words(layer: LayerInspection) -> str:
 
 
 def _theme_jobs(i: Inspection) -> Iterator[Job]:
-    names = [layer.name for layer in i.layers]
+    names, numbers = [layer.name for layer in i.layers], [layer.index for layer in i.layers]
+    yield from _rank_jobs(i, names, numbers)
+    yield from _betti_jobs(i, names, numbers)
+    yield from _stretch_jobs(i, names, numbers)
+    yield from _separation_jobs(i, names, numbers)
+
+
+def _rank_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
     inner = [layer for layer in i.layers if layer.index > 0]
-    if any(layer.rank for layer in inner):
+    if any(layer.rank is not None for layer in inner):
         yield Job(
             "ranks",
             lambda: see.histograms(_histograms(inner, "rank"), [layer.name for layer in inner], below=i.m),
-            "Histogram of the ranks at each layer. " + _listed(inner, lambda layer: layer.rank and f"mean {words.number(layer.rank.mean)}"),
+            f"Histogram of the ranks at each layer. {_listed(inner, lambda layer: _mean(layer.rank))}",
             f"Ranks of the affine maps, a row per layer; vermilion: rank below m = {i.m}.",
         )
+        share, low = values(i, lambda layer: layer.destructive_share), values(i, lambda layer: layer.low_share)
+        said = _listed(inner, lambda layer: words.share(layer.destructive_share))
         yield Job(
             "destructive",
-            lambda: see.destructive(
-                values(i, lambda layer: layer.destructive_share), names, low=values(i, lambda layer: layer.low_share), m=i.m
-            ),
-            f"Share of points with rank below {i.m}, by layer. " + _listed(inner, lambda layer: words.share(layer.destructive_share)),
-            f"Share of points of rank below m = {i.m}; the narrow bar inside: below the intrinsic dimension of the input sample.",
+            lambda: see.destructive(share, names, low=low, m=i.m, numbers=numbers),
+            f"Share of points with rank below {i.m}, by layer. {said}",
+            f"Share of points of rank below m = {i.m}; narrow bar inside: below the intrinsic dimension of the sample.",
         )
-    if any(layer.codeword_size for layer in inner):
-        coded = [layer for layer in inner if layer.codeword_size]
+    coded = [layer for layer in inner if layer.codeword_size is not None]
+    if coded:
+        sizes = _histograms(coded, "codeword_size")
         yield Job(
             "codewords",
-            lambda: see.histograms(
-                _histograms(coded, "codeword_size"), [layer.name for layer in coded], xlabel="neurons that are on"
-            ),
-            "Histogram of codeword sizes at each layer. "
-            + _listed(coded, lambda layer: layer.codeword_size and f"mean {words.number(layer.codeword_size.mean)}"),
+            lambda: see.histograms(sizes, [layer.name for layer in coded], xlabel="neurons that are on"),
+            f"Histogram of codeword sizes at each layer. {_listed(coded, lambda layer: _mean(layer.codeword_size))}",
             "Codeword sizes (neurons that are on at a point), a row per layer with an activation.",
         )
-    yield from _betti_jobs(i, names)
-    stretched = [layer for layer in inner if layer.stretch is not None]
-    if stretched:
-        yield Job(
-            "stretch",
-            lambda: see.by_layer(_stretch_curves(stretched, i), names, log=True, ylabel="singular values"),
-            "Largest and smallest nonzero singular value of the Jacobian from the input to each layer. "
-            + _listed(stretched, lambda layer: layer.stretch and f"ratio {words.number(layer.stretch.ratio)}"),
-            "Singular values of the Jacobian, input to layer: median and full range over the stated points.",
-        )
+
+
+def _stretch_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
+    found = [layer.stretch for layer in i.layers]
+    if not any(found):
+        return
+    none = np.zeros(0)
+    top = see.spread("σ max", [none if own is None else own.sigma_max for own in found], color=0)
+    low = see.spread("σ rank", [none if own is None else own.sigma_rank for own in found], color=1)
+    said = _listed(
+        list(i.layers), lambda layer: f"ratio {words.number(layer.stretch.ratio)}" if layer.stretch else None
+    )
+    yield Job(
+        "stretch",
+        lambda: see.by_layer([top, low], names, log=True, numbers=numbers, ylabel="singular values"),
+        f"Largest and smallest nonzero singular value of the Jacobian from the input to each layer. {said}",
+        "Singular values of the Jacobian, input to layer: median and full range over the stated points.",
+    )
+
+
+def _separation_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
+    layers = list(i.layers)
     linear, knn = values(i, lambda layer: layer.linear_accuracy), values(i, lambda layer: layer.knn_accuracy)
     if np.isfinite(linear).any() or np.isfinite(knn).any():
+        said = _listed(layers, lambda layer: f"{words.share(layer.linear_accuracy)}, {words.share(layer.knn_accuracy)}")
         yield Job(
             "accuracy",
-            lambda: see.accuracy(linear, knn, names, network=i.accuracy, chance=largest_class(i)),
-            "Accuracy of a linear probe and of nearest neighbors at each layer. "
-            + _listed(list(i.layers), lambda layer: f"{words.share(layer.linear_accuracy)} and {words.share(layer.knn_accuracy)}"),
+            lambda: see.accuracy(linear, knn, names, network=i.accuracy, chance=largest_class(i), numbers=numbers),
+            f"Accuracy of a linear probe and of nearest neighbors at each layer. {said}",
             "How well the classes separate at each layer, by a linear probe and by nearest neighbors.",
         )
-    twonn, mle = (values(i, lambda layer, key=key: layer.intrinsic_dimension.get(key)) for key in ("twonn", "mle"))  # type: ignore[misc]
+    twonn = values(i, lambda layer: layer.intrinsic_dimension.get("twonn"))
+    mle = values(i, lambda layer: layer.intrinsic_dimension.get("mle"))
     if np.isfinite(twonn).any() or np.isfinite(mle).any():
         curves = [see.Curve("TwoNN", twonn, color=3), see.Curve("MLE", mle, color=2, dash=1)]
-        ranks = values(i, lambda layer: layer.rank.mean if layer.rank else None)
-        if np.isfinite(ranks).any():
-            curves.append(see.Curve("mean rank", ranks, color=1, dash=2))
+        said = _listed(layers, lambda layer: f"TwoNN {words.number(layer.intrinsic_dimension.get('twonn'))}")
         yield Job(
             "dimension",
-            lambda: see.by_layer(curves, names, bounds=(0, None), ylabel="dimension"),
-            "Intrinsic dimension of the representation at each layer. "
-            + _listed(list(i.layers), lambda layer: f"TwoNN {words.number(layer.intrinsic_dimension.get('twonn'))}"),
-            "Intrinsic dimension of the sample at each layer, by two estimators, beside the mean rank.",
+            lambda: see.by_layer(curves, names, bounds=(0, None), numbers=numbers, ylabel="dimension"),
+            f"Intrinsic dimension of the representation at each layer. {said}",
+            "Intrinsic dimension of the sample at each layer, by two estimators.",
         )
 
 
-def _betti_jobs(i: Inspection, names: list[str]) -> Iterator[Job]:
+def _betti_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
     labels = [found.label for found in max((layer.betti for layer in i.layers), key=len, default=())]
     drawn = labels if len(labels) <= 1 + _CURVED_CLASSES else labels[:1]
     for degree in (0, 1):
-        numbers = {label: np.full(len(i.layers), np.nan) for label in drawn}
+        found = {label: np.full(len(i.layers), np.nan) for label in drawn}
         bands = {label: np.full((len(i.layers), 2), np.nan) for label in drawn}
         for row, layer in enumerate(i.layers):
-            for found in layer.betti:
-                if found.label in numbers and found.betti is not None and degree < len(found.betti):
-                    numbers[found.label][row] = found.betti[degree]
-                    if found.band is not None:
-                        bands[found.label][row] = found.band[degree]
-        if any(np.isfinite(own).any() for own in numbers.values()):
+            for own in layer.betti:
+                if own.label in found and own.betti is not None and degree < len(own.betti):
+                    found[own.label][row] = own.betti[degree]
+                    if own.band is not None:
+                        bands[own.label][row] = own.band[degree]
+        if any(np.isfinite(column).any() for column in found.values()):
 
-            def draw(numbers: Any = numbers, bands: Any = bands, degree: int = degree) -> Any:  # noqa: ANN401
-                return see.betti(numbers, names, bands=bands, degree=degree)
+            def draw(found: Any = found, bands: Any = bands, degree: int = degree) -> Any:  # noqa: ANN401
+                return see.betti(found, names, bands=bands, degree=degree, numbers=numbers)
 
             yield Job(
                 f"betti-{degree}",
                 draw,
-                f"Betti number b{degree} of the sample at each layer, for {', '.join(drawn)}; the same numbers stand in the table.",
+                f"Betti number b{degree} at each layer, for {', '.join(drawn)}; the table has the numbers.",
                 ("Components" if degree == 0 else "Loops")
-                + f" (b{'₀₁'[degree]}) of the sample; bars: smallest and largest over subsamples; gap: no stable scale.",
+                + f" (b{'₀₁'[degree]}) of the sample; bars: range over the subsamples; gap: no stable scale.",
             )
-
-
-def _stretch_curves(layers: list[LayerInspection], i: Inspection) -> list[see.Curve]:
-    columns = {layer.index: layer.stretch for layer in layers}
-    tops = [columns[layer.index].sigma_max if layer.index in columns else np.zeros(0) for layer in i.layers]  # type: ignore[union-attr]
-    lows = [columns[layer.index].sigma_rank if layer.index in columns else np.zeros(0) for layer in i.layers]  # type: ignore[union-attr]
-    return [see.spread("σ max", tops, color=0), see.spread("σ rank", lows, color=1)]
 
 
 # --- the plane ------------------------------------------------------------------------------------------------------
@@ -304,6 +331,10 @@ def _plane_jobs(i: Inspection) -> Iterator[Job]:
 def _histograms(layers: list[LayerInspection], what: str) -> list[dict[int, int] | None]:
     found = [getattr(layer, what) for layer in layers]
     return [None if own is None else {int(value): int(n) for value, n in own.histogram.items()} for own in found]
+
+
+def _mean(own: Distribution | None) -> str | None:
+    return None if own is None else f"mean {words.number(own.mean)}"
 
 
 def _listed(layers: list[LayerInspection], say: Callable[[LayerInspection], str | None]) -> str:

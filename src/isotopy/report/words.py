@@ -7,7 +7,7 @@ import math
 NONE = "–"
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def number(value: float | int | None, digits: int = 3) -> str:
     """`digits` significant digits, integers in full, thousands apart; a dash where there is no number.
 
     Example:
@@ -28,7 +28,7 @@ def number(value: float | None, digits: int = 3) -> str:
     return whole.replace(",", "\u202f").replace("-", "−") + (f".{part}" if part else "")
 
 
-def share(value: float | None) -> str:
+def share(value: float | int | None) -> str:
     """A share as percent; 0 % and 100 % only where exact.
 
     Example:
@@ -43,7 +43,7 @@ def share(value: float | None) -> str:
     return {"0.0%": "<0.1%", "100.0%": ">99.9%"}.get(shown, shown).replace("%", "\u202f%")
 
 
-def signed(value: float | None, *, percent: bool = False) -> str:
+def signed(value: float | int | None, *, percent: bool = False) -> str:
     """A difference with its sign; percentage points where `percent`.
 
     Example:
@@ -58,7 +58,7 @@ def signed(value: float | None, *, percent: bool = False) -> str:
     return f"{sign}{abs(value) * 100:.1f}\u202fpp" if percent else sign + number(abs(value))
 
 
-def spread(mean: float, low: int, high: int) -> str:
+def spread(mean: float | int, low: int, high: int) -> str:
     """Mean and range of an integer.
 
     Example:
@@ -68,7 +68,9 @@ def spread(mean: float, low: int, high: int) -> str:
     return number(mean) if low == high else f"{number(mean)} ({number(low)}–{number(high)})"
 
 
-def betti(values: tuple[int, ...] | list[int] | None, band: tuple[tuple[int, int], ...] | list[list[int]] | None = None) -> str:
+def betti(
+    values: tuple[int, ...] | list[int] | None, band: tuple[tuple[int, int], ...] | list[list[int]] | None = None
+) -> str:
     """Betti numbers of degree 0, 1, ..., with the band of the subsamples where it is wider than the value.
 
     Example:
@@ -84,7 +86,7 @@ def betti(values: tuple[int, ...] | list[int] | None, band: tuple[tuple[int, int
     return ", ".join(parts)
 
 
-def seconds(value: float) -> str:
+def seconds(value: float | int) -> str:
     """A duration.
 
     Example:

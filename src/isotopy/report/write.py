@@ -49,9 +49,7 @@ def write(inspection: Inspection, directory: str | Path, *, progress: Callable[[
     return Path(directory) / "index.html"
 
 
-def draw(
-    jobs: list[pictures.Job], folder: Path, progress: Callable[[int, int], None] | None
-) -> list[pictures.Picture]:
+def draw(jobs: list[pictures.Job], folder: Path, progress: Callable[[int, int], None] | None) -> list[pictures.Picture]:
     """Draw figures, each also into a file of its own."""
     folder.mkdir()
     drawn = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Num
 
+from isotopy.see.labels import percent, short
 from isotopy.see.theme import class_style, dress, halo, new_axes, theme
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def by_layer(
     *,
     ylabel: str = "",
     log: bool = False,
-    percent: bool = False,
-    bounds: tuple[float | None, float | None] = (None, None),
-    first: int = 0,
+    shares: bool = False,
+    bounds: tuple[float | int | None, float | int | None] = (None, None),
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Quantities against the depth, each named at the end of its line; a band where a curve has one.
@@ -48,22 +49,22 @@ def by_layer(
 
     Args:
         curves: What to draw.
-        layers: Names of the layers, from layer `first` on.
+        layers: Names of the layers.
         ylabel: Label of the vertical axis.
         log: Logarithmic vertical axis; values that are not positive leave gaps.
-        percent: Values are shares, printed in percent.
+        shares: Values are shares, printed in percent.
         bounds: Ends of the vertical axis; None is free.
-        first: Number of the first layer.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure as wide as the layers need.
 
     Returns:
         The axes.
     """
-    from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
     depth = len(layers)
     ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.5) if ax is None else ax
-    x = np.arange(first, first + depth)
+    x = np.arange(depth)
     ends = []
     for curve in curves:
         look = class_style(curve.color)
@@ -91,16 +92,20 @@ def by_layer(
     if log:
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())
+        lowest, highest = ax.get_ylim()
+        if highest < 100 * lowest:  # powers of ten alone would leave one tick
+            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     if not log:
         _some_height(ax, bounds)
     dress(ax, grid="y", spines="b")
-    if percent:
+    if shares:
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     elif not log:
         whole = all(np.all(c.values[np.isfinite(c.values)] % 1 == 0) for c in curves)
         ax.yaxis.set_major_locator(MaxNLocator(4, integer=whole, steps=[1, 2, 5, 10]))
-    _layer_axis(ax, layers, first)
-    _end_labels(ax, ends, percent=percent, log=log)
+    _layer_axis(ax, layers, numbers)
+    _end_labels(ax, ends, shares=shares, log=log)
     ax.set_ylabel(ylabel)
     return ax
 
@@ -110,8 +115,9 @@ def accuracy(
     knn: Float[np.ndarray, " l"],
     layers: Sequence[str],
     *,
-    network: float | None = None,
-    chance: float | None = None,
+    network: float | int | None = None,
+    chance: float | int | None = None,
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Accuracy of a linear probe and of nearest neighbors on the representation of each layer.
@@ -122,6 +128,7 @@ def accuracy(
         layers: Names of the layers, the input first.
         network: Accuracy of the network itself, as a dashed line.
         chance: Share of the largest class, as a dotted line.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure.
 
     Returns:
@@ -131,12 +138,20 @@ def accuracy(
     found = found[np.isfinite(found)]
     floor = float(np.floor((found.min() - 0.02) * 10) / 10) if len(found) else 0.0
     curves = [Curve("linear probe", linear, color=1), Curve("k-NN", knn, color=2)]
-    ax = by_layer(curves, layers, percent=True, bounds=(max(0.0, floor), 1.0), ax=ax)
+    ax = by_layer(curves, layers, shares=True, bounds=(max(0.0, floor), 1.0), numbers=numbers, ax=ax)
     for value, name, dash in ((network, "network", (0, (5, 3))), (chance, "largest class", (0, (1, 2.5)))):
         if value is not None:
             ax.axhline(value, color=theme().muted, linewidth=0.9, linestyle=dash, zorder=1)
-            text = ax.text(0.0, value, f"{name} {value:.1%}", color=theme().muted, fontsize=7.5, va="bottom", ha="left",
-                           transform=ax.get_yaxis_transform())  # fmt: skip
+            text = ax.text(
+                0.0,
+                value,
+                f"{name} {value:.1%}",
+                color=theme().muted,
+                fontsize=7.5,
+                va="bottom",
+                ha="left",
+                transform=ax.get_yaxis_transform(),
+            )
             halo(text)
     return ax
 
@@ -147,6 +162,7 @@ def destructive(
     *,
     low: Float[np.ndarray, " l"] | None = None,
     m: int | None = None,
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Share of points whose rank is below m, layer by layer, as bars with the number on top.
@@ -156,6 +172,7 @@ def destructive(
         layers: Names of the layers, the input first.
         low: Share with rank below the intrinsic dimension, drawn as a narrow bar inside.
         m: The dimension, for the labels.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure.
 
     Returns:
@@ -172,20 +189,27 @@ def destructive(
         ax.bar(x, np.nan_to_num(low), width=0.3, color=wide.color, linewidth=0, label="rank < intrinsic dimension")
     size = 7.5 if depth <= 12 else 6
     for column, value in enumerate(share):
-        text = "–" if not np.isfinite(value) else _percent(float(value))
+        text = "–" if not np.isfinite(value) else percent(float(value))
         if depth <= 20 or column % 2 == 0:
-            ax.text(column, 0.015 + (value if np.isfinite(value) else 0.0), text, fontsize=size, color=theme().ink,
-                    ha="center", va="bottom")  # fmt: skip
+            ax.text(
+                column,
+                0.015 + (value if np.isfinite(value) else 0.0),
+                text,
+                fontsize=size,
+                color=theme().ink,
+                ha="center",
+                va="bottom",
+            )
     ax.set_ylim(0, 1.12)
     ax.set_yticks([0, 0.5, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     dress(ax, grid="y", spines="b")
-    _layer_axis(ax, layers, 0)
+    _layer_axis(ax, layers, numbers)
     ax.set_ylabel("share of points" if m is None else f"points of rank < {m}")
     return ax
 
 
-def spread(name: str, samples: Sequence[Float[np.ndarray, " p"]], *, color: int = 0) -> Curve:
+def spread(name: str, samples: Sequence[Float[np.ndarray, " _"]], *, color: int = 0) -> Curve:
     """Median and full range of positive samples at each layer, as a curve with a band.
 
     Args:
@@ -204,11 +228,11 @@ def spread(name: str, samples: Sequence[Float[np.ndarray, " p"]], *, color: int 
 
 
 def singular_values(
-    largest: Sequence[Float[np.ndarray, " p"]],
-    smallest: Sequence[Float[np.ndarray, " p"]],
+    largest: Sequence[Float[np.ndarray, " _"]],
+    smallest: Sequence[Float[np.ndarray, " _"]],
     layers: Sequence[str],
     *,
-    first: int = 1,
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Largest and smallest nonzero singular value of the Jacobian, input to layer: median and full range.
@@ -217,14 +241,14 @@ def singular_values(
         largest: Per layer the largest singular value at each point.
         smallest: Per layer the smallest nonzero one; nan where the rank is 0.
         layers: Names of these layers.
-        first: Number of the first of them.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure.
 
     Returns:
         The axes.
     """
     curves = [spread("σ max", largest, color=0), spread("σ rank", smallest, color=1)]
-    return by_layer(curves, layers, log=True, first=first, ylabel="singular values", ax=ax)
+    return by_layer(curves, layers, log=True, numbers=numbers, ylabel="singular values", ax=ax)
 
 
 def betti(
@@ -233,7 +257,7 @@ def betti(
     *,
     bands: Mapping[str, Num[np.ndarray, "l 2"]] | None = None,
     degree: int = 0,
-    first: int = 0,
+    numbers: Sequence[int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Betti number of one degree layer by layer, a curve per class, with the band of the subsamples.
@@ -244,7 +268,7 @@ def betti(
         layers: Names of the layers.
         bands: Per class the smallest and largest over the subsamples.
         degree: k of b_k, for the label.
-        first: Number of the first layer.
+        numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure.
 
     Returns:
@@ -254,7 +278,7 @@ def betti(
 
     depth = len(layers)
     ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.5) if ax is None else ax
-    x = np.arange(first, first + depth, dtype=float)
+    x = np.arange(depth, dtype=np.float64)
     ends = []
     colors: list[int | None] = []
     for name in values:
@@ -267,8 +291,17 @@ def betti(
             low, high = bands[name].astype(np.float64).T
             ax.vlines(at, low - 0.04, high + 0.04, color=look.color, alpha=0.3, linewidth=4, gid="band")
         ax.plot(at, own, color=look.color, linewidth=0.9, alpha=0.6, zorder=2)
-        ax.plot(at, own, color=look.color, marker=look.marker, markersize=8 if look.marker == "*" else 5, markeredgewidth=0,
-                linestyle="none", zorder=3, label=name)  # fmt: skip
+        ax.plot(
+            at,
+            own,
+            color=look.color,
+            marker=look.marker,
+            markersize=8 if look.marker == "*" else 5,
+            markeredgewidth=0,
+            linestyle="none",
+            zorder=3,
+            label=name,
+        )
         shown = np.flatnonzero(np.isfinite(own))
         if len(shown):
             ends.append((float(own[shown[-1]]), int(shown[-1]), Curve(name, own, color=colors[index])))
@@ -276,8 +309,8 @@ def betti(
     ax.set_ylim(min(-0.15, low), max(high, 1.25))
     dress(ax, grid="y", spines="b")
     ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
-    _layer_axis(ax, layers, first)
-    _end_labels(ax, ends, percent=False, log=False)
+    _layer_axis(ax, layers, numbers)
+    _end_labels(ax, ends, shares=False, log=False)
     ax.set_ylabel("b" + str(degree).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")))
     return ax
 
@@ -319,7 +352,9 @@ def histograms(
     for row, own in enumerate(counts):
         ax.axhline(row, color=inks.faint, linewidth=0.7, zorder=0)
         if not own:
-            ax.text(low, row - 0.08, "not piecewise affine", color=inks.muted, fontsize=7.5, style="italic", va="bottom")
+            ax.text(
+                low, row - 0.08, "not piecewise affine", color=inks.muted, fontsize=7.5, style="italic", va="bottom"
+            )
             continue
         at = np.array(sorted(own))
         heights = np.array([own[int(value)] for value in at], dtype=float)
@@ -328,18 +363,28 @@ def histograms(
         lost = at < below if below is not None else np.zeros(len(at), dtype=bool)
         width = max(0.6 if span <= 12 else 0.86, span / 130)
         for mask, look, name in ((~lost, class_style(1), "kept"), (lost, class_style(0), "destructive")):
-            ax.bar(at[mask], -heights[mask], width=width, bottom=row, color=look.color, linewidth=0, alpha=0.9,
-                   label=f"{layers[row]} {name}")  # fmt: skip
+            ax.bar(
+                at[mask],
+                -heights[mask],
+                width=width,
+                bottom=row,
+                color=look.color,
+                linewidth=0,
+                alpha=0.9,
+                label=f"{layers[row]} {name}",
+            )
         text = f"{mean:.0f}" if mean == round(mean) or mean >= 1000 else f"{mean:#.3g}"
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), fontsize=8, color=inks.ink, va="bottom", ha="left")
     if below is not None and low < below <= high + 1:
         ax.axvline(below - 0.5, color=inks.muted, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
         ax.text(below - 0.5, -1.0, f"m = {below} ", color=inks.muted, fontsize=7.5, ha="right", va="center")
-    ax.text(1.02, -1.0, "mean", transform=ax.get_yaxis_transform(), fontsize=7.5, color=inks.muted, va="center", ha="left")
+    ax.text(
+        1.02, -1.0, "mean", transform=ax.get_yaxis_transform(), fontsize=7.5, color=inks.muted, va="center", ha="left"
+    )
     dress(ax, spines="")
     ax.set_ylim(depth - 1 + 0.25, -1.25)
     ax.set_xlim(low - 0.03 * span - 0.5, high + 0.03 * span + 0.5)
-    ax.set_yticks(range(depth), [_short(name) for name in layers])
+    ax.set_yticks(range(depth), [short(name) for name in layers])
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     ax.set_xlabel(xlabel)
@@ -349,23 +394,23 @@ def histograms(
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
-def _layer_axis(ax: Axes, layers: Sequence[str], first: int) -> None:
+def _layer_axis(ax: Axes, layers: Sequence[str], numbers: Sequence[int] | None) -> None:
     depth = len(layers)
     step = 1 if depth <= 16 else int(np.ceil(depth / 14))
-    x = np.arange(first, first + depth)
     named = depth <= _LABELLED_LAYERS
-    names = [_short(name, 11) if named else str(k) for k, name in zip(x, layers, strict=True)]
-    ax.set_xticks(x[::step], names[::step])
+    counted = range(depth) if numbers is None else numbers
+    names = [short(name, 11) if named else str(k) for k, name in zip(counted, layers, strict=True)]
+    ax.set_xticks(range(0, depth, step), names[::step])
     if named and max(map(len, names), default=0) * depth > 42:
         ax.tick_params(axis="x", labelrotation=30)
         for label in ax.get_xticklabels():
-            label.set_ha("right")
+            label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
-    ax.set_xlim(first - 0.5, first + depth - 0.5)
+    ax.set_xlim(-0.5, depth - 0.5)
     ax.set_xlabel("" if named else "layer")
 
 
-def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, percent: bool, log: bool) -> None:
+def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, shares: bool, log: bool) -> None:
     """Names at the ends of the lines, pushed apart so that none overlaps."""
     if not ends:
         return
@@ -389,14 +434,31 @@ def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, percent: bool
         if not moved:
             break
     for (value, _, curve), y in zip(ends, at, strict=True):
-        number = _percent(value) if percent else f"{value:.3g}"
-        ax.text(1.02, float(y), f"{_short(curve.name)}  {number}", transform=ax.transAxes, fontsize=8, va="center",
-                       ha="left", color=theme().ink)  # fmt: skip
-        ax.plot([1.0], [float(y)], marker=class_style(curve.color).marker, color=class_style(curve.color).color,
-                markersize=4 if curve.color is not None else 6.5, markeredgewidth=0, transform=ax.transAxes, clip_on=False, linestyle="none")  # fmt: skip
+        number = percent(value) if shares else f"{value:.3g}"
+        ax.text(
+            1.02,
+            float(y),
+            f"{short(curve.name)}  {number}",
+            transform=ax.transAxes,
+            fontsize=8,
+            va="center",
+            ha="left",
+            color=theme().ink,
+        )
+        ax.plot(
+            [1.0],
+            [float(y)],
+            marker=class_style(curve.color).marker,
+            color=class_style(curve.color).color,
+            markersize=4 if curve.color is not None else 6.5,
+            markeredgewidth=0,
+            transform=ax.transAxes,
+            clip_on=False,
+            linestyle="none",
+        )
 
 
-def _some_height(ax: Axes, bounds: tuple[float | None, float | None]) -> None:
+def _some_height(ax: Axes, bounds: tuple[float | int | None, float | int | None]) -> None:
     """Room above the highest mark; a constant curve still gets an axis around it."""
     low, high = ax.get_ylim()
     low = low if bounds[0] is None else bounds[0]
@@ -405,18 +467,3 @@ def _some_height(ax: Axes, bounds: tuple[float | None, float | None]) -> None:
     else:
         high = max(high, low + 1.15) if bounds[0] is not None or high - low < 1e-9 else high
     ax.set_ylim(low, high)
-
-
-def _percent(value: float) -> str:
-    """Shares as read aloud: never 0 % or 100 % unless it is."""
-    if value in (0.0, 1.0):
-        return f"{value:.0%}"
-    shown = f"{value:.1%}" if value < 0.1 or value > 0.9 else f"{value:.0%}"
-    return {"0.0%": "<0.1%", "100.0%": ">99.9%"}.get(shown, shown)
-
-
-def _short(name: str, length: int = 16) -> str:
-    name = name if len(name) <= length else name[: length - 1] + "…"
-    return name.replace("$", r"\$")
-
-

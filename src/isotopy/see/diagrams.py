@@ -20,7 +20,7 @@ _DEGREE_MARKER = ("o", "^", "s", "D")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def diagram(d: Any, *, sample: int | None = None, scale: float | None = None, ax: Axes | None = None) -> Axes:  # noqa: ANN401
+def diagram(d: Any, *, sample: int | None = None, scale: float | int | None = None, ax: Axes | None = None) -> Axes:  # noqa: ANN401
     """Persistence diagram: a point per class at (birth, death), far from the diagonal what lasts.
 
     Essential classes, which never die, stand on the edge marked ∞ (at the bottom, −∞, for superlevel filtrations).
@@ -58,11 +58,20 @@ def diagram(d: Any, *, sample: int | None = None, scale: float | None = None, ax
             ax.axhline(edge, color=inks.faint, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
             ax.text(right, edge, f" {name}", color=inks.muted, fontsize=9, va="center", ha="left")
     if scale is not None:
-        ax.plot([scale, scale, left], [top, scale, scale], color=inks.muted, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+        ax.plot(
+            [scale, scale, left], [top, scale, scale], color=inks.muted, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0
+        )
     for degree, own in sorted(pairs.items()):
         color, marker = class_style(_DEGREE_COLOR[degree % 4]).color, _DEGREE_MARKER[degree % 4]
         finite = own[np.isfinite(own[:, 1])]
-        look: dict[str, Any] = {"s": 20, "marker": marker, "color": color, "linewidths": 0, "alpha": 0.75, "clip_on": False}
+        look: dict[str, Any] = {
+            "s": 20,
+            "marker": marker,
+            "color": color,
+            "linewidths": 0,
+            "alpha": 0.75,
+            "clip_on": False,
+        }
         ax.scatter(*finite.T, label=_homology(degree), **look)
         for infinite, edge in ((np.isposinf(own[:, 1]), top - 0.9 * pad), (np.isneginf(own[:, 1]), bottom + 0.9 * pad)):
             if infinite.any():
@@ -110,12 +119,18 @@ def barcode(d: Any, *, sample: int | None = None, most: int = 40, ax: Axes | Non
     for degree, shown, total in groups:
         color = class_style(_DEGREE_COLOR[degree % 4]).color
         left_out = total - len(shown)
-        text = f"{_homology(degree)}  {total} {'bar' if total == 1 else 'bars'}" + (f", {left_out} shorter not drawn" if left_out else "")
+        text = f"{_homology(degree)}  {total} {'bar' if total == 1 else 'bars'}" + (
+            f", {left_out} shorter not drawn" if left_out else ""
+        )
         ax.text(low, y, text, color=inks.ink, fontsize=8.5, va="center", ha="left")
         y += 1.6
-        ends = np.where(np.isposinf(shown[:, 1]), high + reach, np.where(np.isneginf(shown[:, 1]), low - reach, shown[:, 1]))
+        ends = np.where(
+            np.isposinf(shown[:, 1]), high + reach, np.where(np.isneginf(shown[:, 1]), low - reach, shown[:, 1])
+        )
         at = y + np.arange(len(shown))
-        ax.hlines(at, shown[:, 0], ends, color=color, linewidth=2.2 if len(shown) <= 12 else 1.6, label=_homology(degree))
+        ax.hlines(
+            at, shown[:, 0], ends, color=color, linewidth=2.2 if len(shown) <= 12 else 1.6, label=_homology(degree)
+        )
         for infinite, marker in ((np.isposinf(shown[:, 1]), ">"), (np.isneginf(shown[:, 1]), "<")):
             if infinite.any():
                 ax.scatter(ends[infinite], at[infinite], marker=marker, s=16, color=color, linewidths=0, clip_on=False)
@@ -149,7 +164,7 @@ def _array(values: Any) -> np.ndarray:  # noqa: ANN401
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
 
 
-def _range(pairs: Mapping[int, np.ndarray], scale: float | None) -> tuple[float, float]:
+def _range(pairs: Mapping[int, np.ndarray], scale: float | int | None) -> tuple[float, float]:
     """Smallest and largest finite value, never an empty interval."""
     values = np.concatenate([own.ravel() for own in pairs.values()] or [np.zeros(0)])
     values = np.append(values[np.isfinite(values)], [] if scale is None else [scale])
@@ -169,4 +184,12 @@ def _key(ax: Axes, counts: list[tuple[int, int]]) -> None:
         y = 0.07 + 0.085 * row
         color, marker = class_style(_DEGREE_COLOR[degree % 4]).color, _DEGREE_MARKER[degree % 4]
         ax.plot([0.72], [y], marker=marker, color=color, markersize=5, linestyle="none", transform=ax.transAxes)
-        ax.text(0.76, y, f"{_homology(degree)}  {count}", transform=ax.transAxes, fontsize=8.5, color=theme().ink, va="center")
+        ax.text(
+            0.76,
+            y,
+            f"{_homology(degree)}  {count}",
+            transform=ax.transAxes,
+            fontsize=8.5,
+            color=theme().ink,
+            va="center",
+        )

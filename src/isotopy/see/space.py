@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num, Shaped
 
+from isotopy.see.labels import short
 from isotopy.see.theme import class_style, dress, halo, new_axes, rank_ramp, text_on, theme
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 else:
     Axes = Any
 
-Extent = tuple[float, float, float, float]
+Extent = tuple[float | int, float | int, float | int, float | int]
 
 _RASTER_FROM = 300  # more points than this are drawn as one bitmap inside a vector figure
 _NAMED_CLASSES = 12  # more classes than this are not written into the picture
@@ -23,11 +24,11 @@ _NAMED_CLASSES = 12  # more classes than this are not written into the picture
 
 def representation(
     points: Num[np.ndarray, "n d"],
-    labels: Int[np.ndarray, " n"] | None = None,
+    labels: Int[np.ndarray, " k"] | None = None,
     *,
     classes: Sequence[str] = (),
     axes: Sequence[str] = (),
-    size: float | None = None,
+    size: float | int | None = None,
     bare: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
@@ -38,7 +39,7 @@ def representation(
 
     Args:
         points: Coordinates, one point per row; `d` is 1, 2 or 3. One dimension is drawn as a strip per class.
-        labels: Index into `classes` per point, or None.
+        labels: Index into `classes` per point (`k` = `n`), or None.
         classes: Names of the classes.
         axes: Names of the coordinates.
         size: Diameter of a point in points of 1/72 inch; by default it falls with the number of points.
@@ -141,7 +142,9 @@ def polytopes(numbers: Int[np.ndarray, "h w"], extent: Extent, *, ax: Axes | Non
     return _frame(ax, extent)
 
 
-def ranks(values: Int[np.ndarray, "h w"], extent: Extent, *, highest: int | None = None, ax: Axes | None = None) -> Axes:
+def ranks(
+    values: Int[np.ndarray, "h w"], extent: Extent, *, highest: int | None = None, ax: Axes | None = None
+) -> Axes:
     """Ranks of the plane: a sequential tint per rank region, with the rank printed inside.
 
     Args:
@@ -179,8 +182,9 @@ def _groups(n: int, labels: Int[np.ndarray, " n"] | None) -> list[tuple[int | No
 def _scatter(ax: Axes, points: np.ndarray, label: int | None, size: float, raster: bool) -> None:
     look = class_style(1 if label is None else label)
     many = len(points) > _RASTER_FROM
+    draw: Any = ax.scatter  # Matplotlib's stubs do not know the third coordinate
     flat = {"depthshade": False} if points.shape[1] == 3 else {}  # fading hides a cloud that collapsed
-    ax.scatter(
+    draw(
         *points.T,
         s=size**2,
         color=look.color,
@@ -202,8 +206,9 @@ def _name_classes(ax: Axes, points: np.ndarray, groups: list[tuple[int | None, A
     for label, members in groups:
         cloud = points[members]
         middle = cloud[np.argmin(np.linalg.norm(cloud - np.median(cloud, axis=0), axis=1))]
-        name = _short(classes[label] if label is not None and label < len(classes) else str(label))
-        text: Any = ax.text(*middle, name, fontsize=8.5, fontweight="bold", color=theme().ink, ha="center", va="center")
+        name = short(classes[label] if label is not None and label < len(classes) else str(label))
+        write: Any = ax.text
+        text = write(*middle, name, fontsize=8.5, fontweight="bold", color=theme().ink, ha="center", va="center")
         text.set_zorder(20)
         text.set_clip_on(False)
         halo(text)
@@ -225,7 +230,7 @@ def _strip(
         spread = (np.arange(len(own)) * 0.6180339887498949) % 1.0 - 0.5
         _scatter(ax, np.column_stack([own, row + 0.6 * spread]), label, size, raster)
     names = [classes[k] if k is not None and k < len(classes) else ("" if k is None else str(k)) for k, _ in groups]
-    ax.set_yticks(range(len(groups)), [_short(name) for name in names])
+    ax.set_yticks(range(len(groups)), [short(name) for name in names])
     ax.set_ylim(max(len(groups), 1) - 0.4, -0.6)
     ax.set_xlabel(axes[0] if axes else "")
     dress(ax, spines="b")
@@ -283,8 +288,14 @@ def _dress_3d(ax: Any, points: np.ndarray, third: str, bare: bool) -> Axes:  # n
         middle, half = (low + high) / 2, float((high - low).max()) / 2
         if half <= 1e-12 * max(1.0, float(np.abs(middle).max())):
             half = 1.0
-            ax.text2D(0.02, 0.96, "all points coincide" if len(points) > 1 else "one point",
-                      transform=ax.transAxes, fontsize=8, color=inks.muted)  # fmt: skip
+            ax.text2D(
+                0.02,
+                0.96,
+                "all points coincide" if len(points) > 1 else "one point",
+                transform=ax.transAxes,
+                fontsize=8,
+                color=inks.muted,
+            )
         ax.set_xlim(middle[0] - half, middle[0] + half)
         ax.set_ylim(middle[1] - half, middle[1] + half)
         ax.set_zlim(middle[2] - half, middle[2] + half)
@@ -303,13 +314,17 @@ def _few_ticks() -> Any:  # noqa: ANN401
 
 
 def _note(ax: Axes, text: str) -> None:
-    ax.text(0.5, 0.94, text, transform=ax.transAxes, fontsize=8.5, color=theme().muted, ha="center", va="top", style="italic")
-
-
-def _short(name: str, length: int = 16) -> str:
-    """Names as Matplotlib may print them: bounded, and `$` never starts mathematics."""
-    name = name if len(name) <= length else name[: length - 1] + "…"
-    return name.replace("$", r"\$")
+    ax.text(
+        0.5,
+        0.94,
+        text,
+        transform=ax.transAxes,
+        fontsize=8.5,
+        color=theme().muted,
+        ha="center",
+        va="top",
+        style="italic",
+    )
 
 
 # --- the plane ------------------------------------------------------------------------------------------------------

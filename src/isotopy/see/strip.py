@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int, Num
 
+from isotopy.see.labels import percent, short
 from isotopy.see.space import representation
 from isotopy.see.theme import class_style, theme
 
@@ -58,7 +59,7 @@ def strip(
         raise ValueError("panels must hold at least one layer; got none.")
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(1.75 * columns, 2.62 * rows), layout="none", facecolor="none")
+    figure = Figure(figsize=(1.75 * columns, 2.62 * rows), facecolor="none")
     FigureCanvasAgg(figure)
     highest = max([panel.rank[2] for panel in panels if panel.rank] + [panels[0].width, 1])
     for number, panel in enumerate(panels):
@@ -70,10 +71,24 @@ def strip(
         size = float(np.clip(20.0 / max(len(panel.points), 1) ** 0.33, 1.5, 4.5))
         names = classes if number == 0 else ()
         representation(panel.points, labels, classes=names, bare=True, size=size, ax=ax)
-        figure.text(left + 0.06 / columns, top - 0.055 / rows, _clean(panel.name), fontsize=9, fontweight="bold",
-                    color=theme().ink, va="center")  # fmt: skip
-        figure.text(left + 0.94 / columns, top - 0.055 / rows, str(panel.width), fontsize=8.5, color=theme().muted,
-                    ha="right", va="center")  # fmt: skip
+        figure.text(
+            left + 0.06 / columns,
+            top - 0.055 / rows,
+            short(panel.name, 18),
+            fontsize=9,
+            fontweight="bold",
+            color=theme().ink,
+            va="center",
+        )
+        figure.text(
+            left + 0.94 / columns,
+            top - 0.055 / rows,
+            str(panel.width),
+            fontsize=8.5,
+            color=theme().muted,
+            ha="right",
+            va="center",
+        )
         _bars(figure, panel, (left + 0.06 / columns, top - 0.95 / rows, 0.88 / columns, 0.19 / rows), highest)
     return figure
 
@@ -91,18 +106,10 @@ def _bars(figure: Figure, panel: Panel, place: tuple[float, float, float, float]
     share = panel.destructive
     for y, length, color, text in (
         (1.08, mean / highest, class_style(1).color, f"rank {mean:.3g}" + (f"  ({low}–{high})" if low < high else "")),
-        (0.08, share, class_style(0).color, "" if share is None else f"destructive {_percent(share)}"),
+        (0.08, share, class_style(0).color, "" if share is None else f"destructive {percent(share)}"),
     ):
         if length is None:
             continue
         ax.barh(y, 1, height=0.2, color=inks.faint, linewidth=0)
         ax.barh(y, length, height=0.2, color=color, linewidth=0)
         ax.text(0, y + 0.42, text, fontsize=7.5, color=inks.ink, va="center")
-
-
-def _clean(name: str) -> str:
-    return (name if len(name) <= 18 else name[:17] + "…").replace("$", r"\$")
-
-
-def _percent(value: float) -> str:
-    return f"{value:.0%}" if value in (0.0, 1.0) else (f"{value:.1%}" if value < 0.1 or value > 0.9 else f"{value:.0%}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def class_style(index: int | None) -> ClassStyle:
 
 
 def rank_ramp() -> LinearSegmentedColormap:
-    """Sequential ramp for ranks: lightness rises with the rank, so that lost dimensions are dark in any color vision."""
+    """Sequential ramp for ranks: lightness rises with the rank, so lost dimensions are dark in any color vision."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("isotopy-rank", list(RAMP))
@@ -122,10 +123,10 @@ def text_on(rgb: tuple[float, ...]) -> str:
     """Black or white, whichever is read more easily on a color (components in [0, 1])."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#ffffff" if luminance < 0.18 else "#111417"
+    return "#ffffff" if luminance < 0.179 else "#000000"  # equal contrast at 0.179
 
 
-def new_axes(width: float = 3.3, height: float = 3.3, *, projection: str | None = None) -> Axes:
+def new_axes(width: float | int = 3.3, height: float | int = 3.3, *, projection: str | None = None) -> Axes:
     """Axes on a fresh transparent figure (inches), made without pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -134,7 +135,7 @@ def new_axes(width: float = 3.3, height: float = 3.3, *, projection: str | None 
     FigureCanvasAgg(figure)
     if projection is None:
         return figure.add_subplot(facecolor="none")
-    return figure.add_subplot(projection=projection, facecolor="none")  # type: ignore[no-any-return]  # 3-D stubs
+    return figure.add_subplot(projection=projection, facecolor="none")
 
 
 def dress(ax: Axes, *, grid: str | None = None, spines: str = "lb", ticks: bool = True) -> Axes:
@@ -246,10 +247,10 @@ class Drawing:
 
 def drawing(ax: Axes | Figure, *, name: str = "figure") -> Drawing:
     """The picture as SVG, ready for pages and files; every id starts with `name`."""
-    import matplotlib
+    import matplotlib as mpl
 
     figure, buffer = _figure(ax), StringIO()
-    with _letters_with_halo(figure), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with _letters_with_halo(figure), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", facecolor="none", dpi=160, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     box = re.search(r'viewBox="([^"]*)"', text)
@@ -257,9 +258,17 @@ def drawing(ax: Axes | Figure, *, name: str = "figure") -> Drawing:
     start = text.index(">", text.index("<svg")) + 1
     text = text[start : text.rindex("</svg>")]
     # The style element would hold for the whole page; what it says moves to the <svg> itself.
-    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
+    text = re.sub(
+        r"<metadata>.*?</metadata>|<!--.*?-->|<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL
+    )
     text = re.sub(r'<g id="halo[^"]*"', rf'\g<0> style="{_HALO}"', text)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    seen: Counter[str] = Counter()
+
+    def unique(found: re.Match[str]) -> str:
+        seen[found[1]] += 1
+        return f'id="{name}-{found[1]}{f"-{seen[found[1]]}" if seen[found[1]] > 1 else ""}"'
+
+    text = re.sub(r'\bid="([^"]+)"', unique, text)
     text = re.sub(r'(href=")#', rf"\1#{name}-", text)
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     for inks in (LIGHT, DARK):
@@ -296,4 +305,5 @@ def _figure(ax: Axes | Figure) -> Figure:
 
 
 def _metadata(suffix: str) -> dict[str, Any]:
-    return {".png": {"Software": "isotopy"}, ".pdf": {"CreationDate": None}}.get(suffix, {})
+    known: dict[str, dict[str, Any]] = {".png": {"Software": "isotopy"}, ".pdf": {"CreationDate": None}}
+    return known.get(suffix, {})
