@@ -1,5 +1,7 @@
 """Certified signs: what rounding would get wrong must be decided right."""
 
+import itertools
+
 import pytest
 import rationals
 import torch
@@ -25,6 +27,18 @@ def test_catastrophic_cancellation():
     orders = [[1e16, 1, -1e16], [1, 1e16, -1e16], [1e16, -1e16, 1]]
     net = nn.Sequential(linear([*orders, *[[-v for v in row] for row in orders]]), nn.ReLU())
     assert words_of(net, torch.ones(1, 3).double()) == [[[True] * 3 + [False] * 3]]
+
+
+def test_wrong_signs_that_are_not_zero():
+    """9 - 6 is positive; next to 1e16 every added 1 is lost and -6 remains, in some orders of summation."""
+    orders = []
+    for large, small in itertools.permutations(range(11), 2):
+        orders.append([1.0] * 11)
+        orders[-1][large], orders[-1][small] = 1e16, -1e16 - 6
+    net = nn.Sequential(linear(orders), nn.ReLU())
+    x = torch.ones(1, 11, dtype=torch.float64)
+    assert net[0](x).lt(0).any()
+    assert words_of(net, x) == [[[True] * 110]]
 
 
 def test_a_sum_that_is_exactly_zero_is_off():

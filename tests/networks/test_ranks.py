@@ -93,6 +93,7 @@ class _Keep(nn.Module):
 def test_networks_without_activation():
     found = check_against_oracle(nn.Sequential(linear([[1, 2], [2, 4]]), linear([[1, 0], [0, 1]])), torch.eye(2))
     assert found.ranks.tolist() == [[1], [1]]
+    assert not found.proved.any()  # two maps in one layer: nothing bounds their product from above by 1
     identity = networks.rank_decomposition(networks.trace(nn.Identity(), torch.randn(2, 3)), torch.randn(2, 3))
     assert identity.ranks.tolist() == [[3], [3]]
 

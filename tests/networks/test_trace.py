@@ -194,6 +194,12 @@ def test_functions_give_the_values_of_the_module(name):
         _same_network(networks.trace(same), net, x)
 
 
+def test_an_example_of_zeros_does_not_hide_in_place_changes():
+    module = Functional(lambda m, x: torch.relu_(h := x @ m.w) + h, w=A.weight.detach().clone())
+    x = torch.randn(5, 4, dtype=torch.float64, generator=seeded())
+    torch.testing.assert_close(networks.trace(module, torch.zeros(1, 4))(x), module(x))
+
+
 def test_adaptive_averages_of_uneven_windows():
     module = nn.AdaptiveAvgPool2d((2, 3))
     x = torch.randn(3, 2, 5, 4, dtype=torch.float64, generator=seeded())
