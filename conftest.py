@@ -1,5 +1,5 @@
-"""Doctests of the package see the same run-time checks as the tests."""
+"""Doctests of the package and tests see the same run-time checks of shapes and types."""
 
 import jaxtyping
 
-jaxtyping.install_import_hook("isotopy", "beartype.beartype")
+jaxtyping.install_import_hook("isotopy", "typecheck.check")

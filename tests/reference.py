@@ -52,7 +52,9 @@ def freudenthal_cells(shape: tuple[int, ...]) -> list[Cell]:
     found: set[Cell] = set()
     for point in itertools.product(*(range(size) for size in shape)):
         found.add((number(point),))
-        for axes in itertools.permutations(range(len(shape))):  # walk through the cube above the point, one axis at a time
+        for axes in itertools.permutations(
+            range(len(shape))
+        ):  # walk through the cube above the point, one axis at a time
             walk = [point]
             for axis in axes:
                 step = list(walk[-1])
@@ -66,7 +68,9 @@ def freudenthal_cells(shape: tuple[int, ...]) -> list[Cell]:
     return sorted(found)
 
 
-def grid_persistence(values: list[float], shape: tuple[int, ...], *, superlevel: bool = False, modulus: int = 2) -> list[Pair]:
+def grid_persistence(
+    values: list[float], shape: tuple[int, ...], *, superlevel: bool = False, modulus: int = 2
+) -> list[Pair]:
     """Pairs of the lower-star filtration on a Freudenthal grid, cells in the order (value, dimension, vertices)."""
     heights = [-value for value in values] if superlevel else list(values)
     key = {cell: (max(heights[v] for v in cell), len(cell), cell) for cell in freudenthal_cells(shape)}
@@ -85,9 +89,7 @@ def distance_matrix(points: list[list[float]]) -> list[list[float]]:
     return [[distance(a, b) for b in points] for a in points]
 
 
-def rips_persistence(
-    distances: list[list[float]], *, threshold: float = math.inf, modulus: int = 2
-) -> list[Pair]:
+def rips_persistence(distances: list[list[float]], *, threshold: float = math.inf, modulus: int = 2) -> list[Pair]:
     """Pairs of the Rips filtration in degrees 0 and 1.
 
     Simplices in the order (last edge, dimension, vertices), edges in the order (length, vertices).

@@ -265,6 +265,15 @@ def test_damaged_archives_are_named(npz, compressed):
         datasets.load(path)
 
 
+def test_a_flipped_bit_far_inside_a_mapped_array_is_found(npz):
+    path = npz(x=np.zeros(10**5))
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"is not a complete \.npz archive .*CRC"):
+        datasets.load(path)
+
+
 def test_arrays_shorter_than_their_header_says_are_named(tmp_path):
     np.save(tmp_path / "a.npy", X)
     whole = (tmp_path / "a.npy").read_bytes()

@@ -166,6 +166,8 @@ def test_subcomplex_refuses_what_is_not_in_the_complex():
     for beyond in (4, 2**62):
         with pytest.raises(ValueError, match=rf"\(2, {beyond}\) is not"):
             X.subcomplex([(2, beyond)])
+    with pytest.raises(ValueError, match=r"\(0, 13\) is not"):  # in base 5, 0 13 would read as 2 3
+        X.subcomplex([(0, 13)])
     with pytest.raises(ValueError, match=r"\(0,\) is not"):
         A.subcomplex([(0,)])
     with pytest.raises(ValueError, match=r"\(0, 1\) is not"):

@@ -165,7 +165,7 @@ inline void append_components(std::size_t n, std::span<const Edge> forest, bool 
 }
 
 // The two loops that all time of degree 1 goes into are compiled for several widths of vectors and picked at run time.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define ISOTOPY_WIDE __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define ISOTOPY_WIDE
@@ -243,30 +243,46 @@ struct Lunes {
     std::vector<Extra> extras;         // by rank, then by vertex
 };
 
-// The smallest, over k, of the later one of the edges ik and jk.
-ISOTOPY_WIDE static Rank closest(const Rank* to_i, const Rank* to_j, std::size_t n) {
+// later[k] = the later one of the edges ik and jk; the smallest of them over k.
+ISOTOPY_WIDE static Rank later_edges(const Rank* to_i, const Rank* to_j, std::size_t n, Rank* later) {
     Rank smallest = never;
-    for (std::size_t k = 0; k < n; ++k) smallest = std::min(smallest, std::max(to_i[k], to_j[k]));
+    for (std::size_t k = 0; k < n; ++k) {
+        later[k] = std::max(to_i[k], to_j[k]);
+        smallest = std::min(smallest, later[k]);
+    }
     return smallest;
 }
 
-// How many vertices of the lune of ij are not joined to one of it. That one counts: it is not joined to itself.
-ISOTOPY_WIDE static Rank count_apart(const Rank* to_i, const Rank* to_j, const Rank* to_middle, std::size_t n, Rank rank) {
-    Rank apart = 0;
-    for (std::size_t k = 0; k < n; ++k)
-        apart += static_cast<Rank>(std::max(to_i[k], to_j[k]) < rank) & static_cast<Rank>(to_middle[k] >= rank);
-    return apart;
+// The smallest entry of `later` among vertices of the lune that are joined to no hub; `never` where there are none.
+ISOTOPY_WIDE static Rank closest_apart(const Rank* later, const Rank* to_hub, std::size_t n, Rank rank) {
+    Rank smallest = never;
+    for (std::size_t k = 0; k < n; ++k) {
+        const Rank joined = -static_cast<Rank>(to_hub[k] < rank);  // all ones or zero: a choice without a branch
+        smallest = std::min(smallest, (later[k] | joined) & never);
+    }
+    return smallest < rank ? smallest : never;
+}
+
+// The smallest, over k, of the latest of three edges.
+ISOTOPY_WIDE static Rank closest(const Rank* a, const Rank* b, const Rank* c, std::size_t n) {
+    Rank smallest = never;
+    for (std::size_t k = 0; k < n; ++k) smallest = std::min(smallest, std::max(std::max(a[k], b[k]), c[k]));
+    return smallest;
+}
+
+ISOTOPY_WIDE static void keep_smaller(Rank* a, const Rank* b, std::size_t n) {
+    for (std::size_t k = 0; k < n; ++k) a[k] = std::min(a[k], b[k]);
 }
 
 class LuneFinder {
 public:
     LuneFinder(const EdgeOrder& order, const std::vector<std::uint8_t>& in_forest, bool want_first, const Stop& stop)
-        : order_(order), n_(order.size()) {
+        : order_(order), n_(order.size()), later_(n_), to_hub_(n_) {
         lunes_.inner.assign(order.edges().size(), Lunes::empty);
         if (want_first) lunes_.first.assign(order.edges().size(), Lunes::empty);
-        for (std::size_t i = 0; i < n_; ++i) {  // row by row: lunes are independent of each other, and row i stays in the cache
+        for (std::uint32_t i = 0; i < n_; ++i) {  // row by row: lunes are independent of each other, and row i stays in the cache
             stop.check();
-            for (std::size_t j = i + 1; j < n_; ++j) {
+            for (std::uint32_t j = i + 1; j < n_; ++j) {
                 const Rank rank = order_.row(i)[j];
                 if (rank != never && in_forest[static_cast<std::size_t>(rank)] == 0) visit(i, j, rank, want_first);
             }
@@ -279,35 +295,57 @@ public:
     Lunes take() { return std::move(lunes_); }
 
 private:
-    void visit(std::size_t i, std::size_t j, Rank rank, bool want_first) {
-        const Rank *to_i = order_.row(i), *to_j = order_.row(j);
-        const Rank smallest = closest(to_i, to_j, n_);
-        if (smallest >= rank) return;
-        const Edge& side = order_.edges()[static_cast<std::size_t>(smallest)];
-        const std::uint32_t middle = side.i == i || side.i == j ? side.j : side.i;
-        const Rank* to_middle = order_.row(middle);
-        const Rank apart = count_apart(to_i, to_j, to_middle, n_, rank);
+    void visit(std::uint32_t i, std::uint32_t j, Rank rank, bool want_first) {
         const auto index = static_cast<std::size_t>(rank);
+        const Rank smallest = later_edges(order_.row(i), order_.row(j), n_, later_.data());
+        if (smallest >= rank) return;
+        const std::uint32_t middle = other_end(smallest, i, j);
         lunes_.inner[index] = middle;
-        if (apart > 1) components(i, j, rank, middle);
+        if (!one_component(i, j, rank, middle)) components(rank, middle);
         if (want_first) {
             std::size_t k = 0;
-            while (std::max(to_i[k], to_j[k]) >= rank) ++k;
+            while (later_[k] >= rank) ++k;
             lunes_.first[index] = static_cast<std::uint32_t>(k);
         }
     }
 
+    // The vertex k of an edge ik or jk.
+    std::uint32_t other_end(Rank rank, std::uint32_t i, std::uint32_t j) const {
+        const Edge& edge = order_.edges()[static_cast<std::size_t>(rank)];
+        return edge.i == i || edge.i == j ? edge.j : edge.i;
+    }
+
+    // Grows a connected set of hubs from the middle until every vertex of the lune is joined to one. May say no where a
+    // vertex is connected to the hubs only through others that are not joined to them either.
+    bool one_component(std::uint32_t i, std::uint32_t j, Rank rank, std::uint32_t middle) {
+        const Rank* to_middle = order_.row(middle);
+        std::copy(to_middle, to_middle + n_, to_hub_.begin());
+        to_hub_[middle] = -1;
+        for (;;) {
+            const Rank apart = closest_apart(later_.data(), to_hub_.data(), n_, rank);
+            if (apart == never) return true;
+            const std::uint32_t vertex = other_end(apart, i, j);
+            const Rank* to_vertex = order_.row(vertex);
+            const Rank bridge = closest(later_.data(), to_hub_.data(), to_vertex, n_);
+            if (bridge >= rank) return false;
+            const Edge& edge = order_.edges()[static_cast<std::size_t>(bridge)];  // from the new hub to i, j, vertex or a hub
+            const bool known = edge.i == i || edge.i == j || edge.i == vertex || to_hub_[edge.i] < 0;
+            const std::uint32_t hub = known ? edge.j : edge.i;
+            keep_smaller(to_hub_.data(), order_.row(hub), n_);
+            to_hub_[hub] = -1;
+        }
+    }
+
     // The components of a lune in which some vertices are not joined to the middle one.
-    void components(std::size_t i, std::size_t j, Rank rank, std::uint32_t middle) {
-        const Rank *to_i = order_.row(i), *to_j = order_.row(j);
+    void components(Rank rank, std::uint32_t middle) {
         left_.clear();
         for (std::uint32_t k = 0; k < n_; ++k)
-            if (std::max(to_i[k], to_j[k]) < rank) left_.push_back(k);
+            if (later_[k] < rank) left_.push_back(k);
         const std::uint32_t first = left_.front();
-        Found found = component(i, j, rank, middle);
+        Found found = component(rank, middle);
         if (found.smallest != first) lunes_.extras.push_back({static_cast<std::uint32_t>(rank), found.smallest});
         while (!left_.empty()) {
-            found = component(i, j, rank, left_.front());
+            found = component(rank, left_.front());
             if (found.smallest == first) lunes_.inner[static_cast<std::size_t>(rank)] = found.middle;
             else lunes_.extras.push_back({static_cast<std::uint32_t>(rank), found.smallest});
         }
@@ -319,8 +357,7 @@ private:
 
     // Moves the component of one vertex out of left_, which stays sorted. Members come in by hubs: for a vertex that is left,
     // the member closest to it is likely to be joined to many others as well.
-    Found component(std::size_t i, std::size_t j, Rank rank, std::uint32_t root) {
-        const Rank *to_i = order_.row(i), *to_j = order_.row(j);
+    Found component(Rank rank, std::uint32_t root) {
         member_.assign(n_, never);
         Found found{root, root};
         const auto take_neighbors = [&](std::uint32_t hub) {
@@ -333,7 +370,7 @@ private:
                 }
                 member_[k] = 0;
                 found.smallest = std::min(found.smallest, k);
-                if (std::max(to_i[k], to_j[k]) < std::max(to_i[found.middle], to_j[found.middle])) found.middle = k;
+                if (later_[k] < later_[found.middle]) found.middle = k;
             }
             left_.erase(keep, left_.end());
         };
@@ -342,7 +379,7 @@ private:
             grown = false;
             for (std::size_t place = 0; place < left_.size();) {
                 const std::uint32_t k = left_[place];
-                const Rank nearest = closest(order_.row(k), member_.data(), n_);
+                const Rank nearest = closest(order_.row(k), member_.data(), member_.data(), n_);
                 if (nearest >= rank) {
                     ++place;
                     continue;
@@ -358,6 +395,7 @@ private:
     const EdgeOrder& order_;
     std::size_t n_;
     Lunes lunes_;
+    std::vector<Rank> later_, to_hub_;  // per vertex: the later edge to i and j; the first edge to a hub, -1 for hubs
     std::vector<std::uint32_t> left_;
     std::vector<Rank> member_;  // 0 for members of the component at hand, `never` for others
 };

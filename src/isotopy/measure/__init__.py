@@ -3,6 +3,7 @@
 from .certificates import certificate as certificate
 from .certificates import certificates as certificates
 from .dimension import intrinsic_dimension as intrinsic_dimension
+from .inspect import inspect as inspect
 from .inspection import Certificate as Certificate
 from .inspection import Distribution as Distribution
 from .inspection import Inspection as Inspection

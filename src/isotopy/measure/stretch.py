@@ -1,6 +1,5 @@
 """Stretch: how much a network pulls space apart around points of the data, and how unevenly."""
 
-
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
@@ -11,7 +10,7 @@ from ..networks.jacobians import compact_jacobians
 from ._cloud import generator_of
 from .inspection import Stretch
 
-_WORK = 4e11  # multiplications; more points than fit are left out
+_WORK = 2e11  # multiplications; more points than fit are left out
 _MEMORY = 128 << 20
 _SQUARED = 1e-6  # singular values below this share of the largest lose too many digits in the Gram matrix
 NUMERIC = 1e-3  # of the largest singular value: the numeric rank counts the ones above
@@ -61,17 +60,20 @@ def _singular_values(jacobian: Float64[Tensor, "n rows columns"], rank: Int64[Te
     n, rows, columns = jacobian.shape
     if min(n, rows, columns) == 0:
         return jacobian.new_zeros(n, 0)
+    values: Tensor
     if min(rows, columns) < 16:
-        return torch.linalg.svdvals(jacobian)
+        values = torch.linalg.svdvals(jacobian)
+        return values
     size = jacobian.abs().amax(dim=(1, 2), keepdim=True)
     scaled = jacobian / torch.where(size > 0.0, size, 1.0)
     gram = scaled @ scaled.mT if rows < columns else scaled.mT @ scaled
-    values = torch.linalg.eigvalsh(gram).flip(1).clamp_min(0.0).sqrt()
+    values = torch.linalg.eigvalsh(gram).flip(1).clamp_min(0.0).sqrt()  # half the digits, a third of the time
     last = values.gather(1, (rank - 1).clamp(0, values.shape[1] - 1)[:, None])[:, 0]
     poor = ((last < _SQUARED * values[:, 0]) & (rank > 0)).nonzero()[:, 0]
     if len(poor):
         values[poor] = torch.linalg.svdvals(scaled[poor])
-    return values * size[:, :, 0]
+    values *= size[:, :, 0]
+    return values
 
 
 def _summary(points: tuple[int, ...], top: np.ndarray, low: np.ndarray, numeric: np.ndarray) -> Stretch:
@@ -87,5 +89,3 @@ def _summary(points: tuple[int, ...], top: np.ndarray, low: np.ndarray, numeric:
         smallest=float(low[found].min()) if found.any() else None,
         ratio=float(ratios[found].max()) if found.any() else None,
     )
-
-

@@ -47,12 +47,20 @@ class Activation:
     @property
     def strictly_increasing(self) -> bool:
         """Whether each coordinate goes through a strictly increasing function."""
-        return self.kind in ("tanh", "sigmoid", "softplus", "affine") or (self.kind == "leaky_relu" and self.slope > 0)
+        match self.kind:
+            case "leaky_relu":
+                return self.slope > 0
+            case (
+                "softplus"
+            ):  # torch's falls by log(1 + exp(-threshold)) / beta where it turns linear: a rounding, by default
+                return self.threshold >= 20
+            case _:
+                return self.kind in ("tanh", "sigmoid", "affine")
 
     @property
     def slopes_never_zero(self) -> bool:
         """Whether the diagonal Q of slopes is always invertible."""
-        return self.strictly_increasing or (self.kind == "leaky_relu" and self.slope != 0)
+        return self.kind in ("tanh", "sigmoid", "softplus", "affine") or (self.kind == "leaky_relu" and self.slope != 0)
 
     def __call__(self, z: Tensor) -> Tensor:
         """Value at pre-activations `(n, size)`."""

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from .exact import Exact
 from .network import Layer, Network
-from .operators import UNIT, Operator, plain_convolutions
+from .operators import UNIT, Operator, ordinary, plain_convolutions
+
+_TINY, _NORMAL = 2.0**-1074, 2.0**-1022  # smallest positive float64, smallest with a full mantissa
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,8 @@ class Gates:
         active: `(n, width)` bool, z > 0; None for max pooling and a last affine map.
         winners: `(n, width)` int64 index into z, max pooling only.
         certified: `(n,)` bool, every sign (or winner) of this layer is that of the real-arithmetic network.
+        undecided: `(n,)` bool, some sign (or winner) is within rounding of a tie. Only after a smooth activation:
+            elsewhere rationals decide.
     """
 
     layer: Layer
@@ -32,6 +36,7 @@ class Gates:
     active: Tensor | None
     winners: Tensor | None
     certified: Tensor
+    undecided: Tensor
 
     def slopes(self) -> Tensor | None:
         """Diagonal of Q, `(n, width)` float64; None for max pooling (a selection) and a last affine map."""
@@ -43,12 +48,12 @@ class Gates:
         return activation.slopes(self.z)
 
 
-def codewords(net: Network, x: Float[Tensor, "n *shape"]) -> list[Bool[Tensor, "n _"]]:
+def codewords(net: Network, x: Float[Tensor, "n ..."]) -> list[Bool[Tensor, "n _"]]:
     """Codewords J_K(x) = [z_K(x) > 0] of every activation.
 
     Signs are those of the real-arithmetic map of the stored parameters: decided in float64 with a running error bound,
     and in exact rationals where |z| is below it (after a tanh, sigmoid or softplus layer the float64 sign stands).
-    A pre-activation of exactly 0 counts as off.
+    A pre-activation of exactly 0 counts as off. Numbers near the limits of float64 are left to rationals too.
 
     Args:
         net: A traced network.
@@ -59,10 +64,12 @@ def codewords(net: Network, x: Float[Tensor, "n *shape"]) -> list[Bool[Tensor, "
         place of layer K, None for max pooling and a last affine map.
 
     Raises:
-        ValueError: `x` has the wrong shape or is not finite.
+        ValueError: `x` has the wrong shape or is not finite, or a pre-activation overflows float64.
 
     Example:
-        >>> net = trace(nn.Sequential(nn.Linear(1, 2), nn.ReLU()), torch.zeros(1, 1))
+        >>> from torch import nn
+        >>> from isotopy import networks
+        >>> net = networks.trace(nn.Sequential(nn.Linear(1, 2), nn.ReLU()), torch.zeros(1, 1))
         >>> [tuple(word.shape) for word in codewords(net, torch.randn(5, 1))]
         [(5, 2)]
 
@@ -77,21 +84,21 @@ def evaluate(net: Network, x: Float[Tensor, "n width"]) -> Iterator[Gates]:
     """Gates of every layer at flat float64 points, layer by layer."""
     values: dict[int, Tensor] = {0: x}
     errors: dict[int, Tensor] = {0: torch.zeros_like(x)}
-    certain = torch.ones(len(x), dtype=torch.bool, device=x.device)  # no smooth activation so far
-    smooth: set[int] = set()
+    smooth: set[int] = set()  # layers whose values are not rational
     rationals: dict[int, dict[int, Exact]] = {}
     last_use = {source: layer.index for layer in net.layers for source in layer.sources}
 
     for layer in net.layers:
         with torch.no_grad(), plain_convolutions():
-            z, error = _bounded(layer, values, errors, tight=False)
-            undecided = _undecided(layer, z, error)
+            z, error, valid = _bounded(layer, values, errors, tight=False)
+            undecided = _undecided(layer, z, error) | ~valid[:, None]
             if undecided.any():
                 rows = undecided.any(dim=1).nonzero()[:, 0]
                 some = {s: values[s][rows] for s in layer.sources}, {s: errors[s][rows] for s in layer.sources}
-                z_rows, error_rows = _bounded(layer, *some, tight=True)
+                z_rows, error_rows, valid = _bounded(layer, *some, tight=True)
                 z, error = z.index_put((rows,), z_rows), error.index_put((rows,), error_rows)
-                undecided = torch.zeros_like(undecided).index_put((rows,), _undecided(layer, z_rows, error_rows))
+                still = _undecided(layer, z_rows, error_rows) | ~valid[:, None]
+                undecided = torch.zeros_like(undecided).index_put((rows,), still)
             after_smooth = bool(smooth.intersection(layer.sources))
             open_rows = undecided.any(dim=1).nonzero()[:, 0]
             exact_z = {}
@@ -100,31 +107,41 @@ def evaluate(net: Network, x: Float[Tensor, "n width"]) -> Iterator[Gates]:
                     exact = _exact_pre_activation(net, layer, x[row : row + 1], rationals.setdefault(row, {}))
                     exact_z[row] = exact
                     z[row] = torch.from_numpy(_keep_sign(exact)).to(z.device)
-                    error[row] = z[row].abs() * UNIT
+                    error[row] = torch.where(z[row] != 0, (z[row].abs() * UNIT).clamp(min=_TINY), 0.0)
                 undecided = torch.zeros_like(undecided)
+            if not bool(torch.isfinite(z).all()):
+                raise ValueError(
+                    f"layer {layer.index} ({layer.name}) overflows float64; scale the data or the weights down."
+                )
             active, winners, output, output_error = _activate(layer, z, error, exact_z)
-            certified = certain & ~undecided.any(dim=1) if not after_smooth else torch.zeros_like(certain)
+            open_at = undecided.any(dim=1)
+            certified = torch.zeros_like(open_at) if after_smooth else ~open_at
         if not layer.activation.piecewise_linear or after_smooth:
             smooth.add(layer.index)
         values[layer.index], errors[layer.index] = output, output_error
         for source in layer.sources:
             if last_use[source] == layer.index:
                 del values[source], errors[source]
-        yield Gates(layer, z, active, winners, certified)
+        yield Gates(layer, z, active, winners, certified, open_at)
 
 
 def _bounded(
     layer: Layer, values: Mapping[int, Tensor], errors: Mapping[int, Tensor], *, tight: bool
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
+    """z_K, a bound on its error, and the rows for which the bound holds: no underflow, no overflow."""
     pairs = {source: (values[source], errors[source]) for source in layer.sources}
+    valid = torch.ones(len(next(iter(values.values()))), dtype=torch.bool, device=layer.device)
 
     def carry(operator: Operator, inputs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        nonlocal valid
         x, e = [pair[0] for pair in inputs], [pair[1] for pair in inputs]
+        for tensor in (*x, *e):
+            valid = valid & ordinary(tensor) & operator.ordinary
         y = operator(*x)
         return y, operator.bound(y, x, e, tight=tight)
 
     z, error = layer.affine(pairs, carry)
-    return z.clone(), error.clone()
+    return z.clone(), error.clone(), valid & ordinary(z)
 
 
 def _undecided(layer: Layer, z: Tensor, error: Tensor) -> Tensor:
@@ -161,33 +178,38 @@ def _activate(
         return active, None, output, torch.where(active, error, 0.0)
     if activation.kind == "leaky_relu":
         steepness = max(1.0, abs(activation.slope))
-        return active, None, output, steepness * error + 2 * UNIT * output.abs()
+        underflow = torch.where((output.abs() < _NORMAL) & (z != 0), _TINY, 0.0)
+        return active, None, output, steepness * error + 2 * UNIT * output.abs() + underflow
     return active, None, output, error + 8 * UNIT * output.abs()  # slopes of tanh, sigmoid, softplus are at most 1
 
 
 def _exact_pre_activation(net: Network, layer: Layer, x: Tensor, known: dict[int, Exact]) -> Exact:
     """z_K at one point in rationals; outputs of earlier layers are kept in `known`."""
     known.setdefault(0, Exact.of(x))
+    needed, stack = set(), [*layer.sources]
+    while stack:
+        index = stack.pop()
+        if index not in known and index not in needed:
+            needed.add(index)
+            stack.extend(net.layers[index - 1].sources)
+    for index in sorted(needed):
+        earlier = net.layers[index - 1]
+        known[index] = _exact_output(earlier, _exact_affine(earlier, known))
+    return _exact_affine(layer, known)
 
-    def output(index: int) -> Exact:
-        if index not in known:
-            known[index] = _exact_output(net.layers[index - 1], pre(net.layers[index - 1]))
-        return known[index]
 
-    def pre(which: Layer) -> Exact:
-        for index in range(1, max(which.sources, default=0) + 1):  # in order: no deep recursion
-            if index not in known:
-                output(index)
-        sources = {source: output(source) for source in which.sources}
-        return which.affine(sources, lambda operator, inputs: operator.exact(*inputs))
-
-    return pre(layer)
+def _exact_affine(layer: Layer, known: Mapping[int, Exact]) -> Exact:
+    return layer.affine({s: known[s] for s in layer.sources}, lambda operator, inputs: operator.exact(*inputs))
 
 
 def _keep_sign(exact: Exact) -> np.ndarray:
     """Nearest float64 values of one row; a tiny number stays nonzero."""
-    rounded, signs = exact.floats()[0], np.sign(exact.numerators[0]).astype(np.float64)
-    return np.where((rounded == 0) & (signs != 0), np.copysign(np.nextafter(0.0, 1.0), signs), rounded)
+    try:
+        rounded, signs = exact.floats()[0], np.sign(exact.numerators[0]).astype(np.float64)
+    except OverflowError:
+        return np.full(exact.numerators.shape[1], np.inf)
+    kept: np.ndarray = np.where((rounded == 0) & (signs != 0), np.copysign(_TINY, signs), rounded)
+    return kept
 
 
 def _exact_output(layer: Layer, z: Exact) -> Exact:

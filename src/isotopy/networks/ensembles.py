@@ -26,7 +26,7 @@ class MinimumRank:
 
     Attributes:
         ranks: One per layer.
-        proved: Whether it is certain for this sample: all signs certified, and the rank of every point bounded from below.
+        proved: Whether it is certain for this sample: signs certified, and the smallest rank bounded from both sides.
     """
 
     ranks: Int[Tensor, " s"]
@@ -97,10 +97,10 @@ def min_rank(
 ) -> MinimumRank:
     """Smallest rank of each ReLU layer over random points, a fresh sample for each layer.
 
-    The rank at x is that of the rows of W whose neurons are on. If n <= m and the rows of W are independent, so are any of
-    them and the smallest rank is the smallest number of active neurons (*proved*). Otherwise points are visited by
-    increasing number of active neurons, until more active neurons cannot mean a smaller rank in general position
-    (*computed*).
+    The rank at x is that of the rows of W whose neurons are on. If n <= m and the rows of W are independent, so are
+    any of them, and the smallest rank is the smallest number of active neurons. Otherwise the point with the fewest active
+    neurons gives a first value, and for every other codeword a few active rows show, by elimination modulo a prime, that
+    its rank is no smaller, or all of them give a new value.
 
     Args:
         weights: One layer per row of the first axis.
@@ -147,8 +147,8 @@ def min_rank(
         if full[layer]:
             ranks[layer], proved[layer] = on.sum(dim=1).min() if n else 0, certified
         else:
-            ranks[layer] = _smallest_rank(weights[layer], on)
-            proved[layer] = certified and int(ranks[layer]) == 0
+            ranks[layer], met = _smallest_rank(weights[layer], on)
+            proved[layer] = certified and met
     return MinimumRank(ranks, proved)
 
 
@@ -166,20 +166,17 @@ def _gfp_ranks(matrices: Float[Tensor, "s r c"]) -> Int[Tensor, " s"]:
     return torch.cat(found)[:, 0].long() if found else torch.zeros(len(matrices), dtype=torch.int64)
 
 
-def _smallest_rank(weight: Tensor, on: Tensor) -> int:
-    """Smallest rank of the active rows, points in order of increasing number of active neurons."""
-    width = min(weight.shape)
-    best = width
-    for rows in _by_size(on):
-        size = int(rows.sum())
-        if size > 2 * best:
-            break  # far more active neurons than the rank found: lower only by a coincidence
-        rank = int(_gfp_ranks(weight[rows][None])[0]) if size else 0
-        best = min(best, rank)
-        if rank == min(size, width):
-            break  # in general position, as more active neurons would be
-    return best
-
-
-def _by_size(on: Tensor) -> Iterator[Tensor]:
-    yield from on[torch.argsort(on.sum(dim=1), stable=True)]
+def _smallest_rank(weight: Tensor, on: Tensor) -> tuple[int, bool]:
+    """Smallest rank modulo a prime of the active rows of a point, and whether it is one over the rationals."""
+    codewords = on.unique(dim=0)
+    codewords = codewords[torch.argsort(codewords.sum(dim=1), stable=True)]
+    order = torch.argsort(codewords.to(torch.uint8), dim=1, descending=True, stable=True)  # active rows first
+    bound = best = min(int(codewords[0].sum()), *weight.shape)  # the rank at the first codeword is at most this
+    start = 0
+    while start < len(codewords) and best > 0:
+        stop = start + max(1, _CHUNK_BYTES // (8 * best * weight.shape[1]))
+        low = _gfp_ranks(weight[order[start:stop, :best]]) < best  # all have at least so many active rows
+        for index in (start + low.nonzero()[:, 0]).tolist():
+            best = min(best, int(_gfp_ranks(weight[codewords[index]][None])[0]))
+        start = stop
+    return best, best == bound

@@ -51,7 +51,8 @@ def dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
     mantissa, exponent = np.frexp(values)
     integers = (mantissa * 2.0**53).astype(np.int64)
     exponent = np.where(integers == 0, 0, exponent - 53)
-    trailing = np.where(integers == 0, 0, np.log2((integers & -integers).astype(np.float64)).astype(np.int64, copy=False))
+    lowest_bit = (integers & -integers).astype(np.float64)
+    trailing = np.where(integers == 0, 0, np.frexp(lowest_bit)[1] - 1)
     integers >>= trailing
     exponent = exponent + trailing
     shift = max(0, -int(exponent.min(initial=0)))

@@ -57,7 +57,14 @@ class Graph:
         return self._add("input", None, (), shape)
 
     def affine(self, name: str, operator: Operator, inputs: Sequence[Value], shape: tuple[int, ...]) -> Value:
-        """An affine operation."""
+        """An affine operation.
+
+        Raises:
+            ValueError: A constant of it is not finite.
+        """
+        for constant in (getattr(operator, "scale", None), getattr(operator, "shift", None)):
+            if constant is not None and not bool(torch.isfinite(constant).all()):
+                raise ValueError(f"{name} scales or shifts by NaN or inf; check its parameters (a variance of 0?).")
         assert operator.size == math.prod(shape), f"{name}: operator gives {operator.size}, shape is {shape}"
         return self._add(name, operator, tuple(value.node for value in inputs), shape)
 
@@ -72,11 +79,22 @@ class Graph:
         return Value(len(self.nodes) - 1, shape)
 
     def constant(self, value: Any) -> Tensor:
-        """A number or parameter as a float64 tensor on the network's device."""
+        """A number or parameter as a float64 tensor on the network's device.
+
+        Raises:
+            UnsupportedModuleError: It is computed from the input.
+        """
+        if isinstance(value, Value):
+            raise UnsupportedModuleError(
+                "an activation is used as a weight or bias, which is not affine between activations. "
+                "Inspect recorded activations instead (isotopy.networks.record)."
+            )
         return torch.as_tensor(value).detach().to(self.device, torch.float64)
 
     def structural(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Any function that only moves entries about, found out by running it on their numbers.
+
+        Entries of constants that it moves along (concatenation) have negative numbers, and become a shift.
 
         Raises:
             UnsupportedModuleError: The function mixes samples of a batch.
@@ -84,7 +102,13 @@ class Graph:
         sources: list[Value] = []
         offsets: list[int] = [1]  # 0 stands for a constant zero (padding)
 
+        constants = [torch.zeros(1, dtype=torch.float64, device=self.device)]
+
         def number(item: Any) -> Any:
+            if isinstance(item, Tensor) and item.is_floating_point():
+                first = sum(len(held) for held in constants)
+                constants.append(self.constant(item).flatten())
+                return -torch.arange(first, first + item.numel(), dtype=torch.int64).reshape(item.shape)
             if not isinstance(item, Value):
                 return item
             start = offsets[-1]
@@ -94,8 +118,9 @@ class Graph:
             rows = row + torch.arange(self.batch, dtype=torch.int64)[:, None] * _STRIDE
             return rows.reshape(self.batch, *item.shape)
 
-        args, kwargs = pytree.tree_map_only(Value, number, (args, kwargs))
+        args, kwargs = pytree.tree_map(number, (args, kwargs))
         moved = function(*args, **kwargs)
+        fixed = torch.cat(constants)
 
         def back(result: Tensor) -> Value:
             wanted = torch.arange(self.batch)[:, None] * _STRIDE
@@ -104,15 +129,17 @@ class Graph:
                     f"{name} does not keep the batch axis first: it gives shape {tuple(result.shape)} for a batch of "
                     f"{self.batch}. Write it with the batch axis first, e.g. x.flatten(1) or x.view(x.size(0), -1)."
                 )
-            flat = result.reshape(self.batch, -1)
-            index = flat[0]
-            constant = flat == 0
-            if not bool(torch.where(constant, 0, flat - wanted).eq(torch.where(constant[0], 0, index)).all()) or bool(
-                (index >= _STRIDE).any()
-            ):
+            flat = result.reshape(self.batch, math.prod(result.shape[1:]))
+            own = torch.where(flat > 0, flat - wanted, 0)
+            shift = fixed[(-flat).clamp(min=0).to(self.device)]
+            if bool((own != own[0]).any()) or bool((own >= _STRIDE).any()) or bool((shift != shift[0]).any()):
                 raise UnsupportedModuleError(f"{name} mixes the samples of a batch; every sample must go its own way.")
-            operator = Selection((index - 1).to(self.device), offsets[-1] - 1)
-            return self.affine(name, operator, sources, tuple(result.shape[1:]))
+            shape = tuple(result.shape[1:])
+            operator = Selection((own[0] - 1).to(self.device), offsets[-1] - 1, len(sources))
+            moved = self.affine(name, operator, sources, shape)
+            if not bool(shift.any()):
+                return moved
+            return self.affine(name, Diagonal(None, shift[0], operator.size), [moved], shape)
 
         return pytree.tree_map_only(Tensor, back, moved)
 
@@ -143,7 +170,7 @@ class Graph:
         return self.affine(name, Diagonal(factors, None, factors.shape[0]), [value], shape)
 
     def dense(self, name: str, value: Value, weight: Any, bias: Any) -> Value:
-        """y = W x + b on the last axis."""
+        """The map W x + b on the last axis."""
         weight = self.constant(weight)
         lead = value.shape[:-1]
         operator = Dense(weight, None if bias is None else self.constant(bias), math.prod(lead))
@@ -182,27 +209,25 @@ class Graph:
         layers: list[Layer] = []
         columns = 0
         for index, end in enumerate(ends, start=1):
-            node = self.nodes[end]
-            ends_here = isinstance(node.operation, Activation)
-            activation = node.operation if isinstance(node.operation, Activation) else Activation("affine")
-            start = node.inputs[0] if ends_here else end
+            call = self.nodes[end]
+            ends_here = isinstance(call.operation, Activation)
+            activation = call.operation if isinstance(call.operation, Activation) else Activation("affine")
+            start = call.inputs[0] if ends_here else end
             steps, result, sources = self._steps(start, layer_of)
             column = None
             if activation.pointwise:
                 column, columns = columns, columns + 1
             widths = tuple(math.prod(self.nodes[0].shape) if s == 0 else layers[s - 1].width for s in sources)
-            shape = output.shape if index == len(ends) else node.shape
+            shape = output.shape if index == len(ends) else call.shape
             width = math.prod(shape)
             layers.append(
-                Layer(index, node.name, activation, steps, result, width, shape, column, sources, widths, self.device)
+                Layer(index, call.name, activation, steps, result, width, shape, column, sources, widths, self.device)
             )
             layer_of[end] = index
         kept = [*self.notes, *notes]
         return Network(layers, self.nodes[0].shape, dtype=dtype, device=self.device, notes=kept)
 
-    def _steps(
-        self, start: int, layer_of: dict[int, int]
-    ) -> tuple[tuple[Step, ...], tuple[str, int], tuple[int, ...]]:
+    def _steps(self, start: int, layer_of: dict[int, int]) -> tuple[tuple[Step, ...], tuple[str, int], tuple[int, ...]]:
         """Affine nodes between earlier layers and `start`, in order."""
         inner, stack = set(), [start]
         sources: set[int] = set()

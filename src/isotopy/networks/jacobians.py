@@ -16,12 +16,12 @@ _CHUNK_BYTES = 256 * 2**20
 
 
 def affine_map(
-    net: Network, x: Float[Tensor, "n *shape"], layer: int
+    net: Network, x: Float[Tensor, "n ..."], layer: int
 ) -> tuple[Float[Tensor, "n width ambient"], Float[Tensor, "n width"]]:
     """The affine map that the network is at each point, up to a layer.
 
-    Phi^K(y) = A y + c for all y in the polytope of x (piecewise affine networks); for smooth activations the first-order
-    expansion at x.
+    Phi^K(y) = A y + c for all y in the polytope of x (piecewise affine networks); for smooth activations the
+    first-order expansion at x.
 
     Args:
         net: A traced network.
@@ -35,7 +35,9 @@ def affine_map(
         ValueError: `layer` is out of range, or `x` has the wrong shape or is not finite.
 
     Example:
-        >>> net = trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), torch.zeros(1, 2))
+        >>> from torch import nn
+        >>> from isotopy import networks
+        >>> net = networks.trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), torch.zeros(1, 2))
         >>> A, c = affine_map(net, torch.randn(4, 2), 1)
         >>> A.shape, c.shape
         (torch.Size([4, 3, 2]), torch.Size([4, 3]))
@@ -64,7 +66,7 @@ def affine_map(
     return torch.cat(maps), torch.cat(offsets)
 
 
-def jacobian_singular_values(net: Network, x: Float[Tensor, "n *shape"]) -> list[Float[Tensor, "n _"]]:
+def jacobian_singular_values(net: Network, x: Float[Tensor, "n ..."]) -> list[Float[Tensor, "n _"]]:
     """Singular values of the Jacobian of the network up to each layer.
 
     Args:

@@ -55,7 +55,7 @@ class Layer:
 
     @property
     def kind(self) -> str:
-        """"relu", "leaky_relu", "tanh", "sigmoid", "softplus", "max_pool" or "affine"."""
+        """One of "relu", "leaky_relu", "tanh", "sigmoid", "softplus", "max_pool" and "affine"."""
         return self.activation.kind
 
     @property
@@ -160,7 +160,7 @@ class Network:
         """Whether every layer is fed by the one before it alone (no residual sums)."""
         return all(layer.sources == (layer.index - 1,) for layer in self.layers)
 
-    def flatten(self, x: Float[Tensor, "n *shape"], *, dtype: torch.dtype | None = None) -> Float[Tensor, "n width"]:
+    def flatten(self, x: Float[Tensor, "n ..."], *, dtype: torch.dtype | None = None) -> Float[Tensor, "n width"]:
         """Inputs as flat vectors on the network's device, checked.
 
         Raises:
@@ -174,22 +174,22 @@ class Network:
             )
         if not x.is_floating_point():
             raise TypeError(f"x must be a floating-point tensor; got {x.dtype}. Convert first: x.float().")
-        flat = x.detach().reshape(len(x), -1).to(self.device, dtype or x.dtype)
+        flat = x.detach().reshape(len(x), self.input_width).to(self.device, dtype or x.dtype)
         finite = torch.isfinite(flat).all(dim=1)
         if not bool(finite.all()):
             first = int((~finite).nonzero()[0, 0])
             raise ValueError(
-                f"x must be finite; {int((~finite).sum())} of {len(x)} samples hold NaN or inf, the first is row {first}."
-                " Drop or impute them first."
+                f"x must be finite; {int((~finite).sum())} of {len(x)} samples hold NaN or inf, first row {first}. "
+                "Drop or impute them first."
             )
         return flat
 
-    def __call__(self, x: Float[Tensor, "n *shape"]) -> Tensor:
+    def __call__(self, x: Float[Tensor, "n ..."]) -> Tensor:
         """Output of the network, in its own float type, `(n, *output_shape)`."""
         return self.activations(x)[-1].reshape(len(x), *self.layers[-1].shape)
 
-    def activations(self, x: Float[Tensor, "n *shape"], *, dtype: torch.dtype | None = None) -> list[Tensor]:
-        """The input and the output of every layer as `(n, width)`, K = 0..L, in the network's float type or `dtype`."""
+    def activations(self, x: Float[Tensor, "n ..."], *, dtype: torch.dtype | None = None) -> list[Tensor]:
+        """The input and the output of every layer, `(n, width)` for K = 0..L, in the network's dtype or `dtype`."""
         outputs = [self.flatten(x, dtype=dtype or self.dtype)]
         with torch.no_grad():
             for layer in self.layers:

@@ -1,4 +1,4 @@
-"""The operations that tracing understands, as nodes of a graph; one function for torch's and aten's spelling of each."""
+"""The operations that tracing understands, as nodes of a graph; one function for every spelling of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  # as everywhere
 from torch import Tensor, nn
 
 from ..errors import UnsupportedModuleError
@@ -143,6 +143,8 @@ def max_pool(axes: int) -> Handler:
         if return_indices:
             raise UnsupportedModuleError(f"{name}: the indices of max pooling are not a map of points; drop them.")
         members, spatial = _pool_windows(x, axes, kernel_size, stride, padding, dilation, ceil_mode)
+        if bool((members < 0).all(dim=1).any()):
+            raise UnsupportedModuleError(f"{name}: a window lies in the padding alone, its maximum is no number.")
         members = _over_channels(members, x, axes).to(graph.device)
         return graph.activate(name, Activation("max_pool", windows=members), x, (*x.shape[:-axes], *spatial))
 
@@ -166,12 +168,10 @@ def average_pool(axes: int) -> Handler:
         members, spatial = _pool_windows(x, axes, kernel_size, stride, padding, 1, ceil_mode)
         ones = torch.ones(1, 1, *x.shape[-axes:], dtype=torch.float64)
         arguments = (_each(kernel_size, axes), stride or None, padding, ceil_mode, count_include_pad)
-        pooled: Tensor
-        if axes == 1:
-            pooled = F.avg_pool1d(ones, *arguments)
-        else:
-            pooled = F.avg_pool2d(ones, *arguments, divisor_override=divisor_override)
-        divisors = ((members >= 0).sum(dim=1) / pooled.flatten()).round().long()
+        pool: Callable[..., Tensor] = F.avg_pool1d if axes == 1 else F.avg_pool2d
+        pooled = pool(ones, *arguments, *([] if axes == 1 else [divisor_override]))
+        counts = (members >= 0).sum(dim=1)
+        divisors = torch.where(counts > 0, counts / pooled.flatten(), 1).round().long()
         return _average(graph, name, x, axes, members, divisors, spatial)
 
     return found
@@ -223,14 +223,16 @@ def total(graph: Graph, name: str, x: Value, dim: Any = None, keepdim: bool = Fa
 
 def _reduce(graph: Graph, name: str, x: Value, dim: Any, keepdim: bool, *, divide: bool) -> Value:
     rank = len(x.shape) + 1
-    axes = sorted(d % rank for d in (dim if isinstance(dim, (tuple, list)) else [dim] if dim is not None else range(rank)))
+    axes = sorted(
+        d % rank for d in (dim if isinstance(dim, (tuple, list)) else [dim] if dim is not None else range(rank))
+    )
     if 0 in axes:
         raise UnsupportedModuleError(f"{name} reduces over the batch axis, so it mixes samples; name the other axes.")
     numbers = torch.arange(x.size).reshape(x.shape)
     kept = [axis for axis in range(len(x.shape)) if axis + 1 not in axes]
     moved = numbers.permute(*kept, *(axis - 1 for axis in axes))
     shape = tuple(x.shape[axis] for axis in kept)
-    members = moved.reshape(math.prod(shape), -1)
+    members = moved.reshape(math.prod(shape), math.prod(moved.shape[len(kept) :]))
     divisors = torch.full((members.shape[0],), members.shape[1] if divide else 1)
     if keepdim:
         shape = tuple(1 if axis + 1 in axes else length for axis, length in enumerate(x.shape))
@@ -264,15 +266,15 @@ def identity(graph: Graph, name: str, x: Value, *args: Any, **kwargs: Any) -> Va
     return x
 
 
-def dropout(graph: Graph, name: str, x: Value, p: float = 0.5, train: bool = False, *args: Any, **kwargs: Any) -> Value:
+def dropout(graph: Graph, name: str, x: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
     """Dropout: the identity, in evaluation mode."""
-    if train and p:
+    if training and p:
         graph.notes.append(f"{name} was in training mode; it is read in evaluation mode, as the identity.")
     return x
 
 
 def linear(graph: Graph, name: str, x: Value, weight: Tensor, bias: Tensor | None = None) -> Value:
-    """y = W x + b."""
+    """The map W x + b."""
     return graph.dense(name, x, weight, bias)
 
 
@@ -289,7 +291,7 @@ def subtract(graph: Graph, name: str, a: Any, b: Any, *, alpha: float = 1) -> Va
 
 
 def negate(graph: Graph, name: str, x: Value) -> Value:
-    """-x."""
+    """The negative."""
     return graph.add(name, [x], [-1])
 
 
@@ -311,19 +313,21 @@ def divide(graph: Graph, name: str, a: Any, b: Any) -> Value:
 
 
 def matmul(graph: Graph, name: str, a: Any, b: Any) -> Value:
-    """x @ W with a constant matrix."""
+    """Product x @ W with a constant matrix."""
     if not isinstance(a, Value) or isinstance(b, Value) or b.ndim != 2:
         raise UnsupportedModuleError(f"{name}: only x @ W with a constant 2-D matrix W is affine; got other operands.")
     return graph.dense(name, a, b.T, None)
 
 
 def addmm(graph: Graph, name: str, bias: Any, a: Value, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Value:
-    """aten's form of Linear."""
+    """Linear as aten spells it after decomposition."""
     product = graph.dense(name, a, graph.constant(b).T * alpha, None)
     return graph.add(name, [product, graph.constant(bias) * beta], [1, 1])
 
 
-def pad(graph: Graph, name: str, x: Value, pads: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
+def pad(
+    graph: Graph, name: str, x: Value, pads: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Any:
     """Padding by zeros."""
     if mode != "constant" or value not in (None, 0, 0.0):
         raise UnsupportedModuleError(f"{name}: only padding by zeros is supported; got mode {mode!r}, value {value}.")

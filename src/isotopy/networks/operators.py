@@ -19,6 +19,7 @@ from .exact import Exact, common_denominator, dyadic, residues
 
 UNIT = 2.0**-53  # unit roundoff of float64
 _SLACK = 1.0 + 2.0**-20  # the bounds themselves are computed in floating point
+_SMALLEST, _LARGEST = 2.0**-480, 2.0**480
 
 
 def gamma(terms: int) -> float:
@@ -31,6 +32,10 @@ class Operator(Protocol):
     """An affine map of one or several flat vectors."""
 
     size: int  # length of the output
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether all coefficients are ordinary numbers (see `ordinary`): elsewhere the bounds say nothing."""
 
     def __call__(self, *x: Tensor) -> Tensor:
         """Value, in the dtype and on the device of `x`."""
@@ -53,8 +58,14 @@ class Operator(Protocol):
     def norm(self) -> float:
         """Upper bound of the Euclidean operator norm of the linear part."""
 
-    def to(self, device: torch.device) -> Operator:
-        """The same operator with its parameters on another device."""
+
+def ordinary(values: Tensor) -> Tensor:
+    """Rows of `(n, size)` whose entries are 0, or so far from underflow and overflow that their products are too."""
+    sizes = values.abs()
+    nonzero = torch.where(sizes > 0, sizes, 1.0)
+    if values.numel() and bool(nonzero.amin() >= _SMALLEST) and bool(sizes.amax() <= _LARGEST):
+        return torch.ones(len(values), dtype=torch.bool, device=values.device)
+    return ((nonzero >= _SMALLEST) & (sizes <= _LARGEST)).all(dim=1)  # NaN is neither
 
 
 def _exact_limit(prime: int) -> int:
@@ -72,8 +83,9 @@ def plain_convolutions() -> Iterator[None]:
 class _Cached:
     """Derived parameters, computed at first use and kept: |W|, row norms, residues."""
 
-    def __init__(self) -> None:
+    def __init__(self, coefficients: Tensor | None) -> None:
         self._cache: dict[Any, Any] = {}
+        self.ordinary = coefficients is None or bool(ordinary(coefficients.reshape(1, -1)))
 
     def _derived(self, key: Any, make: Any) -> Any:
         if key not in self._cache:
@@ -91,7 +103,7 @@ class Dense(_Cached):
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, lead: int = 1) -> None:
-        super().__init__()
+        super().__init__(weight)
         self.weight, self.bias, self.lead = weight, bias, lead
         self.size = lead * weight.shape[0]
 
@@ -116,7 +128,7 @@ class Dense(_Cached):
         else:  # Cauchy-Schwarz: |w . v| <= |w| |v|
             norms = self._derived("norms", lambda: torch.linalg.vector_norm(self.weight, dim=1))
             lengths = torch.linalg.vector_norm(error, dim=1) + g * torch.linalg.vector_norm(value, dim=1)
-            e = _SLACK * lengths[:, None] * norms
+            e = torch.outer(_SLACK * lengths, norms)
         if self.bias is not None:
             e = e + g * self.bias.abs()
         return e.reshape(y.shape)
@@ -144,9 +156,6 @@ class Dense(_Cached):
     def norm(self) -> float:
         return float(torch.linalg.matrix_norm(self.weight)) if self.weight.numel() else 0.0
 
-    def to(self, device: torch.device) -> Dense:
-        return Dense(self.weight.to(device), None if self.bias is None else self.bias.to(device), self.lead)
-
 
 class Convolution(_Cached):
     """Cross-correlation with zero padding, as torch's convNd.
@@ -169,7 +178,7 @@ class Convolution(_Cached):
         dilation: tuple[int, ...],
         groups: int,
     ) -> None:
-        super().__init__()
+        super().__init__(weight)
         self.weight, self.bias, self.shape, self.groups = weight, bias, shape, groups
         self.stride, self.padding, self.dilation = stride, padding, dilation
         kernel = tuple(weight.shape[2:])
@@ -249,12 +258,7 @@ class Convolution(_Cached):
         return self.weight[0, 0].numel() <= _exact_limit(prime)
 
     def norm(self) -> float:
-        return float(self.weight.norm()) * self.windows.shape[1] ** 0.5  # an entry is in at most that many windows
-
-    def to(self, device: torch.device) -> Convolution:
-        bias = None if self.bias is None else self.bias.to(device)
-        rest = (self.shape, self.stride, self.padding, self.dilation, self.groups)
-        return Convolution(self.weight.to(device), bias, *rest)
+        return float(self.weight.norm()) * math.sqrt(self.windows.shape[1])  # an entry is in at most that many windows
 
 
 class Diagonal(_Cached):
@@ -267,7 +271,7 @@ class Diagonal(_Cached):
     """
 
     def __init__(self, scale: Tensor | None, shift: Tensor | None, size: int) -> None:
-        super().__init__()
+        super().__init__(scale)
         self.scale, self.shift, self.size = scale, shift, size
 
     def __call__(self, *x: Tensor) -> Tensor:
@@ -290,7 +294,7 @@ class Diagonal(_Cached):
     def exact(self, *x: Exact) -> Exact:
         y = x[0]
         if self.scale is not None:
-            scale, shift = self._derived("dyadic", lambda: dyadic(self.scale.cpu().numpy()))  # type: ignore[union-attr]  # guarded above
+            scale, shift = self._derived("dyadic", lambda: dyadic(self.scale.cpu().numpy()))
             y = Exact(y.numerators * scale, y.denominator << shift)
         if self.shift is not None:
             (values, added), denominator = common_denominator([y, Exact.of(self.shift)])
@@ -300,7 +304,7 @@ class Diagonal(_Cached):
     def modular(self, prime: int, *x: Tensor) -> Tensor:
         if self.scale is None:
             return x[0]
-        scale = self._derived(prime, lambda: residues(self.scale, prime).to(x[0].device))  # type: ignore[arg-type]  # guarded above
+        scale = self._derived(prime, lambda: residues(self.scale, prime).to(x[0].device))
         return torch.remainder(x[0] * scale, prime)
 
     def admits(self, prime: int) -> bool:
@@ -308,10 +312,6 @@ class Diagonal(_Cached):
 
     def norm(self) -> float:
         return 1.0 if self.scale is None else float(self.scale.abs().amax()) if self.size else 0.0
-
-    def to(self, device: torch.device) -> Diagonal:
-        scale = None if self.scale is None else self.scale.to(device)
-        return Diagonal(scale, None if self.shift is None else self.shift.to(device), self.size)
 
 
 class Averaging:
@@ -321,6 +321,8 @@ class Averaging:
         members: (size, w) int64 indices into the input, -1 for none.
         divisors: (size,) int64, positive.
     """
+
+    ordinary = True
 
     def __init__(self, members: Tensor, divisors: Tensor) -> None:
         self.members, self.divisors, self.size = members, divisors, members.shape[0]
@@ -356,10 +358,7 @@ class Averaging:
         return bool((self.divisors % prime != 0).all())
 
     def norm(self) -> float:
-        return float((self.members >= 0).sum()) ** 0.5
-
-    def to(self, device: torch.device) -> Averaging:
-        return Averaging(self.members.to(device), self.divisors.to(device))
+        return math.sqrt(int((self.members >= 0).sum()))
 
 
 class Selection:
@@ -368,15 +367,18 @@ class Selection:
     Args:
         index: (size,) int64 into the concatenated inputs, -1 for a constant 0.
         source: Length of the concatenated inputs.
+        inputs: How many there are.
     """
 
-    def __init__(self, index: Tensor, source: int) -> None:
-        self.index, self.source, self.size = index, source, index.shape[0]
-        same = self.size == source and bool((index == torch.arange(source, device=index.device)).all())
-        self.is_identity = same
+    ordinary = True
+
+    def __init__(self, index: Tensor, source: int, inputs: int = 1) -> None:
+        self.index, self.source, self.inputs, self.size = index, source, inputs, index.shape[0]
+        in_order = self.size == source and bool((index == torch.arange(source, device=index.device)).all())
+        self.is_identity = inputs == 1 and in_order
 
     def __call__(self, *x: Tensor) -> Tensor:
-        if self.is_identity and len(x) == 1:
+        if self.is_identity:
             return x[0]
         return torch.cat([*x, x[0].new_zeros(x[0].shape[0], 1)], dim=1)[:, self.index]
 
@@ -401,9 +403,6 @@ class Selection:
         picked = self.index[self.index >= 0]
         return float(torch.bincount(picked).max()) ** 0.5 if len(picked) else 0.0
 
-    def to(self, device: torch.device) -> Selection:
-        return Selection(self.index.to(device), self.source)
-
 
 class Sum:
     """Signed sum of vectors of one length (residual sums).
@@ -412,6 +411,8 @@ class Sum:
         signs: +1 or -1 for each input.
         size: Length of the vectors.
     """
+
+    ordinary = True
 
     def __init__(self, signs: tuple[int, ...], size: int) -> None:
         self.signs, self.size = signs, size
@@ -442,9 +443,6 @@ class Sum:
 
     def norm(self) -> float:
         return float(len(self.signs))
-
-    def to(self, device: torch.device) -> Sum:
-        return self
 
 
 def windows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -67,7 +68,7 @@ class RankDecomposition:
 
 def rank_decomposition(
     net: Network,
-    x: Float[Tensor, "n *shape"],
+    x: Float[Tensor, "n ..."],
     *,
     rational: bool = False,
     memory: int | None = None,
@@ -79,7 +80,8 @@ def rank_decomposition(
     the smallest number of active neurons on the way, and from below by the rank modulo a prime, which never exceeds the
     true one; points of one polytope are worked out once. Where the bounds meet the rank is *proved*; where they do not
     it is the largest rank modulo two primes, wrong with a probability of about 1e-11, and *computed*. For smooth
-    activations Q holds derivatives, and the rank is decided in float64 with a propagated error bound.
+    activations Q holds derivatives, and the rank is decided in float64 with a propagated error bound: *computed*,
+    unless it is full for every invertible Q.
 
     Args:
         net: A traced network.
@@ -96,9 +98,12 @@ def rank_decomposition(
         BudgetError: A single point needs more than `memory`.
 
     Example:
+        >>> from torch import nn
+        >>> from isotopy import networks
         >>> fold = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
         >>> _ = fold[0].weight.data.copy_(torch.tensor([[1.0], [-1.0]])), fold[0].bias.data.zero_()
-        >>> r = rank_decomposition(trace(fold, torch.zeros(1, 1)), torch.tensor([[-2.0], [0.0], [3.0]]))
+        >>> net = networks.trace(fold, torch.zeros(1, 1))
+        >>> r = rank_decomposition(net, torch.tensor([[-2.0], [0.0], [3.0]]))
         >>> r.ranks.flatten(), r.codeword_sizes.flatten(), bool(r.proved.all())     # at 0 both neurons are off
         (tensor([1, 0, 1]), tensor([1, 0, 1]), True)
 
@@ -108,7 +113,7 @@ def rank_decomposition(
     flat = net.flatten(x, dtype=torch.float64)
     budget = 2**30 if memory is None else memory
     chunk = _points_at_a_time(net, budget)
-    bounds = _LowerBounds(net, budget)
+    bounds = _Bounds(net, budget)
     parts: list[_Part] = []
     for start in range(0, len(flat), chunk):
         parts.append(_decompose(net, flat[start : start + chunk], bounds, rational=rational))
@@ -153,49 +158,45 @@ def _points_at_a_time(net: Network, memory: int) -> int:
     return int(min(_SAMPLES, memory // per_point))
 
 
-def _decompose(net: Network, x: Tensor, bounds: _LowerBounds, *, rational: bool) -> _Part:
+def _decompose(net: Network, x: Tensor, bounds: _Bounds, *, rational: bool) -> _Part:
     n = len(x)
-    gates, sizes, certified = [], [], []
-    for found in evaluate(net, x):
-        gates.append(found)
-        sizes.append(torch.full((n,), -1) if found.active is None else found.active.sum(dim=1).cpu())
-        certified.append(found.certified.cpu())
+    gates = list(evaluate(net, x))
+    sizes = [torch.full((n,), -1) if found.active is None else found.active.sum(dim=1).cpu() for found in gates]
     words = [_bytes(found) for found in gates]
-    sure = torch.stack(certified, dim=1).cummin(dim=1).values if gates else torch.zeros(n, 0, dtype=torch.bool)
-    upper = _upper_bounds(net, gates, n)
+    sure = torch.stack([found.certified.cpu() for found in gates], dim=1).cummin(dim=1).values
+    switches = [found.undecided.cpu() & found.layer.activation.piecewise_linear for found in gates]
+    too_close = torch.stack(switches, dim=1).cummax(dim=1).values
+    upper = bounds.upper(gates, n)
 
     whole = np.concatenate(words, axis=1) if words else np.zeros((n, 0), np.uint8)
     _, first, where = _unique_rows(whole)
     some = torch.from_numpy(first)
-    lower = bounds([_pick(g, some) for g in gates], upper[some])
+    lower = bounds.lower([_pick(g, some) for g in gates], upper[some])
     ranks = lower[torch.from_numpy(where)]
     proved = (ranks == upper) & (sure | torch.tensor(bounds.sign_free))
     ambiguous = torch.zeros_like(proved)
     unsure = (ranks != upper)[some].any(dim=1).nonzero()[:, 0]
     if len(unsure):
-        numeric, close = _numeric(net, x[some[unsure].to(x.device)])
-        exact = lower[unsure]
-        if not net.piecewise_linear:
+        numeric, close = _numeric(net, x[some[unsure].to(x.device)], bounds.memory)
+        exact, decided = lower[unsure], rational and net.piecewise_linear
+        if decided:
+            exact = _rational(net, [_pick(g, some[unsure]) for g in gates])
+        elif not net.piecewise_linear:
             exact = torch.minimum(torch.maximum(numeric, exact), upper[some[unsure]])
-        certain = exact == upper[some[unsure]]
-        if rational and net.piecewise_linear:
-            exact, certain = _rational(net, [_pick(g, some[unsure]) for g in gates]), torch.ones_like(certain)
         close |= numeric != exact
         places = torch.full((len(some),), -1).index_put((unsure,), torch.arange(len(unsure)))[torch.from_numpy(where)]
         rows = (places >= 0).nonzero()[:, 0]
         ranks[rows] = exact[places[rows]]
-        proved[rows] |= certain[places[rows]] & sure[rows]
+        proved[rows] |= sure[rows] & decided
         ambiguous[rows] = close[places[rows]]
-    ambiguous = (ambiguous | ~sure) & ~proved
-    columns = torch.stack(sizes, dim=1) if sizes else torch.zeros(n, 0, dtype=torch.int64)
-    return _Part(ranks, proved, ambiguous, columns, words)
+    return _Part(ranks, proved, (ambiguous | too_close) & ~proved, torch.stack(sizes, dim=1), words)
 
 
 def _pick(gates: Gates, rows: Tensor) -> Gates:
     rows = rows.to(gates.z.device)
     active = None if gates.active is None else gates.active[rows]
     winners = None if gates.winners is None else gates.winners[rows]
-    return Gates(gates.layer, gates.z[rows], active, winners, gates.certified[rows])
+    return Gates(gates.layer, gates.z[rows], active, winners, gates.certified[rows], gates.undecided[rows])
 
 
 def _bytes(gates: Gates) -> np.ndarray:
@@ -238,14 +239,13 @@ def _by_appearance(rows: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _upper_bounds(net: Network, gates: Sequence[Gates], n: int) -> Tensor:
+def _upper_bounds(net: Network, gates: Sequence[Gates], row_kinds: Sequence[Tensor | None], n: int) -> Tensor:
     """rank_K <= n_0, the ranks of the branches that it sums, and the number of its distinct nonzero rows."""
     reach = {0: torch.full((n,), net.input_width)}
     columns = []
-    for found in gates:
+    for found, kinds in zip(gates, row_kinds, strict=True):
         layer = found.layer
-        total = torch.stack([reach[source] for source in layer.sources]).sum(dim=0) if layer.sources else torch.zeros(n)
-        kinds = _row_kinds(layer)
+        total = torch.stack([reach[source] for source in layer.sources]).sum(dim=0)
         if found.active is not None and not layer.activation.slopes_never_zero:
             alive = found.active.cpu() & (kinds >= 0) if kinds is not None else found.active.cpu()
             if kinds is None or len(kinds.unique()) == len(kinds):
@@ -259,7 +259,7 @@ def _upper_bounds(net: Network, gates: Sequence[Gates], n: int) -> Tensor:
             rows = torch.full((n,), layer.width)
         reach[layer.index] = torch.minimum(torch.minimum(total, rows), reach[0]).long()
         columns.append(reach[layer.index])
-    return torch.stack(columns, dim=1) if columns else torch.zeros(n, 0, dtype=torch.int64)
+    return torch.stack(columns, dim=1)
 
 
 def _row_kinds(layer: Layer) -> Tensor | None:
@@ -270,39 +270,40 @@ def _row_kinds(layer: Layer) -> Tensor | None:
     if not weight.size:
         return torch.full((weight.shape[0],), -1)
     lead = np.take_along_axis(weight, (weight != 0).argmax(axis=1)[:, None], axis=1)
-    # only factors that are powers of two are recognised: then the quotient is exact
+    # only factors that are powers of two, up to sign, are recognized: then the quotient is exact
     mantissa, exponent = np.frexp(lead)
-    same = np.ldexp(weight, -exponent) * np.sign(mantissa) + 0.0
-    exact = np.ldexp(same * np.sign(mantissa), exponent) == weight
+    with np.errstate(over="ignore", under="ignore"):  # such rows stand for themselves
+        same = np.ldexp(weight, -exponent) * np.sign(mantissa) + 0.0
+        exact = np.ldexp(same * np.sign(mantissa), exponent) == weight
     keys = np.where(exact.all(axis=1, keepdims=True), same, weight)
     kinds = torch.from_numpy(_by_appearance(np.ascontiguousarray(keys).view(np.uint8).reshape(len(keys), -1)))
     return torch.where(torch.from_numpy((weight != 0).any(axis=1)), kinds, -1)
 
 
-class _LowerBounds:
-    """Ranks modulo primes: lower bounds of the rank, equal to it but for unlucky primes."""
+class _Bounds:
+    """Bounds on ranks. The lower ones are ranks modulo primes, equal to the rank but for unlucky primes."""
 
     def __init__(self, net: Network, memory: int) -> None:
         self.net, self.memory = net, memory
-        entries = [layer.source_widths[0] * _rows(layer) for layer in net.layers if layer.sources]
+        self.row_kinds = [_row_kinds(layer) for layer in net.layers]
+        entries = [layer.source_widths[0] * _rows(layer) for layer in net.layers]
         linear = net.piecewise_linear
         self.chained = linear and net.sequential and max(entries, default=0) <= _DENSE_ENTRIES
         self.primes = [p for p in _PRIMES if linear and _admits(net, p)]
         self.chains: dict[int, _native.RankChain3 | _native.RankChainP] = {}
-        smooth_ranks = None if linear else self._smooth()
-        self.smooth = smooth_ranks
+        self.smooth = None if linear else self._smooth()
         # smooth increasing networks have invertible Q everywhere, so their bounds hold whatever the signs are
         self.sign_free = [not linear and layer.activation.slopes_never_zero for layer in net.layers]
         for k in range(1, net.depth):
             self.sign_free[k] = self.sign_free[k] and self.sign_free[k - 1]
 
-    def __call__(self, gates: Sequence[Gates], upper: Tensor) -> Tensor:
-        n = len(upper)
-        lower = torch.zeros_like(upper)
+    def upper(self, gates: Sequence[Gates], n: int) -> Tensor:
+        return _upper_bounds(self.net, gates, self.row_kinds, n)
+
+    def lower(self, gates: Sequence[Gates], upper: Tensor) -> Tensor:
         if self.smooth is not None:
-            return torch.minimum(self.smooth.expand(n, -1), upper)
-        if n == 0:
-            return lower
+            return torch.minimum(self.smooth.expand(len(upper), -1), upper)
+        lower = torch.zeros_like(upper)
         fields = list(self.primes)
         if self.chained and max(self.net.widths) >= _SMALL_FIELD_FROM and _admits(self.net, 3):
             fields = [3, *fields]
@@ -359,7 +360,9 @@ class _LowerBounds:
                     mix = torch.randint(prime, (tangents.shape[2], width + 8), generator=generator, dtype=torch.int64)
                     tangents = _times(tangents, mix.to(tangents.device, torch.float64), prime)
                 matrices = tangents.cpu().numpy().astype(np.uint32)
-                columns[k].append(torch.from_numpy(np.asarray(_native.matrix_ranks(matrices, prime, torch.get_num_threads()))))
+                columns[k].append(
+                    torch.from_numpy(np.asarray(_native.matrix_ranks(matrices, prime, torch.get_num_threads())))
+                )
         return torch.stack([torch.cat(column)[:, 0].long() for column in columns], dim=1)
 
 
@@ -369,8 +372,8 @@ def _rows(layer: Layer) -> int:
 
 
 def _layer_admits(layer: Layer, prime: int) -> bool:
-    below, above = layer.activation.slope.as_integer_ratio()
-    return above % prime != 0 and all(step.operator.admits(prime) for step in layer.steps)
+    denominator = layer.activation.slope.as_integer_ratio()[1]
+    return denominator % prime != 0 and all(step.operator.admits(prime) for step in layer.steps)
 
 
 def _admits(net: Network, prime: int) -> bool:
@@ -428,19 +431,20 @@ def _times(a: Tensor, b: Tensor, prime: int) -> Tensor:
     return total
 
 
-def _numeric(net: Network, x: Tensor) -> tuple[Tensor, Tensor]:
+def _numeric(net: Network, x: Tensor, memory: int) -> tuple[Tensor, Tensor]:
     """Ranks in float64 by singular values above a propagated error bound, and where one is too close to tell."""
     ranks, close = [], []
     identity = torch.eye(net.input_width, dtype=torch.float64, device=x.device)
-    for rows in x.split(chunk_size(net)):
+    for rows in x.split(chunk_size(net, memory)):
         error: dict[int, Tensor] = {0: rows.new_zeros(len(rows))}
         norm: dict[int, Tensor] = {0: rows.new_full((len(rows),), float(net.input_width) ** 0.5)}
         rank_columns, close_columns = [], []
         for gates, tangents in push(net, rows, identity):
             layer = gates.layer
-            size, inner = _frobenius(gates), max((s for s in layer.source_widths), default=1)
+            size = _frobenius(gates)
+            inner = sum(layer.source_widths) + sum(step.operator.size for step in layer.steps[:-1])
             grown = [size * error[s] + 4 * inner * _EPS * size * norm[s] for s in layer.sources]
-            error[layer.index] = torch.stack(grown).sum(dim=0) if grown else rows.new_zeros(len(rows))
+            error[layer.index] = torch.stack(grown).sum(dim=0)
             norm[layer.index] = torch.linalg.matrix_norm(tangents)
             values = torch.linalg.svdvals(tangents) if tangents.shape[2] else rows.new_zeros(len(rows), 0)
             largest = values[:, :1].amax(dim=1) if values.shape[1] else rows.new_zeros(len(rows))
@@ -461,13 +465,20 @@ def _frobenius(gates: Gates) -> Tensor:
     if isinstance(kind, Dense) and kind.lead == 1:
         squares = kind.weight.square().sum(dim=1)
         if slopes is None:
-            return squares.sum().sqrt().expand(len(gates.z))
+            return (squares.sum().sqrt() * _repeats(layer)).expand(len(gates.z))
         return (slopes.square() @ squares).sqrt()
-    product = gates.z.new_tensor(1.0)
-    for step in layer.steps:
-        product = product * step.operator.norm()
-    steepest = gates.z.new_ones(len(gates.z)) if slopes is None else slopes.abs().amax(dim=1)
-    return product * steepest
+    growth = layer.affine(
+        dict.fromkeys(layer.sources, 1.0), lambda operator, sizes: operator.norm() * math.hypot(*sizes)
+    )
+    if slopes is None:
+        return gates.z.new_full((len(gates.z),), growth * _repeats(layer))
+    return growth * torch.nn.functional.pad(slopes.abs(), (0, 1)).amax(dim=1)
+
+
+def _repeats(layer: Layer) -> float:
+    """Norm of a selection of rows: overlapping windows may pick one several times."""
+    windows = layer.activation.windows
+    return 1.0 if windows is None else max(1, int(torch.bincount(windows[windows >= 0]).max())) ** 0.5
 
 
 def _rational(net: Network, gates: Sequence[Gates]) -> Tensor:

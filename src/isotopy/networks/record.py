@@ -33,7 +33,7 @@ _COMPUTING = frozenset(
 
 def record(
     module: nn.Module | torch.export.ExportedProgram,
-    x: Shaped[Tensor, "n *shape"],
+    x: Shaped[Tensor, "n ..."],
     *,
     names: Collection[str] | None = None,
     batch: int = 256,

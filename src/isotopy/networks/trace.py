@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,8 +29,8 @@ def trace(module: nn.Module | ExportedProgram, example: Tensor | None = None) ->
 
     A module is traced by call site (`torch.fx`), so functional, in-place and reused activations each end a layer of
     their own; where fx cannot follow, the module is exported (`torch.export`) and its aten operators are read. The
-    result is compared with the module on the example before it is returned. BatchNorm and Dropout are read in
-    evaluation mode; the module itself is left as it was.
+    result is compared with the module on the example, and on random inputs, before it is returned. BatchNorm and
+    Dropout are read in evaluation mode, with a warning if they were not in it; the module itself is left as it was.
 
     Args:
         module: A `torch.nn.Module` with one tensor argument, or a `torch.export.ExportedProgram` of one.
@@ -41,7 +41,7 @@ def trace(module: nn.Module | ExportedProgram, example: Tensor | None = None) ->
 
     Raises:
         UnsupportedModuleError: An operation is not affine between supported activations; the message names the node.
-        ValueError: A parameter is not finite, or the example is missing or empty.
+        ValueError: A parameter is not finite, or the example is missing, empty, or refused by the module.
 
     Example:
         >>> net = trace(nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)), torch.zeros(1, 2))
@@ -53,13 +53,15 @@ def trace(module: nn.Module | ExportedProgram, example: Tensor | None = None) ->
         sec. 2.1 (layers, codewords, affine maps).
     """
     if isinstance(module, ExportedProgram):
-        return _trace_exported(module, example)
+        net = _trace_exported(module, example)
+        _warn(net.notes)
+        return net
     if not isinstance(module, nn.Module):
         raise TypeError(
             f"module must be a torch.nn.Module or an ExportedProgram; got {type(module).__name__}. "
             "Pass the network itself, not its state dict."
         )
-    if example is None or example.ndim < 1 or len(example) == 0:
+    if not isinstance(example, Tensor) or example.ndim < 1 or len(example) == 0:
         raise ValueError("example must hold at least one input, shape (n, *input_shape). Pass a few rows of your data.")
     _check_finite(module)
     with _evaluation(module):
@@ -68,16 +70,22 @@ def trace(module: nn.Module | ExportedProgram, example: Tensor | None = None) ->
         except UnsupportedModuleError:
             raise
         except Exception as reason:  # fx gives up in many ways: control flow, len(), iteration, custom functions
+            _output(module, example[:2], _parameters(module)[0])
             net = _trace_by_export(module, example, reason)
         else:
-            if not _agrees(net, module, example[:2]):
-                net = _trace_by_export(module, example, "in-place operations changed a tensor that is used again")
+            if net.notes or not _agrees(net, module, example[:2]):
+                net = _trace_by_export(module, example, "it gives other values than the module")
     training = [name or "the module" for name, part in module.named_modules() if part.training and _has_modes(part)]
     if training:
         note = f"{', '.join(training[:3])} in training mode: read in evaluation mode (running statistics, no dropout)."
-        warnings.warn(note + " Call module.eval() to say so yourself.", UserWarning, stacklevel=2)
         net = Network(net.layers, net.input_shape, dtype=net.dtype, device=net.device, notes=(*net.notes, note))
+    _warn(net.notes)
     return net
+
+
+def _warn(notes: Sequence[str]) -> None:
+    if notes:
+        warnings.warn(" ".join(notes) + " Call module.eval() first to say so yourself.", UserWarning, stacklevel=3)
 
 
 def _has_modes(module: nn.Module) -> bool:
@@ -87,12 +95,17 @@ def _has_modes(module: nn.Module) -> bool:
 @contextmanager
 def _evaluation(module: nn.Module) -> Iterator[None]:
     modes = [(part, part.training) for part in module.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
     module.eval()
     try:
         yield
     finally:
         for part, training in modes:
             part.training = training
+        with torch.no_grad():
+            for buffer, before in buffers:  # a batch norm whose code says training=True moves its statistics
+                if not torch.equal(buffer, before):
+                    buffer.copy_(before)
 
 
 def _check_finite(module: nn.Module) -> None:
@@ -117,6 +130,7 @@ class _CallSites(fx.Interpreter):
 
     def __init__(self, module: fx.GraphModule, graph: Graph, shape: tuple[int, ...]) -> None:
         super().__init__(module, garbage_collect_values=False)
+        self.extra_traceback = False  # our errors name the node themselves
         self.built = graph
         self.shape = shape
         self.inputs = 0
@@ -129,7 +143,9 @@ class _CallSites(fx.Interpreter):
         if self.inputs and self.current.args:
             return self.current.args[0]  # further arguments by their defaults
         if self.inputs:
-            raise UnsupportedModuleError(f"the module takes a second input {target!r}; wrap it into one tensor argument.")
+            raise UnsupportedModuleError(
+                f"the module takes a second input {target!r}; wrap it into one tensor argument."
+            )
         self.inputs += 1
         return self.built.input(self.shape)
 
@@ -178,8 +194,8 @@ def _holds_value(tree: Any) -> bool:
 
 def _unsupported(node: fx.Node, what: str) -> UnsupportedModuleError:
     return UnsupportedModuleError(
-        f"node '{node.name}' ({what}) has no exact affine description. Supported: {_KNOWN}. Replace it, cut the network "
-        "before it, or inspect recorded activations instead (isotopy.networks.record)."
+        f"node '{node.name}' ({what}) has no exact affine description. Supported: {_KNOWN}. Replace it, cut the "
+        "network before it, or inspect recorded activations instead (isotopy.networks.record)."
     )
 
 
@@ -203,17 +219,39 @@ def _one_output(output: Any) -> Value:
     return values[0]
 
 
+def _output(module: nn.Module, rows: Tensor, dtype: torch.dtype) -> list[Tensor]:
+    """Tensors that the module returns on a few rows of the example."""
+    device = next((p.device for p in module.parameters()), rows.device)
+    try:
+        with torch.no_grad():
+            output = module(rows.detach().to(device, dtype, copy=True))
+    except Exception as reason:
+        raise ValueError(
+            f"example must be an input of the module, shape (n, *input_shape); it refused {tuple(rows.shape)}: {reason}"
+        ) from reason
+    return [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
+
+
 def _agrees(net: Network, module: nn.Module, rows: Tensor) -> bool:
-    """Whether network and module give the same output, up to rounding."""
-    rows = rows.detach().to(net.dtype)
-    with torch.no_grad():
-        wanted = module(rows.to(next((p.device for p in module.parameters()), rows.device)).clone())
-        found = net(rows)
-    wanted = wanted.to(found.device)
+    """Whether network and module give the same output up to rounding, on the rows and on random ones.
+
+    An example of zeros would not show that an in-place ReLU changed a tensor that is used again.
+    """
+    generator = torch.Generator().manual_seed(0)
+    noise = [scale * torch.randn(rows.shape, generator=generator) for scale in (1.0, 10.0)]
     tolerance = torch.finfo(net.dtype).eps ** 0.5  # far above rounding, far below a wrong operation
-    scale = float(wanted.abs().max()) if wanted.numel() else 0.0
-    same = found.numel() == wanted.numel()
-    return same and bool((found.reshape(wanted.shape) - wanted).abs().le(tolerance * max(scale, 1e-30)).all())
+    for trial in (rows, *noise):
+        found = net(trial)
+        outputs = [leaf.to(found.device) for leaf in _output(module, trial, net.dtype) if leaf.numel() == found.numel()]
+        # far outside the data a half-precision network may overflow: nothing to compare
+        close = [
+            (found.reshape(wanted.shape) - wanted).abs().le(tolerance * wanted.abs().amax().clamp(min=1e-30))
+            for wanted in outputs
+            if wanted.numel() and (trial is rows or bool(torch.isfinite(wanted).all()))
+        ]
+        if not outputs or (close and not any(bool(same.all()) for same in close)):
+            return False
+    return True
 
 
 def _trace_by_export(module: nn.Module, example: Tensor, reason: object) -> Network:
@@ -247,6 +285,14 @@ class _AtenNodes(_CallSites):
             for name, target in table.items()
         }
         self.outputs = set(signature.user_outputs)
+
+    def run_node(self, n: fx.Node) -> Any:
+        try:
+            return super().run_node(n)
+        except (UnsupportedModuleError, ValueError):
+            raise
+        except Exception as reason:  # an overload with arguments that its handler does not know
+            raise _unsupported(n, f"{n.target}: {reason}") from reason
 
     def placeholder(self, target: Any, args: Any, kwargs: Any) -> Any:
         if self.current.name in self.parameters:
@@ -282,7 +328,9 @@ def _trace_exported(program: ExportedProgram, example: Tensor | None) -> Network
     floats = [t for t in held.values() if isinstance(t, Tensor) and t.is_floating_point()]
     for name, tensor in held.items():
         if isinstance(tensor, Tensor) and tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"parameter {name} holds NaN or inf: the network is broken. Export the last finite weights.")
+            raise ValueError(
+                f"parameter {name} holds NaN or inf: the network is broken. Export the last finite weights."
+            )
     names = set(program.graph_signature.user_inputs)
     inputs = [n for n in program.graph.nodes if n.op == "placeholder" and n.name in names]
     if len(inputs) != 1:
@@ -299,8 +347,14 @@ def _trace_exported(program: ExportedProgram, example: Tensor | None) -> Network
     with torch.no_grad():
         output = _AtenNodes(program, graph, shape[1:]).run()
     net = graph.network(_one_output(output), dtype=dtype)
-    if example is not None and len(example):
+    if graph.notes:
+        return net
+    if example is None or not len(example):
+        rows = torch.zeros(batch, *shape[1:], dtype=dtype)
+    else:
         rows = example[torch.arange(batch) % len(example)]
-        if not graph.notes and not _agrees(net, program.module(), rows):
-            raise UnsupportedModuleError("the traced network and the program disagree on the example; please report it.")
+    if not _agrees(net, program.module(), rows):
+        raise UnsupportedModuleError(
+            "the network read from the program gives other values than the program; please report it with the program."
+        )
     return net

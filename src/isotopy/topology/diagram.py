@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,8 +28,8 @@ class Diagram:
 
     Entry i says that sample `sample[i]` has a class of degree `degree[i]` born at `birth[i]` that dies at `death[i]`.
     Essential classes never die: their death is +inf, or -inf for superlevel sets. `len(d)` is the number of samples and
-    `d[i]` the diagram of one; the number of classes is `d.birth.numel()`. Births and deaths are differentiable where the
-    input of the filtration is.
+    `d[i]` the diagram of one; the number of classes is `d.birth.numel()`. Births and deaths are differentiable where
+    the input of the filtration is.
 
     Made by `persistence`; `from_gudhi`, `from_ripser`, `from_giotto` and `load` make diagrams from arrays and files.
 
@@ -40,7 +39,7 @@ class Diagram:
         >>> d
         Diagram(samples=1, degrees=(0, 1), finite=4, essential=1, filtration='rips', unit='diameter')
         >>> d.of(1).pairs, d.of(1).birth_cell, d.of(1).death_cell
-        (tensor([[4., 5.]]), tensor([[2, 3]]), tensor([[0, 1, 2]]))
+        (tensor([[4., 5.]]), tensor([[1, 2]]), tensor([[0, 2, 3]]))
     """
 
     birth: Float[Tensor, " k"]
@@ -66,7 +65,7 @@ class Diagram:
             raise ValueError(
                 f"sample must lie in 0 .. {self.samples - 1}; got {int(self.sample.min())} .. {int(self.sample.max())}."
             )
-        strange = sorted(set(self.degree.unique().tolist()) - set(self.degrees))
+        strange = sorted(set(self.degree.tolist()) - set(self.degrees))
         if strange:
             raise ValueError(f"degree must be one of degrees = {self.degrees}; got {strange[0]}.")
         if bool(torch.isnan(self.birth.detach()).any() | torch.isnan(self.death.detach()).any()):
@@ -83,7 +82,8 @@ class Diagram:
     def __repr__(self) -> str:
         finite = int(self._dies.sum())
         return (
-            f"Diagram(samples={self.samples}, degrees={self.degrees}, finite={finite}, essential={self.birth.numel() - finite}, "
+            f"Diagram(samples={self.samples}, degrees={self.degrees}, "
+            f"finite={finite}, essential={self.birth.numel() - finite}, "
             f"filtration={self.filtration!r}, unit={self.unit!r}{', superlevel=True' if self.superlevel else ''})"
         )
 
@@ -93,7 +93,7 @@ class Diagram:
     def _dies(self) -> Bool[Tensor, " k"]:
         return ~torch.isinf(self.death.detach())
 
-    def _where(self, keep: Bool[Tensor, " k"], **changes: Any) -> Diagram:
+    def _where(self, keep: Bool[Tensor, " k"], degrees: tuple[int, ...] | None = None) -> Diagram:
         """The classes that `keep` marks, with their cells."""
         births, deaths = self.birth_vertices, self.death_vertices
         if births is not None:
@@ -106,7 +106,8 @@ class Diagram:
             birth=self.birth[keep],
             death=self.death[keep],
             degree=self.degree[keep],
-            **{"sample": self.sample[keep], **changes},
+            sample=self.sample[keep],
+            degrees=self.degrees if degrees is None else degrees,
             birth_vertices=births,
             death_vertices=deaths,
         )
@@ -134,7 +135,8 @@ class Diagram:
         if not -self.samples <= index < self.samples:
             raise IndexError(f"sample {index} of a diagram of {self.samples} samples")
         keep = self.sample == index % self.samples
-        return self._where(keep, sample=torch.zeros_like(self.sample[keep]), samples=1)
+        part = self._where(keep)
+        return replace(part, sample=torch.zeros_like(part.sample), samples=1)
 
     # --- values
 
@@ -203,7 +205,8 @@ class Diagram:
     def _vertices(self, vertices: Tensor | None, name: str, way_out: str) -> Tensor:
         if len(self.degrees) != 1:
             raise ValueError(
-                f"{name} needs one degree, cells of others have more or fewer vertices; got {self.degrees}. Ask for {way_out}."
+                f"{name} needs one degree, as cells of another have another number of vertices; got {self.degrees}. "
+                f"Ask for {way_out}."
             )
         if vertices is None:
             raise ValueError(f"{name} is not known: this diagram was made from births and deaths alone.")
@@ -218,7 +221,7 @@ class Diagram:
     # --- arrays of other libraries
 
     def numpy(self) -> dict[str, np.ndarray]:
-        """Everything as numpy arrays, detached, on the CPU: `birth`, `death`, `degree`, `sample`, and the cells if known."""
+        """Everything as numpy arrays, detached: `birth`, `death`, `degree`, `sample`, and the cells if known."""
         arrays = {"birth": self.birth, "death": self.death, "degree": self.degree, "sample": self.sample}
         if self.birth_vertices is not None:
             arrays["birth_vertices"] = self.birth_vertices
@@ -247,9 +250,9 @@ class Diagram:
             if table.size and (table.ndim != 2 or table.shape[1] != 2):
                 raise ValueError(f"arrays[{degree}] must have shape (k, 2); got {table.shape}.")
         tables = [table.reshape(-1, 2) for table in tables]
-        degree = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+        degrees = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
         pairs = np.concatenate([*tables, np.zeros((0, 2))])
-        return cls._from_arrays(pairs, degree, np.zeros(len(pairs)), 1, tuple(range(len(tables))), superlevel)
+        return cls._from_arrays(pairs, degrees, np.zeros(len(pairs)), 1, tuple(range(len(tables))), superlevel)
 
     def to_gudhi(self) -> list[tuple[int, tuple[float, float]]]:
         """One sample as GUDHI's `persistence()` writes it: a list of (degree, (birth, death))."""
@@ -336,7 +339,7 @@ class Diagram:
     # --- files
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the diagram to one file: a zip of plain arrays (npz), no pickle. An old file stays whole until the new one is."""
+        """Writes the diagram to one file: a zip of plain arrays (npz), no pickle. An old file goes at the end."""
         target = Path(path)
         about = {
             "format": _FORMAT,
@@ -349,14 +352,14 @@ class Diagram:
             "superlevel": self.superlevel,
             "modulus": self.modulus,
         }
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(temporary, "wb") as file:
                 arrays: dict[str, Any] = self.numpy()
                 np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
             os.replace(temporary, target)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
     @classmethod

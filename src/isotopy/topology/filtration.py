@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 _GRID_CELLS = ("freudenthal",)
-_LARGEST_GRID = 2**28  # vertices: cells are numbered by 32 bits
+_LARGEST_COORDINATE = 1e150
+_LARGEST_GRID = 2**28 - 1  # vertices: cells are numbered by 32 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +96,8 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
     endpoints of that edge; where several edges tie, the first in lexicographic order receives all of it (a choice of
     subgradient). The gradient of a distance that is zero is zero.
 
-    Cells are ordered by their last edge, edges by (length, vertices), then by dimension, then by vertices: pairs are the
-    same on every machine, whatever ties there are.
+    Cells are ordered by their last edge, edges by (length, vertices), then by dimension, then by vertices: pairs are
+    the same on every machine, whatever ties there are.
 
     Args:
         points: One cloud `(n, d)`, a batch `(B, n, d)`, or a list of clouds `(n_i, d)`. Any float type. `n` may be 0.
@@ -110,7 +111,7 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
         Filtration whose values are diameters in the units of `points`.
 
     Raises:
-        ValueError: Wrong shape, NaN or infinite coordinates, a matrix that is not a distance matrix, a negative threshold.
+        ValueError: Wrong shape, NaN or infinite coordinates, not a distance matrix, a negative threshold.
         TypeError: `points` is not a floating point tensor or a list of them.
 
     Example:
@@ -130,29 +131,25 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
         where = "points" if isinstance(points, Tensor) and points.ndim == 2 else f"points[{index}]"
         if distances:
             _check_distances(cloud, where)
-        elif not bool(torch.isfinite(cloud).all()):
-            row = int((~torch.isfinite(cloud)).any(1).nonzero()[0, 0])
-            raise ValueError(f"{where} must be finite; row {row} holds NaN or infinity. Leave such points out.")
+        else:
+            _check_coordinates(cloud, where)
     sizes = tuple(int(cloud.shape[0]) for cloud in clouds)
-    if isinstance(points, Tensor):
-        table = (
-            points.reshape(-1)
-            if distances
-            else points.reshape(-1, points.shape[-1])
-            if points.numel()
-            else (points.new_zeros((sum(sizes), points.shape[-1])))
-        )
-    else:
+    if not isinstance(points, Tensor):
         table = torch.cat([cloud.reshape(-1) if distances else cloud for cloud in clouds])
+    elif distances:
+        table = points.reshape(-1)
+    else:
+        table = points.reshape(sum(sizes), points.shape[-1])
     return RipsFiltration(table, sizes, threshold, distances)
 
 
 def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str = "freudenthal") -> Filtration:
     """Level-set filtration of a function on a grid: signals, images, volumes.
 
-    Pixels are vertices of the Freudenthal triangulation: each cube is cut into simplices along its main diagonal, so that
-    in the plane (i, j) is joined to (i+1, j), (i, j+1) and (i+1, j+1). A simplex enters with its last vertex. Gradients
-    flow to that vertex; where several tie, to the first in row-major order.
+    Pixels are vertices of the Freudenthal triangulation: each cube is cut into simplices along its main diagonal, so
+    that in the plane (i, j) is joined to (i+1, j), (i, j+1) and (i+1, j+1). A simplex enters with its last vertex.
+    Gradients flow to that vertex; where several tie, to the first in row-major order. Cells are ordered by (value,
+    dimension, vertices in row-major order): pairs are the same on every machine, whatever ties there are.
 
     Args:
         values: The last `ndim` axes are the grid, leading axes are the batch. Any float type.
@@ -175,7 +172,7 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
                 [0., inf]])
 
     Source:
-        R. B. Gabrielsson et al., A Topology Layer for Machine Learning, AISTATS 2020, for the construction and its gradient.
+        R. B. Gabrielsson et al., A Topology Layer for Machine Learning, AISTATS 2020.
     """
     if ndim not in (1, 2, 3):
         raise ValueError(f"ndim must be 1, 2 or 3; got {ndim}.")
@@ -192,7 +189,7 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
     vertices = math.prod(shape)
     if vertices > _LARGEST_GRID:
         raise ValueError(
-            f"values must have at most 2^28 vertices per grid; got {vertices}. Take coarser grids or tiles."
+            f"values must have fewer than 2^28 vertices per grid; got {vertices}. Take coarser grids or tiles."
         )
     batch = math.prod(values.shape[: values.ndim - ndim])
     if not bool(torch.isfinite(values).all()):
@@ -203,7 +200,7 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
     return GridFiltration(values.reshape(batch, vertices), shape, cells, superlevel)
 
 
-def _clouds(points: Tensor | Sequence[Tensor], distances: bool) -> list[Tensor]:
+def _clouds(points: object, distances: bool) -> list[Tensor]:
     """The samples as a list of matrices, with shapes and types checked."""
     one, many = ("(n, n)", "(B, n, n)") if distances else ("(n, d)", "(B, n, d)")
     if isinstance(points, Tensor):
@@ -223,7 +220,8 @@ def _clouds(points: Tensor | Sequence[Tensor], distances: bool) -> list[Tensor]:
         return clouds
     if not isinstance(points, Sequence):
         raise TypeError(
-            f"points must be a tensor or a list of tensors; got {type(points).__name__}. Convert: torch.as_tensor(points)."
+            f"points must be a tensor or a list of tensors; got {type(points).__name__}. "
+            "Convert: torch.as_tensor(points)."
         )
     clouds = list(points)
     if not clouds:
@@ -254,6 +252,19 @@ def _check_floating(value: object, name: str) -> None:
         raise TypeError(f"{name} must be floating point; got {value.dtype}. Convert: {name}.to(torch.float32).")
 
 
+def _check_coordinates(cloud: Tensor, where: str) -> None:
+    cloud = cloud.detach()
+    finite = torch.isfinite(cloud)
+    if not bool(finite.all()):
+        row = int((~finite).any(1).nonzero()[0, 0])
+        raise ValueError(f"{where} must be finite; row {row} holds NaN or infinity. Leave such points out.")
+    if cloud.numel() and float(cloud.abs().max()) > _LARGEST_COORDINATE:
+        raise ValueError(
+            f"{where} must lie within {_LARGEST_COORDINATE:g}, or squares of distances overflow; got "
+            f"{float(cloud.abs().max()):g}. Rescale the points."
+        )
+
+
 def _check_distances(matrix: Tensor, where: str) -> None:
     """A distance matrix: no NaN, nothing negative, zero diagonal, symmetric; the last two up to rounding."""
     matrix = matrix.detach()
@@ -262,8 +273,8 @@ def _check_distances(matrix: Tensor, where: str) -> None:
     if bool((matrix < 0).any()):
         raise ValueError(f"{where} must hold distances, 0 or larger; the smallest entry is {float(matrix.min()):g}.")
     finite = torch.where(torch.isinf(matrix), torch.zeros_like(matrix), matrix)
-    # Rounding of the usual ways to compute distances; torch.cdist by matrix products loses half of the digits at zero.
-    rounding = 64 * torch.finfo(matrix.dtype).eps * float(finite.max()) if matrix.numel() else 0.0
+    # torch.cdist forms squares by matrix products and so loses half of the digits next to zero.
+    rounding = 4 * torch.finfo(matrix.dtype).eps ** 0.5 * float(finite.max()) if matrix.numel() else 0.0
     largest = float(matrix.diagonal().max()) if matrix.numel() else 0.0
     if largest > rounding:
         raise ValueError(

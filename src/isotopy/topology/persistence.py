@@ -37,10 +37,12 @@ def persistence(
         max_degree: Largest k of H_k. Rips filtrations: 0 or 1. A grid of dimension n has classes in degrees below n.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
-        threads: Samples worked on at the same time; all hardware threads if not given. The diagram does not depend on it.
+        threads: Samples worked on at the same time; as many as the hardware has if not given. Diagrams do not depend
+            on it.
 
     Returns:
-        Diagram whose pairs are sorted by sample, degree, and place of the death in the filtration; essential classes last.
+        Diagram whose pairs are sorted by sample, by degree, and by the place of the death in the filtration; essential
+        classes last.
 
     Raises:
         ValueError: `max_degree`, `modulus` or `threads` out of range.
@@ -101,7 +103,7 @@ def _rips_pairs(f: RipsFiltration, max_degree: int, modulus: int, keep_zero: boo
         )
     largest = max(f.sizes, default=0)
     columns = 0 if f.distances else int(f.table.shape[1])
-    # Degree 1: sorted edges twice (16 bytes each), ranks of all pairs (4), one lune vertex per edge. Degree 0: rows only.
+    # Degree 1: sorted edges twice (16 bytes each), ranks of all pairs (4), a lune vertex per edge. Degree 0: rows only.
     per_sample = 24 * largest**2 if max_degree > 0 else 8 * largest * (columns + 8)
     workers = _workers_that_fit(
         workers,
@@ -147,7 +149,7 @@ def _grid_pairs(f: GridFiltration, max_degree: int, modulus: int, keep_zero: boo
     values = _wide_on_cpu(f.table).reshape(-1).numpy()
     shape = np.array(f.shape, dtype=np.int64)
     return _tensors(
-        _native.grid(values, shape, f.samples, f.superlevel, max_degree, modulus, keep_zero, workers)
+        _native.grid(values, shape, f.samples, f.superlevel, min(max_degree, 3), modulus, keep_zero, workers)
     )
 
 
