@@ -89,6 +89,7 @@ def linear(t: Dual, weight, bias=None) -> Dual:
 
 
 def _sides(padding, axes: int) -> list[tuple[int, int]]:
+    padding = 0 if padding == "valid" else padding
     padding = (padding,) * axes if isinstance(padding, int) else tuple(padding)
     return [(p, p) if isinstance(p, int) else tuple(p) for p in padding]
 

@@ -110,8 +110,8 @@ def push(net: Network, x: Float[Tensor, "n width"], basis: Float[Tensor, "k widt
             if layer.sources == (0,):  # the same for every point
                 moved = layer.affine({0: basis}, lambda operator, x: operator.linear(*x)).expand(n, -1, -1)
             else:
-                flat = {source: tangents[source].reshape(n * k, -1) for source in layer.sources}
-                moved = layer.affine(flat, lambda operator, x: operator.linear(*x)).reshape(n, k, -1)
+                flat = {source: tangents[source].flatten(0, 1) for source in layer.sources}
+                moved = layer.affine(flat, lambda operator, x: operator.linear(*x)).unflatten(0, (n, k))
             moved = gate(gates, moved)
         tangents[layer.index] = moved
         for source in layer.sources:

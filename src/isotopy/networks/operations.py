@@ -273,7 +273,7 @@ def dropout(graph: Graph, name: str, x: Value, p: float = 0.5, training: bool = 
     return x
 
 
-def linear(graph: Graph, name: str, x: Value, weight: Tensor, bias: Tensor | None = None) -> Value:
+def linear(graph: Graph, name: str, x: Value, weight: Any, bias: Any = None) -> Value:
     """The map W x + b."""
     return graph.dense(name, x, weight, bias)
 
@@ -479,6 +479,8 @@ STRUCTURAL: set[Any] = {
     torch.concat,
     torch.stack,
     torch.chunk,
+    torch.index_select,
+    torch.narrow,
     torch.split,
     torch.movedim,
     torch.swapaxes,
@@ -539,6 +541,7 @@ ATEN: dict[Any, Handler] = {
     _aten.add_: add,
     _aten.sub: subtract,
     _aten.sub_: subtract,
+    _aten.rsub: lambda g, n, x, other, alpha=1: subtract(g, n, other, x, alpha=alpha),
     _aten.neg: negate,
     _aten.mul: multiply,
     _aten.mul_: multiply,
@@ -574,6 +577,8 @@ ATEN_STRUCTURAL: set[Any] = {
     _aten.stack,
     _aten.slice,
     _aten.select,
+    _aten.index,
+    _aten.index_select,
     _aten.split,
     _aten.split_with_sizes,
     _aten.chunk,

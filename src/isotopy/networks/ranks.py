@@ -410,8 +410,8 @@ def _push_residues(prime: int, identity: Tensor, gates: Sequence[Gates]) -> Iter
             if layer.sources == (0,):  # the same for every point
                 moved = layer.affine({0: identity}, lambda operator, x: operator.modular(prime, *x)).expand(n, -1, -1)
             else:
-                flat = {source: tangents[source].reshape(n * k, -1) for source in layer.sources}
-                moved = layer.affine(flat, lambda operator, x: operator.modular(prime, *x)).reshape(n, k, -1)
+                flat = {source: tangents[source].flatten(0, 1) for source in layer.sources}
+                moved = layer.affine(flat, lambda operator, x: operator.modular(prime, *x)).unflatten(0, (n, k))
             if layer.kind == "leaky_relu":
                 assert found.active is not None
                 slope = residues(torch.tensor([layer.activation.slope], dtype=torch.float64), prime).to(moved.device)
