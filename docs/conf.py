@@ -1,7 +1,11 @@
 """Sphinx configuration; `make docs` builds docs/_build/html."""
 
+import os
 import re
 import warnings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks: one thread is the fastest
+warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 from isotopy import __version__
 
@@ -76,7 +80,6 @@ def plain(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
     app.connect("autodoc-process-signature", readable)
     app.connect("autodoc-process-docstring", plain)
     return {"parallel_read_safe": True}
