@@ -340,30 +340,35 @@ def _each(value: Any, axes: int) -> tuple[int, ...]:
     return tuple(value) if len(value) == axes else tuple(value) * axes
 
 
+_relu, _tanh, _sigmoid = pointwise("relu"), pointwise("tanh"), pointwise("sigmoid")
+_max_pool1d, _max_pool2d = max_pool(1), max_pool(2)
+_average_pool1d, _average_pool2d = average_pool(1), average_pool(2)
+_adaptive_average_pool1d, _adaptive_average_pool2d = adaptive_average_pool(1), adaptive_average_pool(2)
+
 MODULES: dict[type[nn.Module], Callable[[Graph, str, Any, Value], Any]] = {
     nn.Linear: lambda g, n, m, x: linear(g, n, x, m.weight, m.bias),
-    nn.ReLU: lambda g, n, m, x: pointwise("relu")(g, n, x),
+    nn.ReLU: lambda g, n, m, x: _relu(g, n, x),
     nn.LeakyReLU: lambda g, n, m, x: leaky_relu(g, n, x, m.negative_slope),
-    nn.Tanh: lambda g, n, m, x: pointwise("tanh")(g, n, x),
-    nn.Sigmoid: lambda g, n, m, x: pointwise("sigmoid")(g, n, x),
+    nn.Tanh: lambda g, n, m, x: _tanh(g, n, x),
+    nn.Sigmoid: lambda g, n, m, x: _sigmoid(g, n, x),
     nn.Softplus: lambda g, n, m, x: softplus(g, n, x, m.beta, m.threshold),
     nn.Identity: lambda g, n, m, x: x,
     nn.Flatten: lambda g, n, m, x: g.structural(n, lambda t: t.flatten(m.start_dim, m.end_dim), x),
     nn.Unflatten: lambda g, n, m, x: g.structural(n, lambda t: t.unflatten(m.dim, m.unflattened_size), x),
-    nn.MaxPool1d: lambda g, n, m, x: max_pool(1)(
+    nn.MaxPool1d: lambda g, n, m, x: _max_pool1d(
         g, n, x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
     ),
-    nn.MaxPool2d: lambda g, n, m, x: max_pool(2)(
+    nn.MaxPool2d: lambda g, n, m, x: _max_pool2d(
         g, n, x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
     ),
-    nn.AvgPool1d: lambda g, n, m, x: average_pool(1)(
+    nn.AvgPool1d: lambda g, n, m, x: _average_pool1d(
         g, n, x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad
     ),
-    nn.AvgPool2d: lambda g, n, m, x: average_pool(2)(
+    nn.AvgPool2d: lambda g, n, m, x: _average_pool2d(
         g, n, x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override
     ),
-    nn.AdaptiveAvgPool1d: lambda g, n, m, x: adaptive_average_pool(1)(g, n, x, m.output_size),
-    nn.AdaptiveAvgPool2d: lambda g, n, m, x: adaptive_average_pool(2)(g, n, x, m.output_size),
+    nn.AdaptiveAvgPool1d: lambda g, n, m, x: _adaptive_average_pool1d(g, n, x, m.output_size),
+    nn.AdaptiveAvgPool2d: lambda g, n, m, x: _adaptive_average_pool2d(g, n, x, m.output_size),
     nn.modules.dropout._DropoutNd: lambda g, n, m, x: x,
 }
 
