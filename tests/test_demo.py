@@ -1,7 +1,6 @@
 """`isotopy demo` on the digits that ship with scikit-learn."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -9,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 from isotopy import cli, datasets
+from isotopy import report as report_room
 from isotopy.cli import demonstration, session
 
 RUNNER = CliRunner()
@@ -79,14 +79,18 @@ def test_training_is_decided_by_the_seed_and_leaves_global_state():
 
 
 def test_interrupted_demo_leaves_nothing(tmp_path, monkeypatch):
-    from isotopy.report import compare
+    written = []
 
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
+    def write(_, directory, **__):
+        if written:
+            raise KeyboardInterrupt
+        directory.mkdir(parents=True)
+        written.append(directory)
+        return directory / "index.html"
 
     monkeypatch.setattr(demonstration, "_EPOCHS", 1)
-    monkeypatch.setattr(sys.modules[compare.__module__], "render", interrupted)
-    result = RUNNER.invoke(cli.app, ["demo", "--out", str(tmp_path / "deep/out"), "--samples", "20"])
+    monkeypatch.setattr(report_room, "write", write)
+    result = RUNNER.invoke(cli.app, ["demo", "--out", str(tmp_path / "out"), "--samples", "20"])
     assert result.exit_code == 130
-    assert list(tmp_path.iterdir()) in ([], [tmp_path / "deep"])
-    assert not (tmp_path / "deep/out").exists()
+    assert written == [tmp_path / "out" / "before"]
+    assert list(tmp_path.iterdir()) == []

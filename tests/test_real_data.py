@@ -34,7 +34,9 @@ def published(root: Path, name: str) -> tuple[nn.Sequential, datasets.Dataset]:
 def numpy_ranks(module: nn.Sequential, x: np.ndarray) -> np.ndarray:
     """Ranks of the products of active rows, one matrix_rank per point and layer: the slow way, in numpy alone."""
     layers = [
-        (m.weight.detach().double().numpy(), m.bias.detach().double().numpy()) for m in module if isinstance(m, nn.Linear)
+        (m.weight.detach().double().numpy(), m.bias.detach().double().numpy())
+        for m in module
+        if isinstance(m, nn.Linear)
     ]
     found = np.zeros((len(x), len(layers)), dtype=int)
     for row, point in enumerate(x.astype(np.float64)):

@@ -198,6 +198,7 @@ def test_collapsed_and_empty_quantities_are_drawn(factory, tmp_path, check):
     assert "100 %" in page.text
 
 
+@pytest.mark.usefixtures("sketched")
 def test_writing_twice_gives_the_same_page(factory, tmp_path):
     i = factory.inspection(widths=(3, 2), n=10)
     assert report.write(i, tmp_path / "a").read_bytes() == report.write(i, tmp_path / "b").read_bytes()
@@ -218,3 +219,16 @@ def test_some_layers_only(factory, tmp_path, check):
     page = check(report.write(i, tmp_path / "out").read_text(encoding="utf-8"))
     assert [attrs["id"] for attrs in page.all("details") if "id" in attrs] == ["layer-0", "layer-2", "layer-4"]
     assert (tmp_path / "out" / "figures" / "plane-layer-04-ranks.svg").exists()
+
+
+def test_numbers_that_torch_gives_as_names_are_not_layer_numbers(factory):
+    i = factory.inspection(widths=(3, 4, 3, 2), n=10, names=("1", "features.3", "head"))
+    assert [pictures.named(layer) for layer in i.layers] == ["input", "relu 1", "relu 2", "head"]
+
+
+def test_projections_to_three_components_have_flat_thumbnails(factory):
+    i = factory.inspection(widths=(3, 5, 2), n=10)
+    layer = dataclasses.replace(i.layers[1], picture=np.ones((10, 3)), picture_axes=("PC 1", "PC 2", "PC 3"))
+    i = dataclasses.replace(i, layers=(i.layers[0], layer, i.layers[2]))
+    drawn = [job.draw().name for job in pictures.thumbnails(i)]
+    assert drawn == ["3d", "rectilinear", "rectilinear"]

@@ -108,7 +108,7 @@ def test_histogram_rows_are_scaled_counts_with_their_mean():
     said = [t.get_text() for t in ax.texts]
     assert "1.75" in said
     assert "not piecewise affine" in said
-    assert "m = 2 " in said
+    assert "m = 2" in said
 
 
 def test_histogram_of_hundreds_of_ranks_stays_visible():

@@ -17,6 +17,9 @@ from .operators import UNIT, Operator, ordinary, plain_convolutions
 _TINY, _NORMAL = 2.0**-1074, 2.0**-1022  # smallest positive float64, smallest with a full mantissa
 
 
+_Bounded = tuple[Tensor, Tensor, Tensor]  # value, bound on its error, rows where the bound holds
+
+
 @dataclass(frozen=True, eq=False)
 class Gates:
     """What the activation of one layer does at a batch of points.
@@ -129,19 +132,17 @@ def _bounded(
     layer: Layer, values: Mapping[int, Tensor], errors: Mapping[int, Tensor], *, tight: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """z_K, a bound on its error, and the rows for which the bound holds: no underflow, no overflow."""
-    pairs = {source: (values[source], errors[source]) for source in layer.sources}
-    valid = torch.ones(len(next(iter(values.values()))), dtype=torch.bool, device=layer.device)
+    start = {s: (values[s], errors[s], ordinary(values[s]) & ordinary(errors[s])) for s in layer.sources}
+    z, error, valid = layer.affine(start, lambda operator, inputs: _carry(operator, inputs, tight=tight))
+    return z.clone(), error.clone(), valid
 
-    def carry(operator: Operator, inputs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        nonlocal valid
-        x, e = [pair[0] for pair in inputs], [pair[1] for pair in inputs]
-        for tensor in (*x, *e):
-            valid = valid & ordinary(tensor) & operator.ordinary
-        y = operator(*x)
-        return y, operator.bound(y, x, e, tight=tight)
 
-    z, error = layer.affine(pairs, carry)
-    return z.clone(), error.clone(), valid & ordinary(z)
+def _carry(operator: Operator, inputs: Sequence[_Bounded], *, tight: bool) -> _Bounded:
+    x, e = [found[0] for found in inputs], [found[1] for found in inputs]
+    y = operator(*x)
+    error = operator.bound(y, x, e, tight=tight)
+    valid = torch.stack([found[2] for found in inputs]).all(dim=0) & ordinary(y) & ordinary(error) & operator.ordinary
+    return y, error, valid
 
 
 def _undecided(layer: Layer, z: Tensor, error: Tensor) -> Tensor:

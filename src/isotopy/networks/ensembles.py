@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,9 +97,9 @@ def min_rank(
     """Smallest rank of each ReLU layer over random points, a fresh sample for each layer.
 
     The rank at x is that of the rows of W whose neurons are on. If n <= m and the rows of W are independent, so are
-    any of them, and the smallest rank is the smallest number of active neurons. Otherwise the point with the fewest active
-    neurons gives a first value, and for every other codeword a few active rows show, by elimination modulo a prime, that
-    its rank is no smaller, or all of them give a new value.
+    any of them, and the smallest rank is the smallest number of active neurons. Otherwise the point with the fewest
+    active neurons gives a first value, and for every other codeword a few active rows show, by elimination modulo a
+    prime, that its rank is no smaller, or all of them give a new value.
 
     Args:
         weights: One layer per row of the first axis.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .codewords import Gates, evaluate
 from .network import Network
-from .operators import Dense, Operator, plain_convolutions
+from .operators import Dense, plain_convolutions
 
 _CHUNK_BYTES = 256 * 2**20
 
@@ -104,18 +104,14 @@ def push(net: Network, x: Float[Tensor, "n width"], basis: Float[Tensor, "k widt
     n, k = len(x), len(basis)
     tangents: dict[int, Tensor] = {0: basis.expand(n, -1, -1)}
     last_use = {source: layer.index for layer in net.layers for source in layer.sources}
-
-    def carry(operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
-        flat = [t.reshape(-1, t.shape[-1]) for t in inputs]
-        return operator.linear(*flat).reshape(inputs[0].shape[0], k, -1)
-
     for gates in evaluate(net, x):
         layer = gates.layer
         with torch.no_grad(), plain_convolutions():
             if layer.sources == (0,):  # the same for every point
-                moved = layer.affine({0: basis[None]}, carry).expand(n, -1, -1)
+                moved = layer.affine({0: basis}, lambda operator, x: operator.linear(*x)).expand(n, -1, -1)
             else:
-                moved = layer.affine({source: tangents[source] for source in layer.sources}, carry)
+                flat = {source: tangents[source].flatten(0, 1) for source in layer.sources}
+                moved = layer.affine(flat, lambda operator, x: operator.linear(*x)).unflatten(0, (n, k))
             moved = gate(gates, moved)
         tangents[layer.index] = moved
         for source in layer.sources:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -65,14 +65,12 @@ class Layer:
 
     def affine(self, sources: Mapping[int, T], apply: Callable[[Operator, Sequence[T]], T]) -> T:
         """Carry values of any kind through the affine steps."""
-        found: list[T] = []
-
-        def value(reference: tuple[str, int]) -> T:
-            return sources[reference[1]] if reference[0] == "layer" else found[reference[1]]
-
+        known: dict[str, Any] = {"layer": sources, "step": []}
         for step in self.steps:
-            found.append(apply(step.operator, [value(reference) for reference in step.inputs]))
-        return value(self.result)
+            known["step"].append(apply(step.operator, [known[kind][place] for kind, place in step.inputs]))
+        kind, place = self.result
+        result: T = known[kind][place]
+        return result
 
     def pre_activation(self, outputs: Mapping[int, Tensor]) -> Tensor:
         """z_K from the outputs of the layers in `sources`."""

@@ -273,7 +273,7 @@ def dropout(graph: Graph, name: str, x: Value, p: float = 0.5, training: bool = 
     return x
 
 
-def linear(graph: Graph, name: str, x: Value, weight: Tensor, bias: Tensor | None = None) -> Value:
+def linear(graph: Graph, name: str, x: Value, weight: Any, bias: Any = None) -> Value:
     """The map W x + b."""
     return graph.dense(name, x, weight, bias)
 
@@ -340,30 +340,35 @@ def _each(value: Any, axes: int) -> tuple[int, ...]:
     return tuple(value) if len(value) == axes else tuple(value) * axes
 
 
+_relu, _tanh, _sigmoid = pointwise("relu"), pointwise("tanh"), pointwise("sigmoid")
+_max_pool1d, _max_pool2d = max_pool(1), max_pool(2)
+_average_pool1d, _average_pool2d = average_pool(1), average_pool(2)
+_adaptive_average_pool1d, _adaptive_average_pool2d = adaptive_average_pool(1), adaptive_average_pool(2)
+
 MODULES: dict[type[nn.Module], Callable[[Graph, str, Any, Value], Any]] = {
     nn.Linear: lambda g, n, m, x: linear(g, n, x, m.weight, m.bias),
-    nn.ReLU: lambda g, n, m, x: pointwise("relu")(g, n, x),
+    nn.ReLU: lambda g, n, m, x: _relu(g, n, x),
     nn.LeakyReLU: lambda g, n, m, x: leaky_relu(g, n, x, m.negative_slope),
-    nn.Tanh: lambda g, n, m, x: pointwise("tanh")(g, n, x),
-    nn.Sigmoid: lambda g, n, m, x: pointwise("sigmoid")(g, n, x),
+    nn.Tanh: lambda g, n, m, x: _tanh(g, n, x),
+    nn.Sigmoid: lambda g, n, m, x: _sigmoid(g, n, x),
     nn.Softplus: lambda g, n, m, x: softplus(g, n, x, m.beta, m.threshold),
     nn.Identity: lambda g, n, m, x: x,
     nn.Flatten: lambda g, n, m, x: g.structural(n, lambda t: t.flatten(m.start_dim, m.end_dim), x),
     nn.Unflatten: lambda g, n, m, x: g.structural(n, lambda t: t.unflatten(m.dim, m.unflattened_size), x),
-    nn.MaxPool1d: lambda g, n, m, x: max_pool(1)(
+    nn.MaxPool1d: lambda g, n, m, x: _max_pool1d(
         g, n, x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
     ),
-    nn.MaxPool2d: lambda g, n, m, x: max_pool(2)(
+    nn.MaxPool2d: lambda g, n, m, x: _max_pool2d(
         g, n, x, m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode, m.return_indices
     ),
-    nn.AvgPool1d: lambda g, n, m, x: average_pool(1)(
+    nn.AvgPool1d: lambda g, n, m, x: _average_pool1d(
         g, n, x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad
     ),
-    nn.AvgPool2d: lambda g, n, m, x: average_pool(2)(
+    nn.AvgPool2d: lambda g, n, m, x: _average_pool2d(
         g, n, x, m.kernel_size, m.stride, m.padding, m.ceil_mode, m.count_include_pad, m.divisor_override
     ),
-    nn.AdaptiveAvgPool1d: lambda g, n, m, x: adaptive_average_pool(1)(g, n, x, m.output_size),
-    nn.AdaptiveAvgPool2d: lambda g, n, m, x: adaptive_average_pool(2)(g, n, x, m.output_size),
+    nn.AdaptiveAvgPool1d: lambda g, n, m, x: _adaptive_average_pool1d(g, n, x, m.output_size),
+    nn.AdaptiveAvgPool2d: lambda g, n, m, x: _adaptive_average_pool2d(g, n, x, m.output_size),
     nn.modules.dropout._DropoutNd: lambda g, n, m, x: x,
 }
 
@@ -474,6 +479,8 @@ STRUCTURAL: set[Any] = {
     torch.concat,
     torch.stack,
     torch.chunk,
+    torch.index_select,
+    torch.narrow,
     torch.split,
     torch.movedim,
     torch.swapaxes,
@@ -534,6 +541,7 @@ ATEN: dict[Any, Handler] = {
     _aten.add_: add,
     _aten.sub: subtract,
     _aten.sub_: subtract,
+    _aten.rsub: lambda g, n, x, other, alpha=1: subtract(g, n, other, x, alpha=alpha),
     _aten.neg: negate,
     _aten.mul: multiply,
     _aten.mul_: multiply,
@@ -569,6 +577,8 @@ ATEN_STRUCTURAL: set[Any] = {
     _aten.stack,
     _aten.slice,
     _aten.select,
+    _aten.index,
+    _aten.index_select,
     _aten.split,
     _aten.split_with_sizes,
     _aten.chunk,

@@ -122,6 +122,7 @@ class Dense(_Cached):
     def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
         g = gamma(self.weight.shape[1] + 1)
         value, error = self._blocks(x[0]), self._blocks(errors[0])
+        e: Tensor
         if tight:
             magnitude = self._derived("abs", self.weight.abs)
             e = _SLACK * ((error + g * value.abs()) @ magnitude.T)

@@ -17,7 +17,7 @@ from .codewords import Gates, evaluate
 from .exact import Exact, rational_rank, residues
 from .jacobians import chunk_size, gate, jacobian_singular_values, push
 from .network import Layer, Network
-from .operators import Dense, Operator, plain_convolutions
+from .operators import Dense, plain_convolutions
 
 _PRIMES = (1048573, 1048571)  # below 2**20: 8192 products of residues are exact in float64
 _SMALL_FIELD_FROM = 48  # below this size GF(3) fails too often to be worth trying
@@ -404,15 +404,14 @@ def _make_chain(net: Network, prime: int) -> _native.RankChain3 | _native.RankCh
 def _push_residues(prime: int, identity: Tensor, gates: Sequence[Gates]) -> Iterator[Tensor]:
     n, k = len(gates[0].z), len(identity)
     tangents: dict[int, Tensor] = {0: identity.expand(n, -1, -1)}
-
-    def carry(operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
-        flat = [t.reshape(-1, t.shape[-1]) for t in inputs]
-        return operator.modular(prime, *flat).reshape(inputs[0].shape[0], k, -1)
-
     for found in gates:
         layer = found.layer
         with torch.no_grad(), plain_convolutions():
-            moved = layer.affine({source: tangents[source] for source in layer.sources}, carry)
+            if layer.sources == (0,):  # the same for every point
+                moved = layer.affine({0: identity}, lambda operator, x: operator.modular(prime, *x)).expand(n, -1, -1)
+            else:
+                flat = {source: tangents[source].flatten(0, 1) for source in layer.sources}
+                moved = layer.affine(flat, lambda operator, x: operator.modular(prime, *x)).unflatten(0, (n, k))
             if layer.kind == "leaky_relu":
                 assert found.active is not None
                 slope = residues(torch.tensor([layer.activation.slope], dtype=torch.float64), prime).to(moved.device)

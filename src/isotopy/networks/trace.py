@@ -241,8 +241,9 @@ def _agrees(net: Network, module: nn.Module, rows: Tensor) -> bool:
     noise = [scale * torch.randn(rows.shape, generator=generator) for scale in (1.0, 10.0)]
     tolerance = torch.finfo(net.dtype).eps ** 0.5  # far above rounding, far below a wrong operation
     for trial in (rows, *noise):
+        returned = _output(module, trial, net.dtype)
         found = net(trial)
-        outputs = [leaf.to(found.device) for leaf in _output(module, trial, net.dtype) if leaf.numel() == found.numel()]
+        outputs = [leaf.to(found.device) for leaf in returned if leaf.numel() == found.numel()]
         # far outside the data a half-precision network may overflow: nothing to compare
         close = [
             (found.reshape(wanted.shape) - wanted).abs().le(tolerance * wanted.abs().amax().clamp(min=1e-30))
@@ -258,7 +259,9 @@ def _trace_by_export(module: nn.Module, example: Tensor, reason: object) -> Netw
     rows = torch.cat([example[:1], example[:1]]).detach()
     dtype, device = _parameters(module)
     try:
-        program = torch.export.export(module, (rows.to(device, dtype),))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about torch's own internals
+            program = torch.export.export(module, (rows.to(device, dtype),))
     except Exception as problem:
         raise UnsupportedModuleError(
             f"the module can be traced neither by torch.fx ({reason}) nor by torch.export ({type(problem).__name__}: "

@@ -161,11 +161,11 @@ def _rank_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Ite
     whole = all(layer.index == k for i in (a, b) for k, layer in enumerate(i.layers))  # else "first" means little
     if whole and (starts[0] and starts[0].index) != (starts[1] and starts[1].index):
         said = ", ".join(
-            f"in {name} at " + (f"layer {own.index} ({words.share(own.destructive_share)})" if own else "no layer")
+            f"{name} " + (f"at layer {own.index} ({words.share(own.destructive_share)})" if own else "nowhere")
             for name, own in zip(names, starts, strict=True)
         )
         ranked = [layer for i in (a, b) for layer in i.layers if layer.rank]
-        yield Sentence(f"Points of rank below m = {a.m} first occur {said}.", _weaker(ranked))
+        yield Sentence(f"Points of rank below m = {a.m} first occur: {said}.", _weaker(ranked))
     best = _largest(a, b, lambda layer: layer.destructive_share)
     if best is not None:
         before, after = (words.share(layer.destructive_share) for layer in best)
@@ -221,7 +221,8 @@ def _largest(
 def _called(one: LayerInspection, other: LayerInspection) -> str:
     if one.index == 0 and other.index == 0:
         return "the input"
-    return f"layer {other.index} ({other.name})" if one.name == other.name else f"layer {other.index}"
+    name = pictures.named(other)
+    return f"layer {other.index} ({name})" if name == pictures.named(one) else f"layer {other.index}"
 
 
 def _weaker(layers: Sequence[LayerInspection]) -> Status:
@@ -237,7 +238,7 @@ def _jobs(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[pict
             yield pictures.Job(f"{prefix}-{job.name}", job.draw, job.alt, job.caption)
     rows = _pairs(a, b)
     known = [layer for one, other in rows if (layer := other or one)]
-    layers, indices = [layer.name for layer in known], [layer.index for layer in known]
+    layers, indices = [pictures.named(layer) for layer in known], [layer.index for layer in known]
     for quantity in QUANTITIES[1:]:
         both = [np.array([_number(quantity, pair[k]) for pair in rows]) for k in (0, 1)]
         if not all(np.isfinite(own).any() for own in both) or np.array_equal(both[0], both[1], equal_nan=True):

@@ -74,8 +74,8 @@ def overview(i: Inspection) -> Any:  # noqa: ANN401  (a Matplotlib figure)
     """The strip of all pictured layers."""
     panels = [
         see.Panel(
-            layer.name,
-            layer.picture[_drawn(i)],
+            named(layer),
+            _thumbnail(layer, _drawn(i)),
             layer.width,
             None if layer.rank is None else (layer.rank.mean, layer.rank.min, layer.rank.max),
             layer.destructive_share,
@@ -101,6 +101,13 @@ def largest_class(i: Inspection) -> float | None:
     return float(np.bincount(np.asarray(i.labels, dtype=np.int64)).max() / len(i.labels))
 
 
+def named(layer: LayerInspection) -> str:
+    """Name to print: torch's bare numbers (`3`, `features.0`) would be taken for the number of the layer."""
+    if any(part and not part.isdigit() for part in layer.name.split(".")[-1:]):
+        return layer.name
+    return f"{layer.kind.replace('_', ' ')} {layer.index}"
+
+
 def slug(layer: LayerInspection) -> str:
     """Layer number as part of a name."""
     return f"layer-{layer.index:02d}"
@@ -115,12 +122,20 @@ def thumbnails(i: Inspection) -> Iterator[Job]:
     for position in chosen_layers(i):
         layer = i.layers[position]
 
-        def draw(points: np.ndarray = layer.picture[rows], named: bool = position == 0) -> Any:  # noqa: ANN401
+        small, told = _thumbnail(layer, rows), position == 0 or len(i.classes) > 3
+
+        def draw(points: np.ndarray = small, told: bool = told) -> Any:  # noqa: ANN401
             ax = see.new_axes(1.9, 1.9, projection="3d" if points.shape[1] == 3 else None)
             size = float(np.clip(20.0 / max(len(points), 1) ** 0.33, 1.6, 4.5))
-            return see.representation(points, labels, classes=i.classes if named else (), bare=True, size=size, ax=ax)
+            return see.representation(points, labels, classes=i.classes if told else (), bare=True, size=size, ax=ax)
 
         yield Job(f"{slug(layer)}-thumbnail", draw, _representation_alt(layer, len(rows)))
+
+
+def _thumbnail(layer: LayerInspection, rows: np.ndarray) -> np.ndarray:
+    """Two of three principal components are easier to read in the small than a box."""
+    projected = layer.picture_axes[:1] and layer.picture_axes[0].startswith("PC")
+    return layer.picture[rows, :2] if projected else layer.picture[rows]
 
 
 def _layer_jobs(i: Inspection) -> Iterator[Job]:
@@ -148,7 +163,7 @@ def _homology_jobs(layer: LayerInspection, found: SampleTopology) -> Iterator[Jo
         if found.scale is None
         else f"dashed: the scale {words.number(found.scale)} where b is read"
     )
-    where = f"of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({layer.name}): {classes}."
+    where = f"of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({named(layer)}): {classes}."
     yield Job(
         f"{slug(layer)}-diagram",
         lambda: see.diagram(found.diagram, scale=found.scale),
@@ -165,7 +180,7 @@ def _homology_jobs(layer: LayerInspection, found: SampleTopology) -> Iterator[Jo
 
 def _representation_alt(layer: LayerInspection, n: int) -> str:
     by = ", ".join(layer.picture_axes) or "their coordinates"
-    return f"Representation at layer {layer.index} ({layer.name}): {words.count(n, 'point')} drawn by {by}."
+    return f"Representation at layer {layer.index} ({named(layer)}): {words.count(n, 'point')} drawn by {by}."
 
 
 def _representation_words(layer: LayerInspection) -> str:
@@ -184,7 +199,7 @@ def _representation_words(layer: LayerInspection) -> str:
 
 
 def _theme_jobs(i: Inspection) -> Iterator[Job]:
-    names, numbers = [layer.name for layer in i.layers], [layer.index for layer in i.layers]
+    names, numbers = [named(layer) for layer in i.layers], [layer.index for layer in i.layers]
     yield from _rank_jobs(i, names, numbers)
     yield from _betti_jobs(i, names, numbers)
     yield from _stretch_jobs(i, names, numbers)
@@ -196,7 +211,7 @@ def _rank_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[
     if any(layer.rank is not None for layer in inner):
         yield Job(
             "ranks",
-            lambda: see.histograms(_histograms(inner, "rank"), [layer.name for layer in inner], below=i.m),
+            lambda: see.histograms(_histograms(inner, "rank"), [named(layer) for layer in inner], below=i.m),
             f"Histogram of the ranks at each layer. {_listed(inner, lambda layer: _mean(layer.rank))}",
             f"Ranks of the affine maps, a row per layer; vermilion: rank below m = {i.m}.",
         )
@@ -213,7 +228,7 @@ def _rank_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[
         sizes = _histograms(coded, "codeword_size")
         yield Job(
             "codewords",
-            lambda: see.histograms(sizes, [layer.name for layer in coded], xlabel="neurons that are on"),
+            lambda: see.histograms(sizes, [named(layer) for layer in coded], xlabel="neurons that are on"),
             f"Histogram of codeword sizes at each layer. {_listed(coded, lambda layer: _mean(layer.codeword_size))}",
             "Codeword sizes (neurons that are on at a point), a row per layer with an activation.",
         )
@@ -339,7 +354,7 @@ def _mean(own: Distribution | None) -> str | None:
 
 def _listed(layers: list[LayerInspection], say: Callable[[LayerInspection], str | None]) -> str:
     said = [(layer, say(layer)) for layer in layers[:40]]
-    return "; ".join(f"{layer.name}: {text}" for layer, text in said if text) + "."
+    return "; ".join(f"{named(layer)}: {text}" for layer, text in said if text) + "."
 
 
 def _drawn(i: Inspection) -> np.ndarray:

@@ -74,6 +74,7 @@ def render(template: str, context: dict[str, Any]) -> str:
         "share": words.share,
         "signed": words.signed,
         "spread": lambda own: words.spread(own.mean, own.min, own.max),
+        "named": pictures.named,
         "bettis": lambda own: words.betti(own.betti, own.band),
     }
     css = (_TEMPLATES / "page.css").read_text(encoding="utf-8")

@@ -377,7 +377,16 @@ def histograms(
         ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), fontsize=8, color=inks.ink, va="bottom", ha="left")
     if below is not None and low < below <= high + 1:
         ax.axvline(below - 0.5, color=inks.muted, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        ax.text(below - 0.5, -1.0, f"m = {below} ", color=inks.muted, fontsize=7.5, ha="right", va="center")
+        ax.annotate(
+            f"m = {below}",
+            (below - 0.5, -1.0),
+            xytext=(-4, 0),
+            textcoords="offset points",
+            color=inks.muted,
+            fontsize=7.5,
+            ha="right",
+            va="center",
+        )
     ax.text(
         1.02, -1.0, "mean", transform=ax.get_yaxis_transform(), fontsize=7.5, color=inks.muted, va="center", ha="left"
     )

@@ -43,7 +43,7 @@ def strip(
     Args:
         panels: One per layer, the input first.
         labels: Class per point.
-        classes: Names of the classes; they are written into the first panel.
+        classes: Names of the classes; they are written into the first panel, more than three into each.
         columns: Panels per row; longer strips wrap.
 
     Returns:
@@ -69,7 +69,7 @@ def strip(
         solid = panel.points.shape[1] == 3
         ax = figure.add_axes(place, projection="3d" if solid else None, facecolor="none")
         size = float(np.clip(20.0 / max(len(panel.points), 1) ** 0.33, 1.5, 4.5))
-        names = classes if number == 0 else ()
+        names = classes if number == 0 or len(classes) > 3 else ()
         representation(panel.points, labels, classes=names, bare=True, size=size, ax=ax)
         figure.text(
             left + 0.06 / columns,
