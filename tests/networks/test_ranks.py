@@ -209,6 +209,26 @@ def _rank_above(matrix, threshold):
     return found
 
 
+def test_smooth_networks_have_many_ranks_in_one_polytope():
+    """2 tanh(x) - tanh(2 x - 1) has slope 0 at x = 1, and not at x = 2, with the same signs."""
+    module = nn.Sequential(linear([[1], [2]], [0, -1]), nn.Tanh(), linear([[2, -1]]))
+    x = torch.tensor([[2.0], [1.0], [3.0]], dtype=torch.float64)
+    found = networks.rank_decomposition(networks.trace(module, x), x)
+    assert found.polytopes[:, 1].tolist() == [0, 0, 0]
+    assert found.ranks.tolist() == [[1, 1], [1, 0], [1, 1]]
+
+
+def test_proofs_see_which_entries_win():
+    """Overlapping windows with one winner, and windows of neurons that are off."""
+    module = nn.Sequential(nn.ReLU(), nn.MaxPool1d(2, 1))
+    x = torch.tensor(
+        [[[0.0, 3.0, 1.0, 2.0]], [[1.0, 3.0, -1.0, -2.0]], [[-1.0, -3.0, -1.0, -2.0]]], dtype=torch.float64
+    )
+    found = check_against_oracle(module, x)
+    assert found.ranks.tolist() == [[3, 2], [2, 1], [0, 0]]
+    assert found.proved.all()
+
+
 def test_rounding_of_a_smooth_layer_proves_nothing():
     """Two neurons see +-z, so their slopes are equal and cancel; rounding 1e16 makes them different in float64."""
     module = nn.Sequential(linear([[1e16, 1.0, -1e16], [-1e16, -1.0, 1e16]]), nn.Tanh(), linear([[1.0, 1.0]]))

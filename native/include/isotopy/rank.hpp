@@ -160,13 +160,13 @@ public:
                 for (std::size_t j = 4 * g; j < std::min(right.count_, 4 * g + 4); ++j, power *= 3) pick += power * row[columns[j]];
                 picks[g] = static_cast<std::uint32_t>(g * 81) + pick;
             }
-            rank_detail::add_table_rows3(&data_[i * blocks_], table.data(), picks.data(), groups, blocks_);
+            rank_detail::add_table_rows3(data_.data() + i * blocks_, table.data(), picks.data(), groups, blocks_);
         }
     }
 
     // Row r gets the first entries of a row that may be longer.
     void copy_row(std::size_t r, const Rows3& other, std::size_t from) {
-        std::copy_n(&other.data_[from * other.blocks_], blocks_, &data_[r * blocks_]);
+        std::copy_n(other.data_.data() + from * other.blocks_, blocks_, data_.data() + r * blocks_);
     }
     void scale(std::size_t r, Entry factor) {
         for (std::size_t b = 0; b < blocks_; ++b) {
@@ -181,7 +181,7 @@ public:
         pivots.clear();
         for (std::size_t r = 0; r < count_ && pivots.size() < enough; ++r) {
             if (r % 64 == 0) stop.check();
-            const Block* pivot = &data_[r * blocks_];
+            const Block* pivot = data_.data() + r * blocks_;
             std::size_t word = 0;
             while (word < 8 * blocks_ && (pivot[word / 8].ones[word % 8] | pivot[word / 8].twos[word % 8]) == 0) ++word;
             if (word == 8 * blocks_) continue;
@@ -189,7 +189,7 @@ public:
             const auto bit = static_cast<unsigned>(std::countr_zero(pivot[word / 8].ones[word % 8] | two));
             pivots.push_back(static_cast<std::uint32_t>(word * 64 + bit));
             if (r + 1 < count_)
-                rank_detail::eliminate3(&data_[(r + 1) * blocks_], count_ - r - 1, blocks_, pivot, word / 8, word % 8, bit, (two >> bit) & 1u);
+                rank_detail::eliminate3(data_.data() + (r + 1) * blocks_, count_ - r - 1, blocks_, pivot, word / 8, word % 8, bit, (two >> bit) & 1u);
         }
         return pivots.size();
     }
@@ -229,7 +229,7 @@ public:
             const Entry* row = weights(i);
             for (std::size_t j = 0; j < right.count_; ++j)
                 if (row[columns[j]] != 0.0)
-                    rank_detail::add_multiple(&data_[i * width_], &right.data_[j * right.width_], row[columns[j]], width_, p_, inverse_);
+                    rank_detail::add_multiple(data_.data() + i * width_, right.data_.data() + j * right.width_, row[columns[j]], width_, p_, inverse_);
         }
     }
 
@@ -245,14 +245,14 @@ public:
         pivots.clear();
         for (std::size_t r = 0; r < count_ && pivots.size() < enough; ++r) {
             if (r % 64 == 0) stop.check();
-            double* pivot = &data_[r * width_];
+            double* pivot = data_.data() + r * width_;
             std::size_t column = 0;
             while (column < width_ && pivot[column] == 0.0) ++column;
             if (column == width_) continue;
             pivots.push_back(static_cast<std::uint32_t>(column));
             const double negative = p_ - reciprocal(pivot[column]);
             for (std::size_t below = r + 1; below < count_; ++below) {
-                double* row = &data_[below * width_];
+                double* row = data_.data() + below * width_;
                 if (row[column] == 0.0) continue;
                 const double factor = rank_detail::reduce(row[column] * negative, p_, inverse_);
                 rank_detail::add_multiple(row + column, pivot + column, factor, width_ - column, p_, inverse_);

@@ -168,23 +168,26 @@ def _decompose(net: Network, x: Tensor, bounds: _Bounds, *, rational: bool) -> _
     too_close = torch.stack(switches, dim=1).cummax(dim=1).values
     upper = bounds.upper(gates, n)
 
-    whole = np.concatenate(words, axis=1) if words else np.zeros((n, 0), np.uint8)
-    _, first, where = _unique_rows(whole)
-    some = torch.from_numpy(first)
+    if net.piecewise_linear:  # one rank for each polytope
+        _, first, group = _unique_rows(np.concatenate(words, axis=1))
+        some, where = torch.from_numpy(first), torch.from_numpy(group)
+    else:  # slopes differ from point to point
+        some = where = torch.arange(n)
     lower = bounds.lower([_pick(g, some) for g in gates], upper[some])
-    ranks = lower[torch.from_numpy(where)]
+    ranks = lower[where]
     proved = (ranks == upper) & (sure | torch.tensor(bounds.sign_free))
     ambiguous = torch.zeros_like(proved)
     unsure = (ranks != upper)[some].any(dim=1).nonzero()[:, 0]
     if len(unsure):
-        numeric, close = _numeric(net, x[some[unsure].to(x.device)], bounds.memory)
-        exact, decided = lower[unsure], rational and net.piecewise_linear
+        decided = rational and net.piecewise_linear
+        exact, close = lower[unsure], torch.zeros(len(unsure), net.depth, dtype=torch.bool)
         if decided:
             exact = _rational(net, [_pick(g, some[unsure]) for g in gates])
-        elif not net.piecewise_linear:
+        elif not bounds.primes:  # no field to look into: what is left is float64
+            numeric, close = _numeric(net, x[some[unsure].to(x.device)], bounds.memory)
             exact = torch.minimum(torch.maximum(numeric, exact), upper[some[unsure]])
-        close |= numeric != exact
-        places = torch.full((len(some),), -1).index_put((unsure,), torch.arange(len(unsure)))[torch.from_numpy(where)]
+            close |= numeric != exact
+        places = torch.full((len(some),), -1).index_put((unsure,), torch.arange(len(unsure)))[where]
         rows = (places >= 0).nonzero()[:, 0]
         ranks[rows] = exact[places[rows]]
         proved[rows] |= sure[rows] & decided
@@ -242,18 +245,26 @@ def _by_appearance(rows: np.ndarray) -> np.ndarray:
 def _upper_bounds(net: Network, gates: Sequence[Gates], row_kinds: Sequence[Tensor | None], n: int) -> Tensor:
     """rank_K <= n_0, the ranks of the branches that it sums, and the number of its distinct nonzero rows."""
     reach = {0: torch.full((n,), net.input_width)}
+    on: dict[int, Tensor] = {}  # what ReLU and the pooling after it leave on
     columns = []
     for found, kinds in zip(gates, row_kinds, strict=True):
         layer = found.layer
         total = torch.stack([reach[source] for source in layer.sources]).sum(dim=0)
         if found.active is not None and not layer.activation.slopes_never_zero:
-            alive = found.active.cpu() & (kinds >= 0) if kinds is not None else found.active.cpu()
+            alive = on[layer.index] = found.active.cpu() & (kinds >= 0) if kinds is not None else found.active.cpu()
             if kinds is None or len(kinds.unique()) == len(kinds):
                 rows = alive.sum(dim=1)
             else:
                 seen = torch.zeros(n, int(kinds.max()) + 2, dtype=torch.bool)
                 rows = seen.scatter(1, torch.where(alive, kinds + 1, 0), True)[:, 1:].sum(dim=1)
-        elif kinds is not None and found.winners is None:
+        elif found.winners is not None:  # an entry that wins twice, or was switched off, adds nothing
+            winners = found.winners.cpu()
+            alive = torch.ones_like(winners, dtype=torch.bool)
+            if layer.is_identity and layer.sources[0] in on:
+                alive = on[layer.index] = on[layer.sources[0]].gather(1, winners)
+            seen = torch.zeros(n, _rows(layer) + 1, dtype=torch.bool)
+            rows = seen.scatter(1, torch.where(alive, winners + 1, 0), True)[:, 1:].sum(dim=1)
+        elif kinds is not None:
             rows = torch.full((n,), len(kinds[kinds >= 0].unique()))
         else:
             rows = torch.full((n,), layer.width)
