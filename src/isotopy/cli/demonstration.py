@@ -127,10 +127,10 @@ def telling(sentences: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Three sentences of a comparison: one proved, one computed, one observed, about layers where there are such.
 
     Example:
-        >>> said = [("all", "observed", None), ("probe", "observed", 2), ("rank", "proved", 1), ("ratio", "computed", 1)]
+        >>> said = [("all", "observed", None), ("knn", "observed", 2), ("rank", "proved", 1), ("ratio", "computed", 1)]
         >>> found = telling([{"text": text, "status": status, "layer": layer} for text, status, layer in said])
         >>> [sentence["text"] for sentence in found]
-        ['rank', 'ratio', 'probe']
+        ['rank', 'ratio', 'knn']
     """
     ordered = sorted(sentences, key=lambda sentence: sentence["layer"] is None)
     firsts = [
