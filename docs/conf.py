@@ -60,7 +60,9 @@ def readable(app, what, name, obj, options, signature, returns):
         if text is None:
             return None
         text = re.sub(r"<class '([^']*)'>", r"\1", text)
-        text = re.sub(r"\b(jaxtyping|torch\.export\.exported_program|torch\.export|torch\.nn\.modules\.module)\.", "", text)
+        text = re.sub(
+            r"\b(jaxtyping|torch\.export\.exported_program|torch\.export|torch\.nn\.modules\.module)\.", "", text
+        )
         text = re.sub(r"\btorch\.nn\.Module\b", "nn.Module", text)
         text = re.sub(r"\btorch\._C\.Generator\b|\btorch\.Generator\b", "Generator", text)
         text = re.sub(r"\btorch\.Tensor\b", "Tensor", text)
