@@ -264,11 +264,10 @@ def _subject(
         except UnsupportedModuleError as error:
             note = f"Not traced, so only its activations are known: {error}"
             return _recorded(networks.record(module, x), x, _NOT_PIECEWISE, (note,))
-        except RuntimeError as error:  # torch's own words about shapes that do not multiply
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ValueError(
-                f"x must fit the network; got shape {tuple(x.shape)}: {reason}. Reshape x to (n, *input_shape)"
-            ) from error
+        except ValueError as error:
+            if not str(error).startswith("example"):
+                raise
+            raise ValueError(str(error).replace("example", "x", 1)) from error  # the first rows of x were the example
     net.flatten(x[:1])
     names, kinds = ("input", *(layer.name for layer in net.layers)), ("input", *(layer.kind for layer in net.layers))
     return _Subject(x, names, kinds, net, notes=net.notes)
