@@ -148,7 +148,8 @@ def test_stretch_is_the_svd_of_the_jacobian(generator):
 
 
 def test_stretch_of_nearly_singular_maps_keeps_its_digits(generator):
-    weight = torch.diag(torch.logspace(0, -11, 20, dtype=torch.float64))
+    left, right = (torch.linalg.qr(torch.randn(20, 20, generator=generator).double()).Q for _ in range(2))
+    weight = left @ torch.diag(torch.logspace(0, -11, 20, dtype=torch.float64)) @ right
     module = nn.Sequential(nn.Linear(20, 20, bias=False)).double()
     with torch.no_grad():
         module[0].weight.copy_(weight)
@@ -452,6 +453,15 @@ def test_observations_are_never_called_proved(fold):
     for sentence in inspect(fold, *cloud()).sentences:
         if any(word in sentence.text for word in ("Betti", "probe", "neighbors", "looks", "labels")):
             assert sentence.status == "observed"
+
+
+def test_a_share_of_proofs_is_no_proof():
+    from isotopy.measure.summary import _with_proof, share
+
+    assert _with_proof("All", torch.tensor([True, True])).status == "proved"
+    part = _with_proof("All", torch.tensor([True] * 9999 + [False]))
+    assert (part.status, part.text) == ("computed", "All (proved for over 99.9 % of the points).")
+    assert [share(v) for v in (0.0, 1e-9, 0.5, 0.123, 1.0)] == ["0 %", "under 0.1 %", "50 %", "12.3 %", "100 %"]
 
 
 def test_unproved_ranks_are_not_called_proved():
