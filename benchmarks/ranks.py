@@ -3,12 +3,13 @@
     python benchmarks/ranks.py [--data FOLDER] [--samples 1000] [--baseline-samples 200]
 
 The usual way: `vmap(jacrev(...))` up to the last hidden layer and `torch.linalg.matrix_rank`, float64. Both run on one
-thread in this process; ranks of the last hidden layer must be equal. CPU seconds, per 1000 samples for the baseline.
-Second question: the minimum rank of 100 random layers (100 -> 100) over 1000 points, against batched `matrix_rank` of the
-masked weights (001, Fig. 2A, its largest cell).
+thread in this process; ranks of the last hidden layer must be equal. CPU seconds, the baseline's from fewer samples.
+Second question: the minimum rank of 100 random layers (100 -> 100) over 1000 points, against batched `matrix_rank` of
+the masked weights (001, Fig. 2A, its largest cell).
 """
 
 import argparse
+import itertools
 import os
 import time
 from pathlib import Path
@@ -30,7 +31,7 @@ def cpu(work):
 
 def mlp():
     parts = []
-    for before, after in zip(WIDTHS[:-1], WIDTHS[1:], strict=True):
+    for before, after in itertools.pairwise(WIDTHS):
         parts += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*parts[:-1])
 

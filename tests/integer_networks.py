@@ -35,7 +35,7 @@ def integer(module: nn.Module, generator: torch.Generator, low: int = -2, high: 
 def check_against_oracle(
     module: nn.Module, x: Tensor, net: networks.Network | None = None
 ) -> networks.RankDecomposition:
-    """Codewords, winners, values, Jacobians, ranks and proofs of a piecewise linear network, all as the oracle has them."""
+    """Codewords, winners, values, Jacobians, ranks and proofs of a network, all as the oracle has them."""
     net = networks.trace(module, x) if net is None else net
     found = networks.rank_decomposition(net, x)
     exact = networks.rank_decomposition(net, x, rational=True)

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import textwrap
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,9 +68,10 @@ def test_report_shows_where_published_networks_collapse(data_root, tmp_path, nam
     ambient = data.points.shape[1]
     ranks = [layer.rank for layer in i.layers[1:]]
     assert ranks[0].max == ambient
-    assert all(before.mean >= after.mean for before, after in zip(ranks, ranks[1:], strict=False))
+    assert all(before.mean >= after.mean for before, after in pairwise(ranks))
     collapsed = [layer.index for layer in i.layers[1:] if layer.rank.mean < ambient - 0.25]
-    assert collapsed and collapsed[0] > 1, "these networks lose rank in late layers"
+    assert collapsed
+    assert collapsed[0] > 1, "these networks lose rank in late layers"
     named = [s for s in i.sentences if s.layer is not None and s.status == "proved" and "rank" in s.text]
     assert named, "no sentence names the layer at which the rank falls"
     page = report.write(i, tmp_path / "report")
@@ -145,7 +147,7 @@ def test_mnist_at_full_width_from_the_command_line(data_root, tmp_path):
         )
     )
     scope: dict = {}
-    exec(factory.read_text(), scope)  # noqa: S102  (our own five lines above)
+    exec(factory.read_text(), scope)
     torch.manual_seed(0)
     module = scope["build"]()
     train = datasets.mnist(data_root / "mnist", split="train")
@@ -165,7 +167,7 @@ def test_mnist_at_full_width_from_the_command_line(data_root, tmp_path):
     numbers = json.loads((tmp_path / "report" / "report.json").read_text())
     ranks = [layer["rank"]["mean"] for layer in numbers["layers"][1:]]
     sizes = [layer["codeword_size"]["mean"] for layer in numbers["layers"][1:-1]]
-    assert all(before >= after for before, after in zip(ranks, ranks[1:], strict=False))
+    assert all(before >= after for before, after in pairwise(ranks))
     assert all(rank <= size for rank, size in zip(ranks, sizes, strict=False))
     # the paper: training takes the rank of the last hidden layer well below half its width
     assert ranks[3] < 60

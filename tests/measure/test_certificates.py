@@ -298,6 +298,29 @@ def test_convolution_batch_norm_and_pooling_are_matrices_too():
     assert all(c.status == "proved" for c in found)
 
 
+def test_rounding_of_a_product_of_maps_is_bounded():
+    from isotopy.measure.certificates import _rounding
+
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 3, bias=False), nn.Linear(3, 4, bias=False), nn.Tanh()).double()
+    with torch.no_grad():
+        for part in module[:2]:
+            part.weight.copy_(torch.rand(part.weight.shape, dtype=torch.float64))
+    layer = networks.trace(module, torch.zeros(1, 4, dtype=torch.float64)).layers[0]
+    computed, bound = layer.matrix()[0].tolist(), _rounding(layer, 4).tolist()
+    first, second = ([[Fraction(v) for v in row] for row in part.weight.tolist()] for part in module[:2])
+    errors = []
+    for i in range(4):
+        for j in range(4):
+            exact = sum(second[i][k] * first[k][j] for k in range(3))
+            errors.append(abs(exact - Fraction(computed[i][j])))
+            assert errors[-1] <= Fraction(bound[i][j]) < Fraction(1, 10**14)
+    assert max(errors) > 0  # there was something to bound
+    assert (
+        certificates(networks.trace(module, torch.zeros(1, 4).double()))[0].verdict == "not certified"
+    )  # W has rank 3
+
+
 def test_layer_too_large_is_judged_by_its_widths(monkeypatch):
     monkeypatch.setattr(sys.modules["isotopy.measure.certificates"], "_MOST_WORK", 10.0)
     module = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 9), nn.Tanh())

@@ -64,6 +64,7 @@ def test_unlike_reports_are_compared_with_a_note(pair, check, first, second, not
     assert note in page.text
 
 
+@pytest.mark.usefixtures("sketched")
 def test_many_layers(pair, check):
     first, second, out = pair({"widths": (3, *[4] * 20, 2), "n": 20}, {"widths": (3, *[4] * 20, 2), "n": 20, "seed": 3})
     check(report.compare(first, second, out).read_text(encoding="utf-8"))

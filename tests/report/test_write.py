@@ -198,6 +198,7 @@ def test_collapsed_and_empty_quantities_are_drawn(factory, tmp_path, check):
     assert "100 %" in page.text
 
 
+@pytest.mark.usefixtures("sketched")
 def test_writing_twice_gives_the_same_page(factory, tmp_path):
     i = factory.inspection(widths=(3, 2), n=10)
     assert report.write(i, tmp_path / "a").read_bytes() == report.write(i, tmp_path / "b").read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +18,10 @@ from isotopy.cli.inspecting import device_of
 from isotopy.cli.session import Bars, check_output
 
 if TYPE_CHECKING:
-    from isotopy.measure.inspection import Inspection, Sentence
+    from isotopy.measure.inspection import Inspection
 
-_WIDTHS = (64, 48, 32, 16, 10)
-_EPOCHS = 40
+_WIDTHS = (64, 64, 48, 32, 10)
+_EPOCHS = 60
 _BATCH = 64
 
 
@@ -79,12 +80,13 @@ def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, 
             for stage, inspection in zip(("before", "after"), inspections, strict=True)
         ]
         pages.append(report.compare(parts["before"], parts["after"], parts["comparison"]))
+    compared = json.loads((parts["comparison"] / "compare.json").read_text(encoding="utf-8"))
     return {
         **{name: str(page) for name, page in zip(parts, pages, strict=True)},
         "seed": seed,
         "samples": samples,
         "accuracy": float(right.float().mean()),
-        "sentences": [dataclasses.asdict(sentence) for sentence in telling(*inspections)],
+        "sentences": telling(compared["sentences"]),
     }
 
 
@@ -111,7 +113,7 @@ def mlp(widths: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
 
 def train(network: nn.Module, x: Tensor, labels: Tensor, *, generator: torch.Generator, bars: Bars) -> None:
     """Cross-entropy by Adam, on the CPU: a second for the digits."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3, weight_decay=1e-4)
     advance = bars.of("training")
     for epoch in range(_EPOCHS):
         for rows in torch.split(torch.randperm(len(x), generator=generator), _BATCH):
@@ -121,11 +123,22 @@ def train(network: nn.Module, x: Tensor, labels: Tensor, *, generator: torch.Gen
         advance(epoch + 1, _EPOCHS)
 
 
-def telling(before: Inspection, after: Inspection) -> list[Sentence]:
-    """The first three sentences about the trained network that were not as true before training."""
-    known = {sentence.text for sentence in before.sentences}
-    new = [sentence for sentence in after.sentences if sentence.text not in known]
-    return (new + [sentence for sentence in after.sentences if sentence not in new])[:3]
+def telling(sentences: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Three sentences of a comparison: one proved, one computed, one observed, about layers where there are such.
+
+    Example:
+        >>> said = [("all", "observed", None), ("knn", "observed", 2), ("rank", "proved", 1), ("ratio", "computed", 1)]
+        >>> found = telling([{"text": text, "status": status, "layer": layer} for text, status, layer in said])
+        >>> [sentence["text"] for sentence in found]
+        ['rank', 'ratio', 'knn']
+    """
+    ordered = sorted(sentences, key=lambda sentence: sentence["layer"] is None)
+    firsts = [
+        next((sentence for sentence in ordered if sentence["status"] == status), None)
+        for status in ("proved", "computed", "observed")
+    ]
+    found = [sentence for sentence in firsts if sentence is not None]
+    return (found + [sentence for sentence in ordered if sentence not in found])[:3]
 
 
 def _described(inspection: Inspection, stage: str, sampling: str, seed: int, notices: list[str]) -> Inspection:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,14 @@ import torch
 from isotopy.cli.inspecting import Prepared, Request, inspected, prepare
 from isotopy.cli.session import Bars, seconds_of, size_of
 
-_FIRST, _GROWTH, _PATIENCE = 16, 4, 4.0
+_FIRST, _GROWTH, _PATIENCE = 16, 4, 10.0
 """Points of the first trial, growth from trial to trial, seconds after which no further trial starts."""
 
-_MARGIN = 0.5
-"""Uncertainty of the growth exponent: trials at n and 4n see exponents between 0 and 2 only roughly."""
+_FIXED = frozenset({"trace", "certificates", "plane"})
+"""Parts of an inspection whose time does not depend on the number of points."""
+
+_POWERS = {"low": 0.7, "likely": 1.0, "high": 1.4}
+"""Time of the other parts is (points) ** power; measured between 0.7 and 1.4 from 256 to 2000 points."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,17 @@ class Trial:
 
     points: int
     seconds: float
+    parts: Mapping[str, float]
     peak: int | None  # bytes, of the whole process so far
 
 
 def estimated(request: Request, bars: Bars, notices: list[str]) -> dict[str, Any]:
     """Time and memory that `inspect` would take with these options.
 
-    Trials run on 16, 64, 256, ... points until one takes more than a few seconds or all points are in. Time is
-    continued by the power law through the last two trials, memory by the line through them.
+    Trials run on 16, 64, 256, ... points, at least two of them, until one takes more than ten seconds or all points
+    are in. The last one is continued part by part: parts that do not depend on the number of points stay, landmarks
+    stop growing where a class has enough of them, the rest is taken as proportional. Memory is the peak of the trials,
+    more activations and a block of distances.
 
     Args:
         request: The options of `inspect`.
@@ -56,11 +62,11 @@ def estimated(request: Request, bars: Bars, notices: list[str]) -> dict[str, Any
     while True:
         trials.append(_trial(prepared, size, request))
         advance(size, n)
-        if size == n or trials[-1].seconds > _PATIENCE:
+        if size == n or (len(trials) > 1 and trials[-1].seconds > _PATIENCE):
             break
         size = min(n, size * _GROWTH)
-    low, middle, high = continued(trials, n)
-    peak = _continued_peak(trials, n)
+    low, middle, high = (continued(trials[-1], n, shares(prepared), power) for power in _POWERS.values())
+    peak = _continued_peak(prepared, trials[-1], n)
     return {
         "points": n,
         "layers": len(prepared.subject) if isinstance(prepared.subject, list) else len(prepared.subject.layers),
@@ -91,31 +97,41 @@ def lines(found: dict[str, Any]) -> list[str]:
     ]
     if found["bytes"] is not None:
         free = f", {size_of(found['bytes_free'])} free now" if found["bytes_free"] is not None else ""
-        text.append(f"memory: about {size_of(found['bytes'])} at its peak, within a factor of 1.5{free}")
+        text.append(f"memory: about {size_of(found['bytes'])} at its peak (formula, from the peak of the trial){free}")
     return text
 
 
-def continued(trials: list[Trial], n: int) -> tuple[float, float, float]:
-    """Lowest, likely and highest time at n points, by the power law through the last two trials.
+def shares(prepared: Prepared) -> list[float]:
+    """All data, then each class, as shares of the sample: the groups whose Betti numbers are estimated."""
+    labels = prepared.data.labels
+    counts = [] if labels is None else torch.bincount(labels).tolist()
+    return [1.0, *(count / len(prepared.data) for count in counts if count)]
+
+
+def continued(trial: Trial, n: int, groups: Sequence[float], power: float, landmarks: int = 128) -> float:
+    """Time at n points, from the time of each part of a trial.
 
     Example:
-        >>> low, middle, high = continued([Trial(16, 1.0, None), Trial(64, 4.0, None)], 256)
-        >>> round(low), round(middle), round(high)
-        (8, 16, 32)
-        >>> continued([Trial(16, 1.0, None)], 16)
-        (1.0, 1.0, 1.0)
+        >>> trial = Trial(100, 4.0, {"plane": 1.0, "ranks": 2.0}, None)
+        >>> continued(trial, 200, [1.0], 1.0)      # 1 fixed, 2 for ranks and 1 for the rest proportional
+        7.0
+        >>> continued(trial, 100, [1.0], 1.4)
+        4.0
+        >>> continued(Trial(64, 1.0, {"topology": 1.0}, None), 128, [1.0], 1.0)   # eight times, for twice the landmarks
+        8.0
     """
-    last = trials[-1]
-    if last.points == n:
-        return last.seconds, last.seconds, last.seconds
-    power = 1.0  # most of the work goes point by point
-    if len(trials) > 1:
-        before = trials[-2]
-        power = math.log(last.seconds / before.seconds) / math.log(last.points / before.points)
-    factor = n / last.points
-    powers = (power - _MARGIN, power, power + _MARGIN)
-    low, middle, high = (last.seconds * factor ** min(max(p, 0.0), 2.0) for p in powers)
-    return low, middle, high
+    parts = {**trial.parts, "the rest": max(0.0, trial.seconds - sum(trial.parts.values()))}
+    total = 0.0
+    for part, seconds in parts.items():
+        if part in _FIXED:
+            factor = 1.0
+        elif part == "topology":  # persistence of at most `landmarks` points per group, about cubic in them
+            now, then = (sum(min(landmarks, share * size) ** 3 for share in groups) for size in (trial.points, n))
+            factor = (then / now) ** power
+        else:
+            factor = (n / trial.points) ** power
+        total += seconds * factor
+    return total
 
 
 def _trial(prepared: Prepared, size: int, request: Request) -> Trial:
@@ -132,19 +148,18 @@ def _trial(prepared: Prepared, size: int, request: Request) -> Trial:
     started = time.perf_counter()
     with Bars() as silent, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what small samples cannot show is no news here
-        inspected(part, request, silent, [])
-    return Trial(size, time.perf_counter() - started, _peak())
+        inspection = inspected(part, request, silent, [])
+    return Trial(size, time.perf_counter() - started, inspection.settings["seconds"], _peak())
 
 
-def _continued_peak(trials: list[Trial], n: int) -> int | None:
-    peaks = [trial.peak for trial in trials]
-    last = peaks[-1]
-    if last is None or trials[-1].points == n:
-        return last
-    before = peaks[-2] if len(peaks) > 1 else last
-    assert before is not None
-    points = trials[-1].points - (trials[-2].points if len(trials) > 1 else 0)
-    return int(last + (last - before) / points * (n - trials[-1].points))
+def _continued_peak(prepared: Prepared, trial: Trial, n: int) -> int | None:
+    """Peak of the trial, activations of the other points (held twice, in float64), and distances in blocks."""
+    if trial.peak is None or trial.points == n:
+        return trial.peak
+    subject = prepared.subject
+    widths = [values.shape[1] for _, values in subject] if isinstance(subject, list) else list(subject.widths)
+    blocks = min(8 * (n**2 - trial.points**2), 256 << 20)
+    return trial.peak + 16 * sum(widths) * (n - trial.points) + blocks
 
 
 def _peak() -> int | None:

@@ -216,7 +216,7 @@ def _part_of(name: str) -> str:
     return "train" if "train" in name else "test" if "t10k" in name or "test" in name else ""
 
 
-def _given_labels(labels: Any, split: str | None) -> np.ndarray:  # noqa: ANN401 (checked by load's signature)
+def _given_labels(labels: Any, split: str | None) -> np.ndarray:
     """Labels from an array or a file."""
     if isinstance(labels, Tensor):
         return np.asarray(labels.detach().cpu().numpy())

@@ -54,12 +54,12 @@ def maxmin(x: Real[Tensor, "n *features"], count: int, *, seed: int = 0) -> Land
     cloud = Cloud(x)
     if len(cloud) == 0:
         return Landmarks(torch.zeros(0, dtype=torch.int64), 0.0)
-    start = torch.from_numpy(generator_of(seed).integers(len(cloud), size=1))
-    chosen, nearest = _spread(cloud.squared, torch.ones(1, len(cloud), dtype=torch.bool), start, count)
-    first = torch.full((len(cloud),), cloud.samples).scatter_reduce(
-        0, cloud.inverse, torch.arange(cloud.samples), "amin"
-    )
-    return Landmarks(first[chosen[0]], float(nearest.max().sqrt()) * cloud.scale)
+    start = generator_of(seed).integers(len(cloud), size=1)
+    everything = np.ones((1, len(cloud)), dtype=np.bool_)
+    chosen, nearest = _spread(lambda index: cloud.squared(torch.from_numpy(index)).numpy(), everything, start, count)
+    first = torch.full((len(cloud),), cloud.samples)
+    first = first.scatter_reduce(0, cloud.inverse, torch.arange(cloud.samples), "amin")
+    return Landmarks(first[torch.from_numpy(chosen[0])], float(nearest.max()) ** 0.5 * cloud.scale)
 
 
 def sample_topology(
@@ -156,7 +156,7 @@ def topology_of(
 class _Draw:
     """Landmarks of a group (first) and of its random halves, in units of the cloud's scale."""
 
-    distances: list[Float64[Tensor, "k k"]]
+    distances: list[Float64[Tensor, "_ _"]]
     radius: float  # covering radius of the group's landmarks
     finest: float  # twice the radius around the landmarks of any half that holds 95 % of the group
     coarsest: float  # smallest radius around a landmark that holds all of them
@@ -182,53 +182,64 @@ def _draw(
     n = len(rows)
     if n == 0:
         return _Draw([], 0.0, 0.0, 0.0)
-    points, local, weight = torch.unique(cloud.inverse[rows], return_inverse=True, return_counts=True)
+    points, local, weight = np.unique(cloud.inverse[rows].numpy(), return_inverse=True, return_counts=True)
     half = math.ceil(n / 2)
-    orders = torch.from_numpy(generator.random((subsamples, n)).argsort(axis=1)[:, :half])
-    allowed = torch.zeros(subsamples + 1, len(points), dtype=torch.bool)
+    orders = generator.random((subsamples, n)).argsort(axis=1)[:, :half]
+    allowed = np.zeros((subsamples + 1, len(points)), dtype=np.bool_)
     allowed[0] = True
-    allowed[1:].scatter_(1, local[orders], torch.ones((), dtype=torch.bool).expand(orders.shape))
-    start = local[torch.cat([torch.from_numpy(generator.integers(n, size=1)), orders[:, 0]])]
+    np.put_along_axis(allowed[1:], local[orders], True, axis=1)
+    start = local[np.concatenate([generator.integers(n, size=1), orders[:, 0]])]
 
-    def squared(index: Int64[Tensor, " k"]) -> Float64[Tensor, "k u"]:
-        return cloud.squared(points[index])[:, points]
+    def squared(index: Int64[np.ndarray, " k"]) -> Float64[np.ndarray, "k u"]:
+        found: np.ndarray = cloud.squared(torch.from_numpy(points[index])).numpy()[:, points]
+        return found
 
     chosen, nearest = _spread(squared, allowed, start, landmarks)
     distances = []
     for index in chosen:
-        coordinates = cloud.points[points[index]]
-        d = squared_distances(coordinates, coordinates).sqrt()
-        distances.append((d + d.T) / 2)
-    within, order = nearest[1:].sort(dim=1)
-    share = weight[order].cumsum(dim=1) / n
-    reached = within.gather(1, (share >= _WITHIN).long().argmax(dim=1, keepdim=True))
-    coarsest = max(float(d.max(dim=1).values.min()) for d in distances)
-    return _Draw(distances, float(nearest[0].max().sqrt()), 2.0 * float(reached.max().sqrt()), coarsest)
+        coordinates = cloud.points[torch.from_numpy(points[index])]
+        d = np.sqrt(squared_distances(coordinates, coordinates).numpy())
+        distances.append(torch.from_numpy((d + d.T) / 2))
+    order = nearest[1:].argsort(axis=1)
+    share = weight[order].cumsum(axis=1) / n
+    reached = np.take_along_axis(nearest[1:], order, axis=1)[np.arange(subsamples), (share >= _WITHIN).argmax(axis=1)]
+    coarsest = max(float(d.numpy().max(axis=1).min()) for d in distances)
+    return _Draw(distances, float(nearest[0].max()) ** 0.5, 2.0 * float(reached.max()) ** 0.5, coarsest)
 
 
 def _spread(
-    squared: Callable[[Tensor], Tensor], allowed: Bool[Tensor, "s u"], start: Int64[Tensor, " s"], count: int
-) -> tuple[list[Int64[Tensor, " k"]], Float64[Tensor, "s u"]]:
-    """Maxmin landmarks among the allowed points of each row, and squared distances of all points to them."""
-    samples, each = len(start), torch.arange(len(start))
-    chosen = torch.zeros(samples, count, dtype=torch.int64)
-    length = torch.ones(samples, dtype=torch.int64)
+    squared: Callable[[np.ndarray], np.ndarray],
+    allowed: Bool[np.ndarray, "s u"],
+    start: Int64[np.ndarray, " s"],
+    count: int,
+) -> tuple[list[Int64[np.ndarray, " _"]], Float64[np.ndarray, "s u"]]:
+    """Maxmin landmarks among the allowed points of each row, and squared distances of all points to them.
+
+    In NumPy: many small steps, for which threads cost more than they give.
+    """
+    samples, each = len(start), np.arange(len(start))
+    chosen = np.zeros((samples, count), dtype=np.int64)
+    length = np.ones(samples, dtype=np.int64)
     chosen[:, 0] = start
-    nearest = squared(start).clone()
+    nearest = squared(start).copy()
+    open_ = np.where(allowed, nearest, -1.0)
     for step in range(1, count):
-        farthest, next_ = torch.where(allowed, nearest, -1.0).max(dim=1)
-        more = farthest > 0.0  # distinct points are never exactly 0 apart
-        if not bool(more.any()):
+        next_ = open_.argmax(axis=1)
+        more = open_[each, next_] > 0.0  # distinct points are never exactly 0 apart
+        if not more.any():
             break
         chosen[:, step] = next_
         length += more
-        nearest = torch.where(more[:, None], torch.minimum(nearest, squared(next_)), nearest)
-        nearest[each[more], next_[more]] = 0.0
-    return [chosen[s, : int(length[s])] for s in range(samples)], nearest
+        update = squared(next_)
+        update[~more] = np.inf
+        update[each[more], next_[more]] = 0.0
+        np.minimum(nearest, update, out=nearest)
+        np.minimum(open_, update, out=open_)
+    return [chosen[s, : length[s]] for s in range(samples)], nearest
 
 
 def _read(
-    label: str, n: int, draw: _Draw, bars: list[list[Float64[np.ndarray, "k 2"]]], agreement: float, unit: float
+    label: str, n: int, draw: _Draw, bars: list[list[Float64[np.ndarray, "_ 2"]]], agreement: float, unit: float
 ) -> SampleTopology:
     """The finest long interval of scales over which whole and halves agree."""
     if n == 0:

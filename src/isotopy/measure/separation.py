@@ -207,26 +207,36 @@ def _fit(
     n, d = axes.shape
     step = (penalty + _CURVATURE * size).rsqrt()
     axes = axes * step
-    cost = penalty * step.square()[:, None, None]
+    cost = penalty * step.square().numpy()[:, None, None]
     parts, classes = int(part.max()) + 1, int(target.max()) + 1
-    train = (part[:, None] != torch.arange(parts)).double()
-    truth = torch.nn.functional.one_hot(target, classes).double()
+    train = (part.numpy()[:, None, None] != np.arange(parts)[:, None]).astype(np.float64)  # (n, parts, 1)
+    truth = np.eye(classes)[target.numpy()][:, None]  # (n, 1, classes)
     # A class without a member in a training part has no finite optimum there: it takes no part.
-    absent = (train.T @ truth == 0.0) * -1e9
+    absent = np.where((train * truth).any(axis=0), 0.0, -1e9)
 
-    def logits(theta: Tensor) -> Tensor:
-        return (axes @ theta[:d].reshape(d, parts * classes)).view(n, parts, classes) + theta[d] + absent
+    def logits(theta: np.ndarray) -> np.ndarray:
+        product = (axes @ torch.from_numpy(theta[:d].reshape(d, parts * classes))).numpy()
+        shifted: np.ndarray = product.reshape(n, parts, classes) + theta[d] + absent
+        return shifted
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        theta = torch.from_numpy(flat).view(d + 1, parts, classes)
+        theta = flat.reshape(d + 1, parts, classes)
         out = logits(theta)
-        log_sum = torch.logsumexp(out, 2)
-        loss = (train * (log_sum - (out * truth[:, None]).sum(2))).sum() + 0.5 * (cost * theta[:d].square()).sum()
-        error = ((out - log_sum[:, :, None]).exp() - truth[:, None]) * train[:, :, None]
-        gradient = (axes.T @ error.view(n, parts * classes)).view(d, parts, classes) + cost * theta[:d]
-        return float(loss), torch.cat([gradient, error.sum(0, keepdim=True)]).reshape(-1).numpy()
+        out -= out.max(axis=2, keepdims=True)
+        likely = np.exp(out)
+        total = likely.sum(axis=2, keepdims=True)
+        loss = (train * (np.log(total) - (out * truth).sum(axis=2, keepdims=True))).sum()
+        loss += 0.5 * (cost * np.square(theta[:d])).sum()
+        likely /= total
+        error = (likely - truth) * train
+        gradient = np.empty_like(theta)
+        product = axes.T @ torch.from_numpy(error.reshape(n, parts * classes))
+        gradient[:d] = product.numpy().reshape(d, parts, classes) + cost * theta[:d]
+        gradient[d] = error.sum(axis=0)
+        return float(loss), gradient.reshape(-1)
 
     start = np.zeros((d + 1) * parts * classes)
     options = {"maxiter": 1000, "gtol": 1e-5 * n, "ftol": 1e-14, "maxcor": 10}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    return logits(torch.from_numpy(found.x).view(d + 1, parts, classes))[torch.arange(n), part]
+    out = logits(found.x.reshape(d + 1, parts, classes))
+    return torch.from_numpy(out[np.arange(n), part.numpy()])

@@ -142,8 +142,8 @@ def _ranks(facts: Facts) -> Iterator[Sentence]:
     if lows:
         layer = lows[0]
         yield Sentence(
-            f"At {_place(layer)} {share(layer.low_share or 0.0)} of the points have a rank below {facts.low}, the intrinsic "
-            "dimension of the sample as estimated: destructive whatever the embedding.",
+            f"At {_place(layer)} {share(layer.low_share or 0.0)} of the points have a rank below {facts.low}, the "
+            "intrinsic dimension of the sample as estimated: destructive whatever the embedding.",
             "observed",
             layer.index,
         )

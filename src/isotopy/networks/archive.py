@@ -343,7 +343,7 @@ def _check_operator(target: str, source: str) -> None:
 
 
 def _overloads(packet: torch._ops.OpOverloadPacket) -> list[str]:
-    return packet.overloads()  # type: ignore[no-untyped-call, no-any-return]
+    return list(packet.overloads())
 
 
 def _check_expression(text: str, source: str, *, guard: bool) -> None:

@@ -226,8 +226,10 @@ def _output(module: nn.Module, rows: Tensor, dtype: torch.dtype) -> list[Tensor]
         with torch.no_grad():
             output = module(rows.detach().to(device, dtype, copy=True))
     except Exception as reason:
+        why = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
         raise ValueError(
-            f"example must be an input of the module, shape (n, *input_shape); it refused {tuple(rows.shape)}: {reason}"
+            f"the module takes no input of shape {tuple(rows.shape)}: {why}. "
+            "Give data (or an example) of shape (n, *input_shape), as in module(data)."
         ) from reason
     return [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
 

@@ -244,7 +244,7 @@ def _jobs(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[pict
         if not all(np.isfinite(own).any() for own in both) or np.array_equal(both[0], both[1], equal_nan=True):
             continue
 
-        def overlay(both: list[np.ndarray] = both, quantity: Quantity = quantity) -> Any:  # noqa: ANN401
+        def overlay(both: list[np.ndarray] = both, quantity: Quantity = quantity) -> Any:
             curves = [see.Curve(names[0], both[0], color=1, dash=1), see.Curve(names[1], both[1], color=0)]
             low = float(np.floor(10 * np.nanmin(both)) / 10) if quantity.percent else 0.0
             bounds = (low, 1.02) if quantity.percent else (0.0, None)

@@ -70,7 +70,7 @@ def jobs(i: Inspection) -> list[Job]:
     return [*_layer_jobs(i), *_theme_jobs(i), *_plane_jobs(i)]
 
 
-def overview(i: Inspection) -> Any:  # noqa: ANN401  (a Matplotlib figure)
+def overview(i: Inspection) -> Any:
     """The strip of all pictured layers."""
     panels = [
         see.Panel(
@@ -124,7 +124,7 @@ def thumbnails(i: Inspection) -> Iterator[Job]:
 
         small, told = _thumbnail(layer, rows), position == 0 or len(i.classes) > 3
 
-        def draw(points: np.ndarray = small, told: bool = told) -> Any:  # noqa: ANN401
+        def draw(points: np.ndarray = small, told: bool = told) -> Any:
             ax = see.new_axes(1.9, 1.9, projection="3d" if points.shape[1] == 3 else None)
             size = float(np.clip(20.0 / max(len(points), 1) ** 0.33, 1.6, 4.5))
             return see.representation(points, labels, classes=i.classes if told else (), bare=True, size=size, ax=ax)
@@ -144,7 +144,7 @@ def _layer_jobs(i: Inspection) -> Iterator[Job]:
     for position in chosen_layers(i):
         layer = i.layers[position]
 
-        def draw(points: np.ndarray = layer.picture[rows], axes: tuple[str, ...] = layer.picture_axes) -> Any:  # noqa: ANN401
+        def draw(points: np.ndarray = layer.picture[rows], axes: tuple[str, ...] = layer.picture_axes) -> Any:
             return see.representation(points, labels, classes=i.classes, axes=axes)
 
         yield Job(
@@ -290,7 +290,7 @@ def _betti_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator
                         bands[own.label][row] = own.band[degree]
         if any(np.isfinite(column).any() for column in found.values()):
 
-            def draw(found: Any = found, bands: Any = bands, degree: int = degree) -> Any:  # noqa: ANN401
+            def draw(found: Any = found, bands: Any = bands, degree: int = degree) -> Any:
                 return see.betti(found, names, bands=bands, degree=degree, numbers=numbers)
 
             yield Job(

@@ -20,7 +20,7 @@ _DEGREE_MARKER = ("o", "^", "s", "D")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def diagram(d: Any, *, sample: int | None = None, scale: float | int | None = None, ax: Axes | None = None) -> Axes:  # noqa: ANN401
+def diagram(d: Any, *, sample: int | None = None, scale: float | int | None = None, ax: Axes | None = None) -> Axes:
     """Persistence diagram: a point per class at (birth, death), far from the diagonal what lasts.
 
     Essential classes, which never die, stand on the edge marked ∞ (at the bottom, −∞, for superlevel filtrations).
@@ -89,7 +89,7 @@ def diagram(d: Any, *, sample: int | None = None, scale: float | int | None = No
     return ax
 
 
-def barcode(d: Any, *, sample: int | None = None, most: int = 40, ax: Axes | None = None) -> Axes:  # noqa: ANN401
+def barcode(d: Any, *, sample: int | None = None, most: int = 40, ax: Axes | None = None) -> Axes:
     """Barcode: a bar per class from birth to death, longest first; essential classes end in an arrow.
 
     Args:
@@ -143,7 +143,7 @@ def barcode(d: Any, *, sample: int | None = None, most: int = 40, ax: Axes | Non
     return ax
 
 
-def _pairs(d: Any, sample: int | None) -> dict[int, np.ndarray]:  # noqa: ANN401
+def _pairs(d: Any, sample: int | None) -> dict[int, np.ndarray]:
     """Births and deaths per degree, as float64 arrays."""
     if not isinstance(d, Mapping):
         if sample is None and int(np.max(np.asarray(d.sample), initial=0)) > 0:
@@ -159,7 +159,7 @@ def _pairs(d: Any, sample: int | None) -> dict[int, np.ndarray]:  # noqa: ANN401
     return found
 
 
-def _array(values: Any) -> np.ndarray:  # noqa: ANN401
+def _array(values: Any) -> np.ndarray:
     """A tensor or an array, off any graph and device."""
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
 

@@ -268,7 +268,7 @@ def _square(ax: Axes, points: np.ndarray) -> None:
     ax.locator_params(nbins=4)
 
 
-def _dress_3d(ax: Any, points: np.ndarray, third: str, bare: bool) -> Axes:  # noqa: ANN401  (Matplotlib's 3-D axes have no stubs)
+def _dress_3d(ax: Any, points: np.ndarray, third: str, bare: bool) -> Axes:
     inks = theme()
     ax.set_zlabel(third)
     ax.set_proj_type("ortho")
@@ -307,7 +307,7 @@ def _dress_3d(ax: Any, points: np.ndarray, third: str, bare: bool) -> Axes:  # n
     return cast("Axes", ax)
 
 
-def _few_ticks() -> Any:  # noqa: ANN401
+def _few_ticks() -> Any:
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(3)
