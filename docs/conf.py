@@ -1,5 +1,7 @@
 """Sphinx configuration; `make docs` builds docs/_build/html."""
 
+import dataclasses
+import inspect
 import os
 import re
 import warnings
@@ -40,7 +42,9 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
-napoleon_custom_sections = [("Source", "notes_style"), ("Sources", "notes_style")]
+napoleon_custom_sections = [("Fields", "params_style"), ("Source", "notes_style"), ("Sources", "notes_style")]
+
+HEADS = ("Args:", "Attributes:")
 
 html_theme = "furo"
 html_title = f"isotopy {version}"
@@ -68,9 +72,20 @@ def readable(app, what, name, obj, options, signature, returns):
         text = re.sub(r"\btorch\.Tensor\b", "Tensor", text)
         text = re.sub(r"\b(?:pathlib\._local\.|pathlib\.)Path\b", "Path", text)
         text = re.sub(r"\b(?:collections\.abc|typing|numpy|matplotlib\.axes|matplotlib\.figure)\.", "", text)
+        text = re.sub(r"\[([^\[\]']*), '([^']*)'\]", r'[\1, "\2"]', text)
+        text = text.replace("~", "").replace("<factory>", "...")
         return re.sub(r"\bisotopy\.(?:\w+\.)+(?=[A-Z])", "", text)
 
     return short(signature), short(returns)
+
+
+def fields(app, what, name, obj, options, lines):
+    """Fields of a dataclass with the comments that stand behind them in the source."""
+    if what != "class" or not dataclasses.is_dataclass(obj) or any(line.strip() in HEADS for line in lines):
+        return
+    found = re.findall(r"^    (\w+): [^#\n]*?  # (?!noqa|type:)(.*)$", inspect.getsource(obj), re.MULTILINE)
+    if found:
+        lines += ["", "Fields:", *(f"    {field}: {comment}" for field, comment in found), ""]
 
 
 def plain(app, what, name, obj, options, lines):
@@ -83,5 +98,6 @@ def plain(app, what, name, obj, options, lines):
 
 def setup(app):
     app.connect("autodoc-process-signature", readable)
-    app.connect("autodoc-process-docstring", plain)
+    app.connect("autodoc-process-docstring", fields, priority=300)
+    app.connect("autodoc-process-docstring", plain, priority=400)
     return {"parallel_read_safe": True}
