@@ -315,6 +315,15 @@ def test_patterns_and_polytopes_are_numbered_by_first_appearance():
     assert found.polytopes.tolist() == [[0, 0], [1, 1], [0, 2], [0, 0], [2, 3], [1, 4]]
 
 
+def test_polytopes_are_certain_until_a_smooth_activation():
+    """Points on hyperplanes included: rationals decide there, but not behind a tanh."""
+    relu = nn.Sequential(linear([[1], [-1]]), nn.ReLU(), linear([[1, 1]], [-1]), nn.ReLU())
+    tanh = nn.Sequential(linear([[1], [-1]]), nn.Tanh(), linear([[1, 1]]), nn.ReLU())
+    x = torch.tensor([[0.0], [1.0], [0.5]])
+    assert networks.rank_decomposition(networks.trace(relu, x), x).certified.all()
+    assert networks.rank_decomposition(networks.trace(tanh, x), x).certified.tolist() == [[True, False]] * 3
+
+
 def test_a_last_affine_map_and_max_pooling_have_no_codeword():
     net = nn.Sequential(nn.Conv1d(1, 2, 2), nn.ReLU(), nn.MaxPool1d(2), nn.Flatten(), nn.Linear(2, 3)).double()
     integer(net, torch.Generator().manual_seed(1))
@@ -353,7 +362,7 @@ def small_net() -> tuple[networks.Network, torch.Tensor]:
 
 
 def _same(a, b):
-    fields = ("ranks", "proved", "ambiguous", "codeword_sizes", "patterns", "polytopes")
+    fields = ("ranks", "proved", "ambiguous", "certified", "codeword_sizes", "patterns", "polytopes")
     assert all(torch.equal(getattr(a, name), getattr(b, name)) for name in fields)
 
 

@@ -35,6 +35,8 @@ class RankDecomposition:
         proved: The rank is certain: signs certified, and a lower bound (rank over a finite field) meets an upper one.
         ambiguous: The rank rests on float64 and a singular value, or a pre-activation, is too close to tell.
             A proved rank is never ambiguous.
+        certified: Every sign and winner up to the layer is that of the real-arithmetic network, so that pattern and
+            polytope are certain: always, where no smooth activation comes before it.
         codeword_sizes: Number of active neurons; -1 where a layer has no codeword (max pooling, a last affine map).
         patterns: Number of the pattern J_K; equal numbers mean equal patterns.
         polytopes: Number of (J_1, ..., J_K); equal numbers mean the same polytope.
@@ -43,6 +45,7 @@ class RankDecomposition:
     ranks: Int[Tensor, "n l"]
     proved: Bool[Tensor, "n l"]
     ambiguous: Bool[Tensor, "n l"]
+    certified: Bool[Tensor, "n l"]
     codeword_sizes: Int[Tensor, "n l"]
     patterns: Int[Tensor, "n l"]
     polytopes: Int[Tensor, "n l"]
@@ -129,6 +132,7 @@ def rank_decomposition(
         joined(lambda part: part.ranks, torch.int64),
         joined(lambda part: part.proved, torch.bool),
         joined(lambda part: part.ambiguous, torch.bool),
+        joined(lambda part: part.certified, torch.bool),
         joined(lambda part: part.sizes, torch.int64),
         patterns,
         polytopes,
@@ -143,6 +147,7 @@ class _Part:
     ranks: Tensor
     proved: Tensor
     ambiguous: Tensor
+    certified: Tensor
     sizes: Tensor
     words: list[np.ndarray]  # per layer, the pattern of each point as bytes
 
@@ -192,7 +197,7 @@ def _decompose(net: Network, x: Tensor, bounds: _Bounds, *, rational: bool) -> _
         ranks[rows] = exact[places[rows]]
         proved[rows] |= sure[rows] & decided
         ambiguous[rows] = close[places[rows]]
-    return _Part(ranks, proved, (ambiguous | too_close) & ~proved, torch.stack(sizes, dim=1), words)
+    return _Part(ranks, proved, (ambiguous | too_close) & ~proved, sure, torch.stack(sizes, dim=1), words)
 
 
 def _pick(gates: Gates, rows: Tensor) -> Gates:
