@@ -104,7 +104,7 @@ def test_sentences_are_no_stronger_than_their_weaker_side(factory):
         )
 
     def status(a, b):
-        return {s.status for s in sentences(a, b, ("a", "b")) if "mean rank" in s.text}
+        return {s.status for s in sentences(a, b, ("a", "b")) if "keeps on average" in s.text}
 
     assert status(proved(a, 1.0), proved(b, 1.0)) == {"proved"}
     assert status(proved(a, 1.0), proved(b, 0.99)) == {"computed"}
@@ -120,8 +120,41 @@ def test_betti_changes_are_observed_with_their_null(factory):
     )
     found = [s for s in sentences(a, b, ("a", "b")) if "Betti" in s.text]
     assert [(s.status, s.layer) for s in found] == [("observed", 1)]
-    assert "1, 1 → 3, 0" in found[0].text
-    assert "no null" in found[0].text
+    assert found[0].text == (
+        "All data look like 1 component and 1 loop (a) and like 3 components and no loop (b) at layer 1 "
+        "(Betti numbers, no null)."
+    )
+
+
+def test_sentences_name_sides_layers_and_numbers(factory):
+    a = factory.inspection(widths=(2, 4, 3), n=40, seed=1)
+    b = factory.inspection(widths=(2, 4, 3), n=40, seed=2)
+    first, second = (tuple(layer.rank.mean if layer.rank else 2.0 for layer in i.layers) for i in (a, b))
+    most = max((1, 2), key=lambda k: abs(second[k] - first[k]))
+    where = "layer 1" if most == 1 else "the output (layer 2)"
+    told = " ".join(s.text for s in sentences(a, b, ("old", "new")))
+    old, new = (f"{means[most]:.3g}" for means in (first, second))
+    assert f"the map up to {where} keeps on average {old} (old) and {new} (new) of the 2 directions" in told
+    assert "the network labels" not in told.lower()  # equally well on both sides
+    better = [s.text for s in sentences(a, dataclasses.replace(b, accuracy=0.5), ("old", "new"))]
+    assert better[0] == "The network labels 98.5\u202f% (old) and 50\u202f% (new) of the points right."
+
+
+def test_probes_at_one_layer_share_a_sentence(factory):
+    a = factory.inspection(widths=(2, 4, 3), n=40)
+    last = dataclasses.replace(a.layers[2], linear_accuracy=0.25, knn_accuracy=0.5)
+    found = sentences(a, dataclasses.replace(a, layers=(*a.layers[:2], last)), ("a", "b"))
+    assert [s.text for s in found] == [
+        "Labels read right at the output (layer 2): a linear probe 98\u202f% (a) and 25\u202f% (b); nearest neighbors "
+        "98\u202f% (a) and 50\u202f% (b)."
+    ]
+
+
+def test_small_differences_are_no_agreement(factory):
+    a = factory.inspection(widths=(2, 4, 3), n=40)
+    last = dataclasses.replace(a.layers[2], linear_accuracy=0.97)
+    found = sentences(a, dataclasses.replace(a, layers=(*a.layers[:2], last)), ("a", "b"))
+    assert [s.text for s in found] == ["The two inspections differ by little; the table shows where."]
 
 
 @pytest.mark.usefixtures("sketched")

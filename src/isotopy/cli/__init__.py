@@ -248,6 +248,7 @@ def demo(
         give(result)
         return
     say(f"Accuracy on digits not seen in training: {result['accuracy']:.1%} (seed {seed}).")
+    say("What training changed most:")
     for sentence in result["sentences"]:
         say(f"- {sentence['text']} [{sentence['status']}]")
     say(f"\nBefore:     {result['before']}\nAfter:      {result['after']}\nComparison: {result['comparison']}")

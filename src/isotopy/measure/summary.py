@@ -1,16 +1,23 @@
-"""The summary of an inspection: a few plain sentences, each with its status."""
+"""The summary of an inspection: a few plain sentences, each with its status, the most telling first."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
+from torch import Tensor
 
 from ..networks import Network, RankDecomposition
-from .inspection import Certificate, LayerInspection, SampleTopology, Sentence, Status
+from . import phrases
+from .inspection import LayerInspection, Sentence
+from .phrases import listed, plural, share
 
 _STEEP = 1e3  # a ratio of singular values worth a sentence
 _GROUPS = 4  # up to this many classes each gets its Betti numbers in words
+_RISE = 0.05  # a share that rises by less than this is not told again
+_FALL = 0.02  # a mean rank that falls by less than this part is not told again
+_TOLD = 5  # layers in one sentence, at most
+_ONE_TO_ONE = ("homeomorphism", "embedding", "identity")
 
 
 @dataclass(frozen=True)
@@ -31,287 +38,447 @@ class Facts:
     notes: tuple[str, ...]
     opaque: str
 
+    def at(self, index: int) -> str:
+        """The name of a layer."""
+        if self.net is None:
+            return phrases.layer(index, next(own.name for own in self.layers if own.index == index))
+        if index == 0:
+            return "the input"
+        return phrases.layer(index, self.net.layers[index - 1].name, output=index == self.net.depth)
+
+    @property
+    def everyone(self) -> str:
+        """The points of the sample, one by one."""
+        return "the point" if self.samples == 1 else f"each of the {phrases.number(self.samples)} points"
+
+    @property
+    def one_to_one(self) -> int:
+        """K such that layers 1 to K are known to be one-to-one on all of their input space, in a row."""
+        if self.net is None or not self.net.sequential:
+            return 0
+        known = {layer.index for layer in self.layers if layer.certificate.verdict in _ONE_TO_ONE}
+        return next(k for k in range(self.net.depth + 1) if k + 1 not in known)
+
 
 def sentences(facts: Facts) -> tuple[Sentence, ...]:
-    """Data first, then the map (ranks, certificates, stretch), then shape and labels of the sample."""
+    """What the map does to the points, what is seen of their shape and labels, then the rest."""
     found: list[Sentence] = []
-    found += _data(facts)
-    found += _ranks(facts)
+    for part in (_homeomorphism, _ranks, _dimensions, _topology, _merging, _labels, _stretch, _polytopes):
+        found += part(facts)
     found += _certificates(facts)
-    found += _stretch(facts)
-    found += _merging(facts)
-    found += _topology(facts)
-    found += _labels(facts)
-    found += [Sentence(note if note.endswith(".") else note + ".", "computed") for note in facts.notes]
-    return tuple(found)
+    found += _notes(facts)
+    return tuple(Sentence(_once(facts, own.text), own.status, own.layer) for own in found)
 
 
-def number(count: int) -> str:
-    """12 345 as 12 345, with a space that does not break."""
-    return f"{count:,}".replace(",", " ")
+def _once(facts: Facts, text: str) -> str:
+    """The number of the output is said once in a sentence."""
+    if facts.net is None or facts.net.depth == 0:
+        return text
+    first, again, rest = text.partition(facts.at(facts.net.depth))
+    return first + again + rest.replace(facts.at(facts.net.depth), "the output")
 
 
-def share(value: float) -> str:
-    """A share in percent that is 0 or 100 only when it is exactly that."""
-    if 0.0 < value < 0.001:
-        return "under 0.1 %"
-    if 0.999 < value < 1.0:
-        return "over 99.9 %"
-    return f"{100 * value:.1f} %".replace(".0 %", " %")
+# --- ranks ----------------------------------------------------------------------------------------------------
 
 
-def _place(layer: LayerInspection) -> str:
-    return "the input" if layer.kind == "input" else _named(layer.index, layer.name)
-
-
-def _named(index: int, name: str) -> str:
-    """Index and name of a layer; names that are only numbers would confuse."""
-    return f"layer {index}" if name.replace(".", "").isdigit() else f"layer {index} ({name})"
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{number(count)} {word}" if count == 1 else f"{number(count)} {word}s"
-
-
-def _data(facts: Facts) -> Iterator[Sentence]:
-    first = facts.layers[0]
-    text = f"{_plural(facts.samples, 'sample')} in {_plural(facts.ambient, 'dimension')}"
-    if facts.classes:
-        text += f", {len(facts.classes)} {'class' if len(facts.classes) == 1 else 'classes'}"
-    if facts.accuracy is not None:
-        text += f"; the network labels {share(facts.accuracy)} of them as given"
-        if facts.baseline is not None:
-            text += f" (the largest class alone: {share(facts.baseline)})"
-    yield Sentence(text + ".", "observed")
-    known = {name: value for name, value in first.intrinsic_dimension.items() if value is not None}
-    if first.kind == "input" and known:
-        names = {"twonn": "TwoNN", "mle": "MLE"}
-        listed = " and ".join(f"{value:.1f} ({names.get(name, name)})" for name, value in known.items())
-        yield Sentence(f"The sample looks {listed} dimensional.", "observed", first.index)
-    if first.distinct is not None and first.distinct < facts.samples:
-        copies = facts.samples - first.distinct
-        verb = "repeats" if copies == 1 else "repeat"
-        yield Sentence(f"{_plural(copies, 'sample')} {verb} another one exactly.", "observed", first.index)
-
-
-def _ranks(facts: Facts) -> Iterator[Sentence]:
-    r = facts.decomposition
-    if r is None or facts.net is None:
-        if facts.opaque:
-            yield Sentence(f"Ranks and codewords are missing: {facts.opaque}.", "computed")
-        return
-    if facts.samples == 0 or facts.net.depth == 0:
-        return
-    smooth = "" if facts.net.piecewise_linear else " of the derivative"
-    m_text = f"m = {facts.m}" if facts.m_given else f"{facts.m}, the ambient dimension"
-    destructive = r.ranks < facts.m
-    some = destructive.any(dim=0).nonzero()[:, 0].tolist()
-    names = [layer.name for layer in facts.net.layers]
-    who = _plural(facts.samples, "point")
-    if not some:
-        everyone = f"All {who} keep" if facts.samples > 1 else "The point keeps"
-        text = f"{everyone} a rank{smooth} of at least {m_text}, through all {_plural(facts.net.depth, 'layer')}"
-        yield _with_proof(text, r.proved.all(dim=1))
-    else:
-        k = some[0]
-        if k > 0:
-            before = _named(k, names[k - 1])
-            everyone = f"All {who} keep" if facts.samples > 1 else "The point keeps"
-            yield _with_proof(
-                f"{everyone} a rank{smooth} of at least {m_text}, up to {before}", r.proved[:, :k].all(dim=1), k
-            )
-        yield _destructive(facts, r, k, m_text, smooth)
-        last = facts.net.depth - 1
-        if last != k and float(destructive[:, last].double().mean()) != float(destructive[:, k].double().mean()):
-            yield _destructive(facts, r, last, m_text, smooth)
-    dead = (r.ranks == 0).any(dim=0).nonzero()[:, 0].tolist()
-    if dead:
-        k = dead[0]
-        at = r.ranks[:, k] == 0
-        text = (
-            f"At {_named(k + 1, names[k])}, {share(float(at.double().mean()))} of the points have rank 0: "
-            "the polytope of each goes to a single point"
-        )
-        if facts.net.piecewise_linear:
-            yield _with_proof(text, r.proved[at, k], k + 1)
-    lows = [
-        layer
-        for layer in facts.layers
-        if layer.low_share and facts.low is not None and facts.low < facts.m and layer.index > 0
-    ]
-    if lows:
-        layer = lows[0]
-        yield Sentence(
-            f"At {_place(layer)} {share(layer.low_share or 0.0)} of the points have a rank below {facts.low}, the "
-            "intrinsic dimension of the sample as estimated: destructive whatever the embedding.",
-            "observed",
-            layer.index,
-        )
-    cut = [layer for layer in facts.layers if layer.polytopes is not None]
-    if cut and facts.net.piecewise_linear:
-        layer = cut[-1]
-        polytopes = "polytope" if layer.polytopes == 1 else "different polytopes"
-        yield Sentence(
-            f"Up to {_place(layer)} the points lie in {number(layer.polytopes or 0)} {polytopes}.",
-            "computed",
-            layer.index,
-        )
-
-
-def _destructive(facts: Facts, r: RankDecomposition, k: int, m_text: str, smooth: str) -> Sentence:
-    assert facts.net is not None
-    at = r.ranks[:, k] < facts.m
-    low, high = int(r.ranks[at, k].min()), int(r.ranks[at, k].max())
-    listed = f"rank {low}" if low == high else f"rank {low} to {high}"
-    width = facts.net.layers[k].width
-    reason = f"; the layer is only {width} wide" if width < facts.m and bool(at.all()) else ""
-    text = (
-        f"At {_named(k + 1, facts.net.layers[k].name)}, {share(float(at.double().mean()))} of the points are "
-        f"topologically destructive: there the map{smooth} has {listed}, below {m_text}{reason}"
-    )
-    return _with_proof(text, r.proved[:, k], k + 1)
-
-
-def _with_proof(text: str, proved: torch.Tensor, layer: int | None = None) -> Sentence:
-    part = float(proved.double().mean()) if len(proved) else 1.0
-    if part == 1.0:
-        return Sentence(f"{text} (proved for all points).", "proved", layer)
-    return Sentence(f"{text} (proved for {share(part)} of the points).", "computed", layer)
-
-
-def _certificates(facts: Facts) -> Iterator[Sentence]:
-    if facts.net is None:
-        return
-    marks = [(layer, layer.certificate) for layer in facts.layers if layer.index > 0]
-    if not marks:
-        return
-    one_to_one = ("homeomorphism", "embedding", "identity")
-    whole = facts.net.sequential and len(marks) == facts.net.depth
-    if whole and all(mark.verdict in one_to_one for _, mark in marks):
+def _homeomorphism(facts: Facts) -> Iterator[Sentence]:
+    if facts.net is not None and 0 < facts.net.depth == facts.one_to_one:
         yield Sentence(
             "Every layer is one-to-one on all of its input space and a homeomorphism onto its image, and so is the "
             "whole network: it cannot change the topology of any data, only bend and stretch it.",
             "proved",
         )
+
+
+def _ranks(facts: Facts) -> Iterator[Sentence]:
+    """Where ranks collapse, and how much of that the widths force."""
+    r, net = facts.decomposition, facts.net
+    if r is None or net is None or facts.samples == 0 or net.depth == 0:
         return
-    words = {
-        "homeomorphism": ("is a homeomorphism onto its image", "are homeomorphisms onto their images"),
-        "embedding": ("is an embedding", "are embeddings"),
-        "identity": ("changes nothing", "change nothing"),
-        "projection": ("projects, so whole subspaces go to points", "project, so whole subspaces go to points"),
-        "fold": ("folds", "fold"),
-        "collapse": ("collapses, so different inputs go to one point", "collapse, so different inputs go to one point"),
-        "not certified": ("is not certified", "are not certified"),
-    }
-    for status in ("proved", "computed"):
-        parts = []
-        for verdict, (one, many) in words.items():
-            indices = [layer.index for layer, mark in marks if mark.verdict == verdict and _status(mark) == status]
-            if indices:
-                name = "layer" if len(indices) == 1 else "layers"
-                parts.append(f"{name} {_ranges(indices)} {one if len(indices) == 1 else many}")
-        if parts:
-            yield Sentence("As maps on all of their input space: " + "; ".join(parts) + ".", status)
-
-
-def _status(mark: Certificate) -> Status:
-    return "proved" if mark.status == "proved" else "computed"
-
-
-def _ranges(indices: Sequence[int]) -> str:
-    """1, 2, 3, 7 as "1 to 3 and 7"."""
-    runs: list[list[int]] = []
-    for index in indices:
-        if runs and index == runs[-1][-1] + 1:
-            runs[-1].append(index)
+    bounds = _bounds(net)
+    low = facts.m > bounds
+    m_text = f"m = {facts.m}" if facts.m_given else f"{facts.m}, the ambient dimension"
+    shares = (r.ranks < facts.m).double().mean(dim=0).tolist()
+    course = _course(facts, shares, ("is", "are"), f"topologically destructive (rank below {m_text})")
+    of = " of the derivative" if not net.piecewise_linear else ""
+    if bool((r.ranks == bounds).all()):
+        if int(bounds.min()) == net.input_width:
+            if facts.one_to_one < net.depth:
+                through = "its only layer" if net.depth == 1 else f"all {net.depth} layers"
+                text = f"At {facts.everyone} the rank{of} stays full, {net.input_width}, through {through}: nothing is "
+                yield _with_proof(text + "flattened there", r.proved.all(dim=1))
         else:
-            runs.append([index])
-    parts = [p for run in runs for p in ([f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(index) for index in run])]
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+            text = f"At {facts.everyone} the rank{of} is as high as the widths allow, {_runs(facts, bounds.tolist())}"
+            text += f"; {course}{_forced(facts, low, shares)}" if course else ""
+            yield _with_proof(text, r.proved.all(dim=1), int((bounds < net.input_width).nonzero()[0]) + 1)
+    else:
+        end = f": {course}{_forced(facts, low, shares)}" if course else f": no point falls below {m_text}"
+        yield _with_proof(f"The rank{of} {_fall(facts, bounds)}{end}", r.proved.all(dim=1), _worst(r.ranks, bounds))
+    dead = (r.ranks == 0).double().mean(dim=0).tolist()
+    if any(dead) and net.piecewise_linear and facts.m > 1:
+        text = phrases.capital(_course(facts, dead, ("has", "have"), "rank 0"))
+        text += ": the whole polytope of each goes to a single point"
+        yield _with_proof(text, r.proved.all(dim=1), next(k for k, value in enumerate(dead, start=1) if value))
+
+
+def _bounds(net: Network) -> Tensor:
+    """The highest rank that the widths allow up to each layer, `(l,)`."""
+    reach = {0: net.input_width}
+    for layer in net.layers:
+        reach[layer.index] = min(net.input_width, layer.width, sum(reach[source] for source in layer.sources))
+    return torch.tensor([reach[layer.index] for layer in net.layers])
+
+
+def _course(facts: Facts, shares: Sequence[float], verbs: tuple[str, str], what: str) -> str:
+    """At which share of the points something holds, and at which layers: where it begins, rises most and ends.
+
+    Empty where it holds nowhere. `shares` has one entry per layer, K = 1..L.
+    """
+    told: list[int] = []
+    for k, value in enumerate(shares):
+        before = shares[told[-1]] if told else 0.0
+        if value - before >= _RISE or (value > before and (not told or value == 1.0)):
+            told.append(k)
+    if told and shares[told[-1]] - shares[-1] >= _RISE:  # only sums can bring ranks back
+        told.append(len(shares) - 1)
+    if len(told) > _TOLD:
+        rises = {k: shares[k] - shares[before] for before, k in pairwise(told[:-1])}
+        told = sorted([told[0], *sorted(rises, key=lambda k: -rises[k])[: _TOLD - 2], told[-1]])
+    parts = []
+    for place, k in enumerate(told):
+        on = place == len(told) - 1 and k < len(shares) - 1 and set(shares[k:]) == {shares[k]}
+        where = f"from {facts.at(k + 1)} on" if on else f"at {facts.at(k + 1)}"
+        amount = "all" if shares[k] == 1.0 else share(shares[k])
+        if place:
+            parts.append(f"{amount} {where}")
+        elif facts.samples == 1:
+            parts.append(f"the point {verbs[0]} {what} {where}")
+        else:
+            parts.append(f"{amount} {'points' if amount == 'all' else 'of the points'} {verbs[1]} {what} {where}")
+    return listed(parts) if parts else ""
+
+
+def _forced(facts: Facts, low: Tensor, shares: Sequence[float]) -> str:
+    """Which of that needs no look at the weights: a layer with fewer than m neurons lets no rank m through."""
+    if not bool(low.any()):
+        return ""
+    assert facts.net is not None
+    first, last = int(low.nonzero()[0]), len(low) - 1
+    width = facts.net.layers[first].width
+    if first == last and max(shares[:-1], default=0.0) < 1.0:  # then the output comes last in the course
+        return f", which is only {width} wide"
+    there = "there" if first == last or not bool(low[first:].all()) else "from there on"
+    return f"; {facts.at(first + 1)} is only {width} wide, which alone forces it {there}"
+
+
+def _fall(facts: Facts, bounds: Tensor) -> str:
+    """How the mean rank goes from layer to layer: the largest changes, and the end."""
+    assert facts.decomposition is not None
+    assert facts.net is not None
+    ranks = facts.decomposition.ranks
+    means = [float(facts.net.input_width), *ranks.double().mean(dim=0).tolist()]
+    told, changes = [0], {}
+    for k, value in enumerate(means):
+        before = means[told[-1]]
+        change = abs(before - value) / max(before, value, 1.0)
+        if change >= _FALL or (k == len(means) - 1 and value != before):
+            told.append(k)
+            changes[k] = change
+    kept = sorted(sorted(told[1:-1], key=lambda k: -changes[k])[: _TOLD - 1] + told[1:][-1:])
+    if not kept:  # it changes by little, and is back at the end
+        kept = [min(range(len(means)), key=lambda k: means[k])]
+    parts: list[str] = []
+    for k in kept:
+        bound = int(bounds[k - 1])
+        some = phrases.mean(means[k])
+        if bound < facts.net.input_width:
+            some += f" of {phrases.number(bound)}" + ("" if any(" possible" in part for part in parts) else " possible")
+        parts.append(f"{some} at {facts.at(k)}")
+    equal = bool((ranks == ranks[:1]).all())
+    verb = "falls" if all(a >= b for a, b in pairwise(means)) else "goes"
+    return (
+        f"(directions kept near a point) {verb} from {phrases.mean(means[0])} at the input to "
+        f"{'' if equal else 'a mean of '}{listed(parts)}"
+    )
+
+
+def _runs(facts: Facts, values: Sequence[int]) -> str:
+    """Whole numbers layer by layer, those in a row together."""
+    starts = [k for k, value in enumerate(values) if k == 0 or value != values[k - 1]]
+    ends = [*(k - 1 for k in starts[1:]), len(values) - 1]
+    spans = list(zip(starts, ends, strict=True))
+    if len(spans) > _TOLD:
+        spans = [*spans[: _TOLD - 1], spans[-1]]
+    parts = []
+    for start, end in spans:
+        last = facts.at(end + 1)
+        where = (
+            f"at {last}" if start == end else f"up to {last}" if start == 0 else f"at layers {start + 1} to {end + 1}"
+        )
+        parts.append(f"{phrases.number(values[start])} {where}")
+    return listed(parts)
+
+
+def _worst(ranks: Tensor, bounds: Tensor) -> int:
+    """The layer that takes away the largest part of the rank that its width would have let through."""
+    before = torch.cat([torch.full_like(ranks[:, :1], int(bounds.max())), ranks[:, :-1]], dim=1)
+    lost = (torch.minimum(before, bounds) - ranks).clamp_min(0).double().mean(dim=0) / bounds.clamp_min(1)
+    return int(lost.argmax()) + 1
+
+
+def _with_proof(text: str, proved: Tensor, layer: int | None = None) -> Sentence:
+    part = float(proved.double().mean()) if len(proved) else 1.0
+    if part == 1.0:
+        return Sentence(f"{text}.", "proved", layer)
+    return Sentence(f"{text} (proved for {share(part)} of the points).", "computed", layer)
+
+
+def _dimensions(facts: Facts) -> Iterator[Sentence]:
+    """Size and dimension of the sample, and whether ranks fall below that dimension."""
+    first, r = facts.layers[0], facts.decomposition
+    text = f"{plural(facts.samples, 'point')} in {plural(facts.ambient, 'dimension')}"
+    names = {"twonn": "TwoNN", "mle": "MLE"}
+    known = [f"{value:.1f} ({names[key]})" for key, value in first.intrinsic_dimension.items() if value is not None]
+    if not known or first.kind != "input":
+        yield Sentence(f"{text}.", "observed")
+        return
+    text = f"The {text} look {' or '.join(known)} dimensional"
+    layer = None
+    if r is not None and facts.low is not None and facts.low < facts.m:
+        shares = (r.ranks < facts.low).double().mean(dim=0).tolist()
+        course = _course(facts, shares, ("has", "have"), f"a rank below {facts.low}")
+        if course:
+            layer = next(k for k, value in enumerate(shares, start=1) if value)
+            text += f"; {course}: destructive whatever the embedding"
+        else:
+            text += f"; no rank is below {facts.low}, so by this measure the map is nowhere too thin for them"
+    yield Sentence(f"{text}.", "observed", layer)
+
+
+# --- the shape of the sample ----------------------------------------------------------------------------------
+
+
+def _topology(facts: Facts) -> Iterator[Sentence]:
+    """Betti numbers of all data and of the classes: where they can be read, and where they change."""
+    first = facts.layers[0]
+    if facts.samples < 2 or not first.betti:
+        return
+    values = [[layer.betti[place].betti for layer in facts.layers] for place in range(len(first.betti))]
+    if not any(value is not None for own in values for value in own):
+        who = f"all data and of the {len(values) - 1} classes" if len(values) > 2 else "the data"
+        text = f"Betti numbers of {who} cannot be read at any layer: no range of scales is stable enough (no null)."
+        yield Sentence(text, "observed")
+        return
+    many = len(values) - 1 > _GROUPS
+    stories: dict[str, list[str]] = {}
+    steps: dict[str, int] = {}
+    for place in range(1 if many else len(values)):
+        text, changes = _story(facts, values[place])
+        stories.setdefault(text, []).append("all data" if place == 0 else f"class {first.betti[place].label}")
+        steps[text] = changes
+    for text in sorted(stories, key=lambda text: -steps[text]):
+        groups = stories[text]
+        verb = "each look" if len(groups) > 1 else "look" if groups == ["all data"] else "looks"
+        if text:
+            yield Sentence(phrases.capital(listed(groups)) + text.replace("{}", verb, 1), "observed")
+        else:
+            told = f"Betti numbers of {listed(groups)} cannot be read at any layer: no range of scales is stable enough"
+            yield Sentence(f"{told} (no null).", "observed")
+    if many:
+        yield _many(facts, values[1:], [own.label for own in first.betti[1:]])
+
+
+def _story(facts: Facts, values: Sequence[tuple[int, ...] | None]) -> tuple[str, int]:
+    """What one group looks like, layer by layer, `{}` for the verb; and how often that changes (-1: unreadable)."""
+    runs: list[tuple[tuple[int, ...], list[int]]] = []
+    for place, value in enumerate(values):
+        if value is not None:
+            if runs and runs[-1][0] == value:
+                runs[-1][1].append(place)
+            else:
+                runs.append((value, [place]))
+    if not runs:
+        return "", -1
+    parts = [f"{phrases.betti(value)} {_where(facts, places)}" for value, places in runs[:_TOLD]]
+    if len(runs) > _TOLD:
+        parts.append(f"and so on ({plural(len(runs) - _TOLD, 'more change')})")
+    text = f" {{}} like {', '.join(parts)}"
+    silent = [place for place, value in enumerate(values) if value is None]
+    if silent:
+        text += f"; {_where(facts, silent)} no scale is stable enough to tell"
+    if len(runs) > 1 and facts.layers[runs[-1][1][0]].index <= facts.one_to_one:
+        text += "; these layers are one-to-one, so it is not the topology that changed but what the sample shows of it"
+    return f"{text} (Betti numbers, no null).", len(runs) - 1
+
+
+def _where(facts: Facts, places: Sequence[int]) -> str:
+    """At which of the layers looked at."""
+    indices = [layer.index for layer in facts.layers]
+    whole = indices == list(range(len(indices)))
+    chosen, total = list(places), len(indices)
+    if len(chosen) == total:
+        return "at every layer" if total > 1 and whole else f"at {_places(facts, [indices[k] for k in chosen])}"
+    if whole and len(chosen) > 1 and chosen == list(range(chosen[0], total)):
+        return f"from {facts.at(indices[chosen[0]])} on"
+    if whole and len(chosen) > 1 and chosen == list(range(len(chosen))):
+        return f"up to {facts.at(indices[chosen[-1]])}"
+    return f"at {_places(facts, [indices[k] for k in chosen])}"
+
+
+def _places(facts: Facts, indices: Sequence[int]) -> str:
+    """The input, layers 2 to 4, the output."""
+    if len(indices) == 1:
+        return facts.at(indices[0])
+    inner = [k for k in indices if k > 0]
+    words = facts.at(inner[0]) if len(inner) == 1 else f"layers {phrases.numbers(inner)}"
+    return words if len(inner) == len(indices) else f"{facts.at(0)} and {words}"
+
+
+def _many(facts: Facts, groups: Sequence[Sequence[tuple[int, ...] | None]], labels: Sequence[str]) -> Sentence:
+    """Betti numbers of many classes in one sentence."""
+    count = f"the {len(groups)} classes"
+    readable = [sum(values[place] is not None for values in groups) for place in range(len(facts.layers))]
+    if not any(readable):
+        text = f"Betti numbers of {count} cannot be read at any layer: no range of scales is stable enough (no null)."
+        return Sentence(text, "observed")
+    best = max(range(len(readable)), key=lambda place: readable[place])
+    shown = dict.fromkeys((0, best, len(readable) - 1))
+    parts = [f"{readable[place] or 'none'} {_where(facts, [place])}" for place in shown]
+    different = [label for label, values in zip(labels, groups, strict=True) if len({*values} - {None}) > 1]
+    read = {value for values in groups for value in values if value is not None}
+    if different:
+        named = f": {listed(different)}" if len(different) <= _TOLD else ""
+        end = f"{plural(len(different), 'class changes', 'classes change')} between layers{named}"
+    elif len(read) == 1:
+        end = f"wherever they can, a class looks like {phrases.betti(read.pop())}"
+    else:
+        end = "no class changes between layers where it can be read"
+    return Sentence(f"Betti numbers of {count} can be read for {listed(parts)}; {end} (no null).", "observed")
+
+
+def _merging(facts: Facts) -> Iterator[Sentence]:
+    """Different points that have one representation."""
+    known = [layer for layer in facts.layers if layer.distinct is not None]
+    first = known[0].distinct if known else None
+    fewer = [layer for layer in known[1:] if first is not None and (layer.distinct or 0) < first]
+    if first is None or not fewer:
+        return
+    parts = [f"{phrases.number(fewer[0].distinct or 0)} at {facts.at(fewer[0].index)}"]
+    if (fewer[-1].distinct or 0) < (fewer[0].distinct or 0):
+        parts.append(f"{phrases.number(fewer[-1].distinct or 0)} at {facts.at(fewer[-1].index)}")
+    yield Sentence(
+        f"Points land on each other exactly: of {phrases.number(first)} different ones {listed(parts)} are left, in "
+        "the floating point of the network.",
+        "computed",
+        fewer[0].index,
+    )
+
+
+# --- labels, stretch, polytopes, layers as maps -----------------------------------------------------------------
+
+
+def _labels(facts: Facts) -> Iterator[Sentence]:
+    """What is right about the labels: the network, a line, the neighbors."""
+    parts = []
+    if facts.accuracy is not None:
+        base = f" (the largest class alone: {share(facts.baseline)})" if facts.baseline is not None else ""
+        parts.append(f"the network labels {share(facts.accuracy)} of the points right{base}")
+    readers: tuple[tuple[str, Callable[[LayerInspection], float | None]], ...] = (
+        ("a linear probe", lambda layer: layer.linear_accuracy),
+        ("nearest neighbors", lambda layer: layer.knn_accuracy),
+    )
+    link = None
+    for name, get in readers:
+        known = [(layer.index, value) for layer in facts.layers if (value := get(layer)) is not None]
+        if not known:
+            continue
+        (first, start), (best, top), (last, end) = known[0], max(known, key=lambda pair: pair[1]), known[-1]
+        text = f"{name} {share(start)} at {facts.at(first)}"
+        text += f", {share(top)} at {facts.at(best)}" if best != first else ", nowhere more" if len(known) > 1 else ""
+        text += f", {share(end)} at {facts.at(last)}" if last not in (first, best) and top - end >= _FALL else ""
+        link = best if link is None and best != first else link
+        parts.append(text)
+    if parts:
+        head = "" if facts.accuracy is not None else "labels read right: "
+        yield Sentence(phrases.capital(head + "; ".join(parts)) + ".", "observed", link)
 
 
 def _stretch(facts: Facts) -> Iterator[Sentence]:
-    steep = [layer for layer in facts.layers if layer.stretch is not None and layer.stretch.ratio is not None]
+    """The "easy way out": one direction pulled far more than another."""
+    steep = [(layer, own, own.ratio) for layer in facts.layers if (own := layer.stretch) and own.ratio is not None]
     if not steep:
         return
-    layer = max(steep, key=lambda layer: layer.stretch.ratio if layer.stretch and layer.stretch.ratio else 0.0)
-    found = layer.stretch
-    if found is None or found.ratio is None:
+    layer, own, ratio = max(steep, key=lambda entry: entry[2])
+    whole = facts.net is not None and facts.one_to_one == facts.net.depth
+    if ratio < _STEEP and not whole:
         return
-    easy = ': the "easy way out"' if found.ratio >= _STEEP else ""
+    limit = 1 / (max(layer.width, facts.ambient) * 2.0**-52)  # the smaller value is then no larger than its error
+    least = "at least " if ratio > 0.99 * limit else ""
+    easy = ': the "easy way out"' if ratio >= _STEEP else ""
+    looked = f"at the worst of {len(own.points)} points looked at" if len(own.points) > 1 else "at the point looked at"
     yield Sentence(
-        f"Up to {_place(layer)} the network stretches one direction up to {found.ratio:.3g} times as much as another "
-        f"that it keeps ({_plural(len(found.points), 'point')} looked at){easy}.",
+        f"Up to {facts.at(layer.index)} the map stretches one direction {least}{phrases.times(ratio)} times as much as "
+        f"another that it keeps, {looked}{easy}.",
         "computed",
         layer.index,
     )
 
 
-def _merging(facts: Facts) -> Iterator[Sentence]:
-    first = facts.layers[0].distinct
-    if first is None:
+def _polytopes(facts: Facts) -> Iterator[Sentence]:
+    """How many linear pieces the sample visits."""
+    net, r = facts.net, facts.decomposition
+    if net is None or r is None or facts.samples < 2 or not net.piecewise_linear:
         return
-    for layer in facts.layers[1:]:
-        if layer.distinct is not None and layer.distinct < first:
-            yield Sentence(
-                f"At {_place(layer)} {number(first)} different samples have only {number(layer.distinct)} different "
-                "representations, in the network's own floating point.",
-                "computed",
-                layer.index,
-            )
-            return
-
-
-def _topology(facts: Facts) -> Iterator[Sentence]:
-    first, last = facts.layers[0], facts.layers[-1]
-    places = range(len(first.betti))
-    changes = Counter[str]()
-    for place in places:
-        before, after = first.betti[place], last.betti[place]
-        if before.betti is not None and after.betti is not None:
-            changes["kept" if before.betti == after.betti else "changed"] += 1
-        else:
-            changes["open"] += 1
-    if len(places) - 1 <= _GROUPS:
-        for place in places:
-            text = _story(facts.layers, place)
-            if text:
-                yield Sentence(text, "observed", None)
+    if all(layer.kind == "affine" for layer in net.layers):
         return
-    yield Sentence(
-        f"Betti numbers of the {len(places) - 1} classes and of all data, from {_place(first)} to {_place(last)}: "
-        f"{changes['kept']} the same, {changes['changed']} different, {changes['open']} not stable enough to read at "
-        "one of the two (observed on this sample, no null).",
-        "observed",
-    )
+    counts = [len(column.unique()) for column in r.polytopes.T]
+    points, count = phrases.number(facts.samples), counts[-1]
+    if count == facts.samples:
+        first = counts.index(count) + 1
+        text = f"Each of the {points} points lies in a polytope of its own, from {facts.at(first)} on"
+    elif count == 1:
+        text = f"All {points} points lie in one polytope: to them the network is a single affine map"
+    else:
+        text = f"The {points} points lie in {phrases.number(count)} polytopes, pieces on which the network is affine"
+    certain = bool(r.certified.all())
+    yield Sentence(f"{text}.", "proved" if certain else "computed", net.depth)
 
 
-def _story(layers: Sequence[LayerInspection], place: int) -> str:
-    """Where the Betti numbers of one group can be read and where they change."""
-    found: list[tuple[LayerInspection, SampleTopology]] = [(layer, layer.betti[place]) for layer in layers]
-    stable = [(layer, group) for layer, group in found if group.betti is not None]
-    label = "All data" if place == 0 else f"Class {found[0][1].label}"
-    if not stable:
-        return ""
-    steps: list[tuple[LayerInspection, tuple[int, ...] | None]] = []
-    for layer, group in stable:
-        if not steps or steps[-1][1] != group.betti:
-            steps.append((layer, group.betti))
-    parts = [
-        f"{betti} at {_place(layer)}" if k == 0 else f"{betti} from {_place(layer)} on"
-        for k, (layer, betti) in enumerate(steps[:4])
-    ]
-    more = f", and {len(steps) - 4} more changes" if len(steps) > 4 else ""
-    end = "" if len(steps) > 1 else ", the same wherever they can be read"
-    return f"{label}: Betti numbers (b0, b1) = " + ", ".join(parts) + f"{more}{end} (observed on this sample, no null)."
+def _certificates(facts: Facts) -> Iterator[Sentence]:
+    """Each layer as a map on all of its input space."""
+    marks = [(layer.index, layer.certificate) for layer in facts.layers if layer.index > 0]
+    if facts.net is None or not marks or facts.one_to_one == facts.net.depth:
+        return
+    words = {
+        "homeomorphism": ("is a homeomorphism onto its image", "are homeomorphisms onto their images"),
+        "embedding": ("is an embedding", "are embeddings"),
+        "identity": ("changes nothing", "change nothing"),
+        "fold": ("folds", "fold"),
+        "collapse": ("collapses", "collapse"),
+        "projection": ("projects", "project"),
+        "not certified": ("was not decided", "were not decided"),
+    }
+    order = sorted({mark.verdict for _, mark in marks}, key=lambda v: [mark.verdict for _, mark in marks].index(v))
+    parts, lossy = [], 0
+    for verdict in (*(v for v in order if v != "not certified"), *(v for v in order if v == "not certified")):
+        indices = [index for index, mark in marks if mark.verdict == verdict]
+        lossy += len(indices) * (verdict in ("fold", "collapse", "projection"))
+        who = facts.at(indices[0]) if len(indices) == 1 else f"layers {phrases.numbers(indices)}"
+        parts.append(f"{who} {words[verdict][len(indices) > 1]}")
+    text = f"As maps on all of their input space, not only at the data: {', '.join(parts)}"
+    if lossy:
+        text += f"; {'such a layer sends' if lossy == 1 else 'such layers send'} some different inputs to one output"
+    decided = [mark for _, mark in marks if mark.verdict != "not certified"]
+    yield Sentence(f"{text}.", "proved" if decided and all(mark.status == "proved" for mark in decided) else "computed")
 
 
-def _labels(facts: Facts) -> Iterator[Sentence]:
-    for name, text in (("linear_accuracy", "A linear probe"), ("knn_accuracy", "Nearest neighbors")):
-        known = [(layer, getattr(layer, name)) for layer in facts.layers if getattr(layer, name) is not None]
-        if not known:
-            continue
-        (first, start), (best, top) = known[0], max(known, key=lambda pair: pair[1])
-        verb = "labels" if name == "linear_accuracy" else "label"
-        end = f", at best {share(top)} (at {_place(best)})" if best is not first else ", nowhere more"
-        yield Sentence(f"{text} {verb} {share(start)} right at {_place(first)}{end}.", "observed", best.index)
+def _notes(facts: Facts) -> Iterator[Sentence]:
+    first = facts.layers[0]
+    if first.distinct is not None and first.distinct < facts.samples:
+        copies = facts.samples - first.distinct
+        text = f"{plural(copies, 'point repeats', 'points repeat')} another one exactly."
+        yield Sentence(text, "observed", first.index)
+    if facts.opaque:
+        yield Sentence(f"Ranks, codewords and certificates are left out ({facts.opaque}).", "computed")
+    for note in facts.notes:
+        yield Sentence(note if note.endswith(".") else note + ".", "computed")

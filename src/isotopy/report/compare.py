@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from isotopy import see
+from isotopy.measure import phrases
 from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology, Sentence, Status
 from isotopy.report import page, pictures, words
 from isotopy.report.folder import replaced
@@ -127,83 +128,100 @@ def compare(
 def sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> list[Sentence]:
     """What changed most, in plain sentences; each no stronger than the weaker of its two sides."""
     found = [
-        *_accuracy_sentences(a, b),
+        *_accuracy_sentences(a, b, names),
         *_rank_sentences(a, b, names),
-        *_betti_sentences(a, b),
-        *_stretch_sentences(a, b),
+        *_betti_sentences(a, b, names),
+        *_stretch_sentences(a, b, names),
+        *_probe_sentences(a, b, names),
     ]
-    if not found:
-        return [Sentence("The two inspections agree in every number that is compared here.", "computed")]
-    return found
+    if found:
+        return found
+    same = all(quantity.text(one) == quantity.text(other) for one, other in _common(a, b) for quantity in QUANTITIES)
+    told = "agree in every number that is compared here" if same else "differ by little; the table shows where"
+    return [Sentence(f"The two inspections {told}.", "computed")]
 
 
-def _accuracy_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
-    if a.accuracy is not None and b.accuracy is not None and a.accuracy != b.accuracy:
-        yield Sentence(f"Accuracy of the network: {words.share(a.accuracy)} → {words.share(b.accuracy)}.", "observed")
-    for key, name in (("linear_accuracy", "A linear probe"), ("knn_accuracy", "Nearest neighbors")):
-        best = _largest(a, b, operator.attrgetter(key))
-        if best is not None:
-            old, new = (getattr(layer, key) for layer in best)
-            if abs(new - old) >= 0.02:
-                text = f"{name} on {_called(*best)}: {words.share(old)} → {words.share(new)} right."
-                yield Sentence(text, "observed", best[1].index)
+def _accuracy_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
+    values = [phrases.share(i.accuracy) for i in (a, b) if i.accuracy is not None]
+    if len(set(values)) == 2:
+        yield Sentence(f"The network labels {_both(values, names)} of the points right.", "observed")
 
 
 def _rank_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
-    best = _largest(a, b, lambda layer: layer.rank.mean if layer.rank else None)
-    if best is not None and best[0].rank and best[1].rank:
-        old, new = (words.spread(own.mean, own.min, own.max) for own in (best[0].rank, best[1].rank))
-        text = f"The mean rank changes most at {_called(*best)}: {old} → {new}."
-        yield Sentence(text, _weaker(best), best[1].index)
+    best = _largest(a, b, lambda layer: layer.rank.mean if layer.rank and layer.index > 0 else None)
+    if best is not None:
+        values = [phrases.mean(layer.rank.mean) for layer in best if layer.rank]
+        if len(set(values)) == 2:
+            of, d = "", a.ambient_dimension
+            if d == b.ambient_dimension > 1:
+                of = f" of the {phrases.number(d)} directions of the input"
+            text = f"Near a point, the map up to {_called(*best)} keeps on average {_both(values, names)}"
+            yield Sentence(f"{text}{of or ' directions'}.", _weaker(best), best[1].index)
     if a.m != b.m:
         return
+    parts, about = [], [layer for i in (a, b) for layer in i.layers if layer.rank]
+    best = _largest(a, b, lambda layer: layer.destructive_share)
+    values = [phrases.share(layer.destructive_share or 0.0) for layer in best or ()]
+    if best is not None and len(set(values)) == 2:
+        parts.append(f"{_both(values, names)} of the points at {_called(*best)}")
     starts = [next((layer for layer in i.layers if layer.destructive_share), None) for i in (a, b)]
     whole = all(layer.index == k for i in (a, b) for k, layer in enumerate(i.layers))  # else "first" means little
     if whole and (starts[0] and starts[0].index) != (starts[1] and starts[1].index):
-        said = ", ".join(
-            f"{name} " + (f"at layer {own.index} ({words.share(own.destructive_share)})" if own else "nowhere")
-            for name, own in zip(names, starts, strict=True)
-        )
-        ranked = [layer for i in (a, b) for layer in i.layers if layer.rank]
-        yield Sentence(f"Points of rank below m = {a.m} first occur: {said}.", _weaker(ranked))
-    best = _largest(a, b, lambda layer: layer.destructive_share)
-    if best is not None:
-        before, after = (words.share(layer.destructive_share) for layer in best)
-        text = f"The destructive share changes most at {_called(*best)}: {before} → {after}."
-        yield Sentence(text, _weaker(best), best[1].index)
+        parts.append(f"first found {_both([f'at layer {own.index}' if own else 'nowhere' for own in starts], names)}")
+    if parts:
+        m = f"m = {a.m}" if a.m_given or b.m_given else f"{a.m}, the ambient dimension"
+        text = f"Topologically destructive (rank below {m}): {'; '.join(parts)}."
+        yield Sentence(text, _weaker(about), best[1].index if best else None)
 
 
-def _betti_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
+def _betti_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
     changed = []
     for one, other in _common(a, b):
         theirs = {found.label: found for found in other.betti}
         for found in one.betti:
             new = theirs.get(found.label)
             if new is not None and found.betti is not None and new.betti is not None and found.betti != new.betti:
-                changed.append((sum(abs(x - y) for x, y in zip(found.betti, new.betti, strict=False)), one, found, new))
+                size = sum(abs(x - y) for x, y in zip(found.betti, new.betti, strict=False))
+                changed.append((size, (one, other), found, found.betti, new.betti, new.null))
     changed.sort(key=lambda entry: -entry[0])
-    for _, layer, found, new in changed[:2]:
-        who = "all data" if found.label == "all" else f"class {found.label}"
-        yield Sentence(
-            f"Betti numbers (b₀, b₁) of {who} at layer {layer.index}: "
-            + f"{words.betti(found.betti)} → {words.betti(new.betti)}"
-            + (f", the largest of {words.count(len(changed), 'change')}" if len(changed) > 2 else "")
-            + f"; {new.null}.",
-            "observed",
-            layer.index,
+    for place, (_, layers, found, old, after, null) in enumerate(changed[:2]):
+        who = "All data look" if found.label == "all" else f"Class {found.label} looks"
+        most = f", the largest of {words.count(len(changed), 'change')}" if len(changed) > 2 and place == 0 else ""
+        text = (
+            f"{who} like {_both([phrases.betti(old), phrases.betti(after)], names, 'and like')} at {_called(*layers)}"
         )
+        yield Sentence(f"{text} (Betti numbers, {null}){most}.", "observed", layers[1].index)
 
 
-def _stretch_sentences(a: Inspection, b: Inspection) -> Iterator[Sentence]:
+def _stretch_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
     def log(layer: LayerInspection) -> float | None:
         ratio = layer.stretch.ratio if layer.stretch else None
         return math.log(ratio) if ratio and math.isfinite(ratio) and ratio > 0 else None
 
     best = _largest(a, b, log)
-    if best is not None and best[0].stretch and best[1].stretch:
-        old, new = (words.number(own.ratio) for own in (best[0].stretch, best[1].stretch))
-        text = f"The ratio of largest to smallest stretch changes most at {_called(*best)}: {old} → {new}."
-        yield Sentence(text, "computed", best[1].index)
+    if best is not None:
+        ratios = [f"{phrases.times(layer.stretch.ratio or 0.0)} times" for layer in best if layer.stretch]
+        if len(set(ratios)) == 2:
+            text = f"Up to {_called(*best)} the map stretches one direction {_both(ratios, names)} as much as another"
+            yield Sentence(f"{text} that it keeps, at the worst of the points looked at.", "computed", best[1].index)
+
+
+def _probe_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
+    told: dict[int, tuple[str, list[str]]] = {}
+    for key, reader in (("linear_accuracy", "a linear probe"), ("knn_accuracy", "nearest neighbors")):
+        best = _largest(a, b, operator.attrgetter(key))
+        if best is not None:
+            old, new = (getattr(layer, key) for layer in best)
+            if abs(new - old) >= 0.02:
+                both = _both([phrases.share(old), phrases.share(new)], names)
+                told.setdefault(best[1].index, (_called(*best), []))[1].append(f"{reader} {both}")
+    for index, (where, texts) in told.items():
+        yield Sentence(f"Labels read right at {where}: {'; '.join(texts)}.", "observed", index)
+
+
+def _both(values: Sequence[str], names: tuple[str, str], joint: str = "and") -> str:
+    """A value of each side, with its name."""
+    return f"{values[0]} ({names[0]}) {joint} {values[1]} ({names[1]})"
 
 
 def _largest(
@@ -219,10 +237,9 @@ def _largest(
 
 
 def _called(one: LayerInspection, other: LayerInspection) -> str:
-    if one.index == 0 and other.index == 0:
-        return "the input"
-    name = pictures.named(other)
-    return f"layer {other.index} ({name})" if name == pictures.named(one) else f"layer {other.index}"
+    """The name of two layers that stand together."""
+    name = other.name if other.name == one.name else ""
+    return phrases.layer(other.index, name, output=one.kind == other.kind == "affine")
 
 
 def _weaker(layers: Sequence[LayerInspection]) -> Status:
