@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <span>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -175,8 +174,6 @@ void bind_rank_chain(nb::module_& m, const char* name) {
 
 NB_MODULE(_native, m) {
     m.doc() = "Kernels of isotopy: arrays in, indices out.";
-    m.def("hardware_threads", [] { return std::max(1u, std::thread::hardware_concurrency()); },
-          "Number of hardware threads that the kernels use by default.");
     m.def("rips", &rips, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of the Rips filtration of a batch, degrees 0 and 1.");

@@ -233,7 +233,11 @@ class Oracle:
                 return self.relu(t, module.negative_slope)
             case nn.Flatten():
                 return t.reshape(-1, t.shape[-1])
-            case nn.Dropout() | nn.Identity():
+            case nn.ConstantPad2d():
+                left, right, above, below = module.padding
+                sides = [(0, 0), (above, below), (left, right), (0, 0)]
+                return np.pad(t, sides, constant_values=Fraction(module.value))
+            case nn.modules.dropout._DropoutNd() | nn.Identity():
                 return t
         raise TypeError(module)
 

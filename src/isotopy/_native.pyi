@@ -3,7 +3,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-def hardware_threads() -> int: ...
 def rips(
     data: np.ndarray,
     sizes: np.ndarray,

@@ -1,5 +1,6 @@
 """Files people have: read as they are, or refused with the reason."""
 
+import contextlib
 import pickle
 import struct
 import zipfile
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from isotopy import datasets
-from isotopy.datasets import arrays
+from isotopy.datasets import arrays, checks, sampling
 from isotopy.errors import UnsafeFileError
 
 X = np.random.default_rng(0).normal(size=(20, 3))
@@ -119,6 +120,8 @@ def test_one_hot_labels_become_class_numbers(npz, dtype):
         ([3.0, 1.0, 1.0], [3, 1, 1], ("0", "1", "2", "3")),
         ([-1, 1, -1], [0, 1, 0], ("-1", "1")),
         ([2001, 1999, 2001], [1, 0, 1], ("1999", "2001")),
+        (np.array([2**63 + 1, 5, 2**63 + 1], np.uint64), [1, 0, 1], ("5", str(2**63 + 1))),
+        ([1e20, -1e20, 1e20], [1, 0, 1], ("-" + "1" + 20 * "0", "1" + 20 * "0")),
         ([True, False, True], [1, 0, 1], ("0", "1")),
         ([[1], [0], [1]], [1, 0, 1], ("0", "1")),
         (["cat", "dog", "cat"], [0, 1, 0], ("cat", "dog")),
@@ -165,7 +168,8 @@ def test_separate_labels_replace_or_supply(npz, tmp_path, write_idx):
     for name in ("labels.npy", "labels.npz", "any.npz", "labels.idx"):
         data = datasets.load(tmp_path / "points.npy", labels=tmp_path / name)
         assert np.array_equal(data.labels.numpy(), Y)
-    for given in (torch.from_numpy(Y), Y, np.eye(3)[Y], str(tmp_path / "labels.npy")):
+    small = torch.from_numpy(Y).to(torch.bfloat16)
+    for given in (torch.from_numpy(Y), small, Y, np.eye(3)[Y], str(tmp_path / "labels.npy")):
         assert np.array_equal(datasets.load(npz(x=X, y=Y[::-1]), labels=given).labels.numpy(), Y)
     with pytest.raises(ValueError, match="labels must have one entry per sample: 20 samples, 3 labels"):
         datasets.load(npz(x=X), labels=Y[:3])
@@ -263,6 +267,19 @@ def test_damaged_archives_are_named(npz, compressed):
     path.write_bytes(flipped)
     with pytest.raises(ValueError, match=r"is not a complete .npz archive"):
         datasets.load(path)
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "compressed"])
+def test_any_damaged_byte_of_a_header_is_named_or_harmless(tmp_path, kind):
+    path = tmp_path / "a"
+    with path.open("wb") as file:
+        np.save(file, X) if kind == "npy" else (np.savez if kind == "npz" else np.savez_compressed)(file, x=X)
+    whole = path.read_bytes()
+    for at in [*range(150), *range(len(whole) - 150, len(whole))]:
+        for value in (0, ord("("), ord("'"), 0xFF):
+            path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            with contextlib.suppress(ValueError):
+                datasets.load(path)
 
 
 def test_a_flipped_bit_far_inside_a_mapped_array_is_found(npz):
@@ -377,6 +394,15 @@ def test_names_load_what_they_name(monkeypatch):
 def test_sources_and_options_that_do_not_exist_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         datasets.load(**arguments)
+
+
+def test_numbers_of_points_are_whole():
+    choose, check = checks.choose.__wrapped__, sampling.check.__wrapped__  # without the type checks of the tests
+    with pytest.raises(TypeError, match=r"samples must be a whole number, or None for all; got 2\.5"):
+        choose(20, 2.5, None)
+    with pytest.raises(TypeError, match=r"n must be a number of points, a whole number; got 2\.5"):
+        check(2.5, 0.0, None)
+    assert len(choose(20, np.int64(2), None)) == 2
 
 
 def test_a_file_named_like_a_data_set_is_reached_by_its_path(tmp_path, monkeypatch):

@@ -37,6 +37,16 @@ def test_affine_maps_agree_with_automatic_differentiation(name):
     torch.testing.assert_close(A, vmap(jacrev(lambda row: module(row[None])[0].flatten()))(x))
 
 
+@pytest.mark.parametrize("slope", [0.01, 0.1, -0.3])
+def test_slopes_of_leaky_relu_are_those_of_the_module(slope):
+    net = networks.trace(nn.LeakyReLU(slope), torch.zeros(1, 2))  # a float32 module: its slope is still a double
+    x = torch.tensor([[-1.0, 2.0]])
+    A, c = networks.affine_map(net, x, 1)
+    assert A.tolist() == [[[slope, 0.0], [0.0, 1.0]]]
+    assert c.eq(0).all()
+    assert networks.jacobian_singular_values(net, x)[0].tolist() == [[1.0, abs(slope)]]
+
+
 @pytest.mark.parametrize("name", modules())
 def test_singular_values_agree_with_numpy(name):
     module = modules()[name]

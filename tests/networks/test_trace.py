@@ -1,6 +1,7 @@
 """Reading networks: every supported operation, both front ends, and the errors for everything else."""
 
 import copy
+import inspect
 import operator
 import warnings
 
@@ -62,6 +63,8 @@ OPERATIONS = {
         rationals.Residual(nn.ReLU(), rationals.Residual(nn.Conv2d(2, 2, 1), nn.ReLU()), nn.Conv2d(2, 2, 1)), nn.ReLU()
     ),
     "dropout": images(nn.Conv2d(2, 1, 1), nn.Dropout(0.5), nn.ReLU()),
+    "other dropout": images(nn.Dropout2d(), nn.AlphaDropout(), nn.Conv2d(2, 1, 1), nn.FeatureAlphaDropout(), nn.ReLU()),
+    "padding modules": images(nn.ZeroPad2d((1, 0, 2, 0)), nn.Conv2d(2, 1, 2), nn.ConstantPad2d(1, 0.0), nn.ReLU()),
     "linear on the last axis": images(nn.Linear(5, 2), nn.ReLU()),
 }
 
@@ -172,6 +175,17 @@ FUNCTIONS = {  # forward, and kinds of its layers
     "adaptive": (lambda m, x: F.adaptive_avg_pool1d(m.a(x).relu()[:, None], 3).flatten(1), ["relu", "affine"]),
     "adaptive 2-d": (lambda m, x: F.adaptive_avg_pool2d(m.a(x).view(-1, 1, 2, 2), (1, None)), ["affine"]),
     "outer activation": (lambda m, x: F.softplus(F.sigmoid(m.a(x)), 2.0), ["sigmoid", "softplus"]),
+    "activations in place": (
+        lambda m, x: torch.sigmoid_(F.leaky_relu_(m.a(x), 0.1).tanh_()),
+        ["leaky_relu", "tanh", "sigmoid"],
+    ),
+    "products": (lambda m, x: torch.rsub(torch.addmm(m.a.bias, x, m.w, alpha=2).relu(), 3), ["relu", "affine"]),
+    "side by side": (lambda m, x: torch.hstack([x, m.a(x).relu()]), ["relu", "affine"]),
+    "moved about": (
+        lambda m, x: m.a(x).view(-1, 2, 2).swapaxes(1, 2).flip(2).roll(1, 1).repeat(1, 1, 2).unbind(1)[0].relu(),
+        ["relu"],
+    ),
+    "float types": (lambda m, x: m.a(x.float().to(torch.float64)).relu().type_as(x), ["relu"]),
     "control flow": (lambda m, x: m.a(x).relu() if x.shape[1] == 4 and len(x) < 10**6 else x, ["relu"]),
     "control flow on shapes": (lambda m, x: m.a(x).relu() if x.ndim == 2 else x, ["relu"]),
 }
@@ -378,6 +392,28 @@ def test_a_second_input_with_a_default_is_fine():
     torch.testing.assert_close(net(ROWS), 2 * ROWS.float())
 
 
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = copy.deepcopy(A)
+
+    def forward(self, x, mask=None, *rest, **named):
+        return self.a(x).relu() if mask is None else mask
+
+
+class Anything(Masked):
+    def forward(self, *inputs):
+        return self.a(inputs[0]).relu()
+
+
+@pytest.mark.parametrize("kind", [Masked, Anything, lambda: nn.DataParallel(Masked())])
+def test_further_arguments_have_their_defaults_while_fx_looks_on(kind):
+    module = kind()
+    net = networks.trace(module, ROWS)
+    assert [layer.name for layer in net.layers] == ["relu"]
+    torch.testing.assert_close(net(ROWS), module(ROWS))
+
+
 class DataDependent(nn.Module):
     def forward(self, x):
         return x if float(x.sum()) > 0 else -x
@@ -416,12 +452,53 @@ def test_a_variance_that_cannot_be_divided_by():
         networks.trace(module, ROWS)
 
 
+@pytest.mark.parametrize("module", [nn.Linear(4, 2, device="meta"), nn.LazyLinear(2)])
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
+def test_parameters_without_values(module):
+    with pytest.raises(ValueError, match="parameter weight has no values yet"):
+        networks.trace(module, ROWS)
+
+
+def test_a_module_that_overflows_on_the_example_is_still_read():
+    module = nn.Sequential(linear([[1e200, 0]]), nn.ReLU(), linear([[1e200]]))
+    net = networks.trace(module, torch.ones(1, 2))
+    assert repr(net) == "Network(2 -> 1 relu -> 1 affine)"
+    assert networks.rank_decomposition(net, torch.zeros(1, 2)).ranks.tolist() == [[0, 0]]
+
+
+def test_casts_to_integers_are_no_affine_map():
+    _refused(
+        Functional(lambda m, x: m.a(x.to(torch.int64).float()), a=copy.deepcopy(A).float()), "rounds an activation"
+    )
+    floor = Functional(lambda m, x: m.a(x.long().double()), a=A)
+    with pytest.raises(UnsupportedModuleError, match=r"rounds an activation to torch.int64"):
+        networks.trace(torch.export.export(floor, (ROWS,)))
+
+
+def test_programs_of_bytes():
+    pixels = torch.randint(0, 255, (3, 4), dtype=torch.uint8, generator=seeded())
+    program = torch.export.export(Functional(lambda m, x: m.a(x.double() / 255).relu(), a=A), (pixels,))
+    with pytest.raises(
+        UnsupportedModuleError, match=r"takes torch.uint8, which is no float type. Export it with float"
+    ):
+        networks.trace(program)
+    with pytest.raises(ValueError, match=r"x must hold whole numbers, torch\.uint8"):
+        networks.record(program, torch.rand(3, 4))
+    assert [tuple(values.shape) for _, values in networks.record(program, pixels)] == [(3, 4)] * 2
+
+
+def test_axes_that_only_seem_to_vary():
+    both = ({0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO},)  # the weight fixes the second
+    net = networks.trace(torch.export.export(A, (ROWS,), dynamic_shapes=both))
+    assert net.input_shape == (4,)
+
+
 @pytest.mark.parametrize(
     ("module", "example", "error", "match"),
     [
-        (nn.Linear(4, 2), torch.zeros(0, 4), ValueError, "example must hold at least one input"),
-        (nn.Linear(4, 2), torch.tensor(1.0), ValueError, "example must hold at least one input"),
-        (nn.Linear(4, 2), None, ValueError, "example must hold at least one input"),
+        (nn.Linear(4, 2), torch.zeros(0, 4), ValueError, "example must be a tensor of at least one input"),
+        (nn.Linear(4, 2), torch.tensor(1.0), ValueError, "example must be a tensor of at least one input"),
+        (nn.Linear(4, 2), None, ValueError, "example must be a tensor of at least one input"),
         (nn.Linear(4, 2), torch.zeros(3, 5), ValueError, r"the module takes no input of shape \(2, 5\): mat1 and mat2"),
         (nn.Conv2d(1, 2, 3), torch.zeros(3, 1, 2, 2), ValueError, "the module takes no input of shape"),
     ],
@@ -434,6 +511,13 @@ def test_examples_that_are_none(module, example, error, match):
 def test_a_state_dict_is_no_module():
     with pytest.raises(TypeError):
         networks.trace(nn.Linear(4, 2).state_dict(), ROWS)
+
+
+@pytest.mark.parametrize("x", [[[1.0, 2.0]], torch.zeros(1, 2).numpy(), torch.zeros(1, 2).int()])
+def test_inputs_that_are_no_float_tensors(x):
+    flatten = inspect.unwrap(networks.Network.flatten)  # tests check annotations before it can
+    with pytest.raises(TypeError, match="x must be a floating-point tensor"):
+        flatten(networks.trace(nn.Linear(2, 1), torch.zeros(1, 2)), x)
 
 
 def test_inputs_of_another_shape():

@@ -1,11 +1,13 @@
 """The diagram as a value: its parts, arrays of other libraries, files."""
 
+import contextlib
 import json
 import math
 import os
 import pickle
 import stat
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import gudhi
@@ -159,6 +161,32 @@ def test_giotto_arrays_go_both_ways():
         Diagram.from_giotto(np.zeros((5, 3)))
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Diagram.from_ripser([np.array([[2.0, 1.0]])]), "birth 2, death 1. Pass superlevel=True if"),
+        (lambda: Diagram.from_gudhi([(0, (2.0, -math.inf))]), "must not be below births; got birth 2, death -inf"),
+        (
+            lambda: Diagram.from_giotto(np.array([[[1.0, 2, 0]]]), superlevel=True),
+            "superlevel sets must not be above births; got birth 1, death 2. Leave superlevel=True out",
+        ),
+        (lambda: Diagram.from_giotto(np.array([[[0.0, 1, 0.5]]])), "whole degrees in its last column"),
+    ],
+)
+def test_arrays_that_hold_no_diagram(make: Callable[[], Diagram], message: str):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_the_dict_of_ripser_is_no_list_of_arrays():
+    with pytest.raises(TypeError, match=r"got a dict. Take ripser\(x\)\['dgms'\]"):
+        Diagram.from_ripser.__wrapped__(Diagram, {"dgms": [np.zeros((0, 2))]})
+
+
+def test_a_diagram_without_degrees_has_no_betti_numbers():
+    assert Diagram.from_ripser([]).betti(0.0).shape == (1, 0)
+
+
 def test_arrays_of_one_sample_are_asked_for_one_sample():
     with pytest.raises(
         ValueError, match=r"to_gudhi writes one sample; this diagram holds 4. Pick one: d\[i\].to_gudhi\(\)"
@@ -240,6 +268,15 @@ def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         archive.writestr("about.npy", b"\x93NUMPY\x01")
     with pytest.raises(ValueError, match="damaged"):
         Diagram.load(path)
+
+
+def test_a_file_with_any_damaged_byte_is_refused_or_read(tmp_path: Path):
+    batch().save(path := tmp_path / "d.npz")
+    whole = path.read_bytes()
+    for at in range(len(whole)):  # an open file left behind would be a ResourceWarning, and so an error
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        with contextlib.suppress(ValueError):
+            Diagram.load(path)
 
 
 def test_diagrams_are_checked_at_birth():

@@ -157,6 +157,14 @@ def test_wrong_types_are_refused():
         grid(torch.zeros(3, 2, dtype=torch.uint8))
     with pytest.raises(TypeError, match=r"floating point; got torch.complex64"):
         rips(torch.zeros(3, 2, dtype=torch.complex64))
+    with pytest.raises(TypeError, match=r"values must be floating point of 16 bits or more; got torch.float8_e5m2"):
+        grid(torch.zeros(3, 2).to(torch.float8_e5m2))
+    with pytest.raises(
+        TypeError, match=r"must be a dense tensor; got layout torch.sparse_coo. Convert: points.to_dense"
+    ):
+        rips(torch.eye(3).to_sparse())
+    with pytest.raises(TypeError, match="got a tensor on the meta device, without values"):
+        rips(torch.empty(3, 2, device="meta"))
     with pytest.raises(TypeError, match=r"points must be a tensor or a list of tensors; got ndarray.*torch.as_tensor"):
         plain_rips(np.zeros((3, 2)))
     with pytest.raises(TypeError, match=r"points\[0\] must be a tensor; got list"):

@@ -361,6 +361,29 @@ def test_wrong_options_are_refused(options: dict[str, int], message: str):
         persistence(rips(torch.zeros(3, 2)), **options)
 
 
+@pytest.mark.parametrize("name", ["max_degree", "modulus", "threads"])
+def test_options_are_whole_numbers(name: str):
+    plain, f = persistence.__wrapped__, grid(torch.zeros(3, 3))  # without the type checks of the tests
+    with pytest.raises(TypeError, match=rf"{name} must be a whole number; got 2\.0"):
+        plain(f, **{name: 2.0})
+    assert len(plain(f, **{name: np.int64(2)})) == 1
+
+
+def test_the_default_is_as_many_threads_as_torch_uses(monkeypatch: pytest.MonkeyPatch):
+    module = sys.modules["isotopy.topology.persistence"]  # the attribute of the package is the function
+    asked, batch = [], rips(torch.rand(5, 20, 2))
+    kernel = module._native.rips
+    monkeypatch.setattr(module._native, "rips", lambda *args: asked.append(args[-1]) or kernel(*args))
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            persistence(batch)
+    finally:
+        torch.set_num_threads(before)
+    assert asked == [1, 3]
+
+
 def test_half_precision_that_overflows_is_refused():
     with pytest.raises(
         ValueError, match=r"distances that torch.float16 cannot hold. Convert first: points.to\(torch.float32\)"

@@ -7,6 +7,7 @@ import hashlib
 import io
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -121,7 +122,8 @@ def _complete(path: Path, what: str) -> Iterator[None]:
         yield
     except UnsafeFileError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, KeyError, OSError,
+            OverflowError, tokenize.TokenError) as error:  # fmt: skip
         raise ValueError(f"{path} is not a complete {what} ({error}). Fetch or write it again.") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ _FLOATS = {np.dtype(t) for t in (np.float16, np.float32, np.float64)}
 
 def choose(n: int, samples: int | None, generator: torch.Generator | None) -> Int64[Tensor, " k"] | None:
     """A uniformly random subset without replacement, in increasing order; None means all."""
+    if samples is not None and not isinstance(samples, numbers.Integral):
+        raise TypeError(f"samples must be a whole number, or None for all; got {samples!r}.")
     if samples is not None and samples < 1:
         raise ValueError(f"samples must be at least 1, or None for all; got {samples}.")
     if samples is None or samples >= n:
@@ -84,8 +87,8 @@ def labels(array: np.ndarray, n: int, where: str) -> tuple[Int64[Tensor, " n"], 
     if array.ndim == 2:
         array = _from_one_hot(array, where)
     if array.dtype.kind in "US":
-        found, numbers = np.unique(array.astype(str), return_inverse=True)
-        return torch.from_numpy(numbers.astype(np.int64)), tuple(found.tolist())
+        found, places = np.unique(array.astype(str), return_inverse=True)
+        return torch.from_numpy(places.astype(np.int64)), tuple(found.tolist())
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{where} must be class numbers or names; got {array.dtype}.")
     wrong = ~np.isfinite(array) | (array != np.round(array)) if array.dtype.kind == "f" else np.zeros(n, bool)
@@ -95,11 +98,10 @@ def labels(array: np.ndarray, n: int, where: str) -> tuple[Int64[Tensor, " n"], 
             f"{where} must be class numbers; row {row} has {array[row]} ({wrong.sum()} of {n} are not whole numbers)."
             " Targets of a regression have no classes: leave them out, or bin them first."
         )
-    numbers = array.astype(np.int64)
-    if numbers.min() >= 0 and numbers.max() < max(n, 1000):
-        return torch.from_numpy(numbers), tuple(map(str, range(int(numbers.max()) + 1)))
-    found, numbers = np.unique(numbers, return_inverse=True)
-    return torch.from_numpy(numbers.astype(np.int64)), tuple(map(str, found.tolist()))
+    if array.min() >= 0 and array.max() < max(n, 1000):
+        return torch.from_numpy(array.astype(np.int64)), tuple(map(str, range(int(array.max()) + 1)))
+    found, places = np.unique(array, return_inverse=True)
+    return torch.from_numpy(places.astype(np.int64)), tuple(str(int(value)) for value in found.tolist())
 
 
 def _from_one_hot(array: np.ndarray, where: str) -> np.ndarray:

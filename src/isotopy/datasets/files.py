@@ -219,9 +219,12 @@ def _part_of(name: str) -> str:
 def _given_labels(labels: Any, split: str | None) -> np.ndarray:
     """Labels from an array or a file."""
     if isinstance(labels, Tensor):
-        return np.asarray(labels.detach().cpu().numpy())
+        kept = labels.detach().cpu()
+        return np.asarray((kept.float() if kept.dtype == torch.bfloat16 else kept).numpy())
     if isinstance(labels, np.ndarray):
         return labels
+    if isinstance(labels, list | tuple):
+        return np.asarray(labels)
     path = Path(labels)
     if not path.is_file():
         raise ValueError(f"labels must be an array or a file; {labels} is not a file.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable
 
 import torch
@@ -66,6 +67,8 @@ def described(text: str, noise: float) -> str:
 
 def check(n: int, noise: float, dtype: torch.dtype | None, **positive: float) -> None:
     """The rules that all samplers share."""
+    if not isinstance(n, numbers.Integral):
+        raise TypeError(f"n must be a number of points, a whole number; got {n!r}.")
     if n < 0:
         raise ValueError(f"n must be a number of points, 0 or more; got {n}.")
     if not (math.isfinite(noise) and noise >= 0):

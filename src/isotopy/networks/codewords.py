@@ -47,7 +47,7 @@ class Gates:
         if not activation.pointwise:
             return None
         if self.active is not None and activation.piecewise_linear:
-            return torch.where(self.active, 1.0, activation.slope).to(self.z.dtype)
+            return torch.where(self.active, self.z.new_tensor(1.0), self.z.new_tensor(activation.slope))
         return activation.slopes(self.z)
 
 

@@ -164,14 +164,16 @@ class Network:
         Raises:
             ValueError: Wrong shape, or a value that is not finite.
         """
+        if not isinstance(x, Tensor):
+            raise TypeError(f"x must be a floating-point tensor; got {type(x).__name__}. Convert: torch.as_tensor(x).")
+        if not x.is_floating_point():
+            raise TypeError(f"x must be a floating-point tensor; got {x.dtype}. Convert first: x.float().")
         if x.ndim < 1 or (tuple(x.shape[1:]) != self.input_shape and tuple(x.shape[1:]) != (self.input_width,)):
             shape = ", ".join(str(size) for size in self.input_shape)
             raise ValueError(
                 f"x must have shape (n, {shape}), as the network expects; got {tuple(x.shape)}. "
                 "One row (or image) per sample; flatten or reshape the data to match."
             )
-        if not x.is_floating_point():
-            raise TypeError(f"x must be a floating-point tensor; got {x.dtype}. Convert first: x.float().")
         flat = x.detach().reshape(len(x), self.input_width).to(self.device, dtype or x.dtype)
         finite = torch.isfinite(flat).all(dim=1)
         if not bool(finite.all()):

@@ -249,6 +249,8 @@ def _interpreted(program: torch.export.ExportedProgram, batch: int) -> tuple[Cal
 
     def run(x: Tensor) -> list[Recording]:
         n = len(x)
+        if x.is_floating_point() and not example.is_floating_point():
+            raise ValueError(f"x must hold whole numbers, {example.dtype} as the exported program takes, not floats.")
         if fixed is not None and n < fixed:  # fill up with copies of the last sample
             x = torch.cat([x, x[-1:].expand(fixed - n, *x.shape[1:])])
         found: list[tuple[str, torch.fx.Node, Tensor]] = []

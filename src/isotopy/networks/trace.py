@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 import warnings
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
+from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
 from ..errors import UnsupportedModuleError
 from .graph import Graph, Value
 from .network import Network
-from .operations import ATEN, ATEN_STRUCTURAL, FUNCTIONS, METHODS, MODULES, STRUCTURAL
+from .spellings import ATEN, ATEN_STRUCTURAL, FUNCTIONS, METHODS, MODULES, STRUCTURAL
 
 _KNOWN = (
     "Linear, Conv1d/2d/3d, BatchNorm (evaluation mode), average and max pooling, Flatten and other reshapes, Dropout "
@@ -62,7 +64,11 @@ def trace(module: nn.Module | ExportedProgram, example: Tensor | None = None) ->
             "Pass the network itself, not its state dict."
         )
     if not isinstance(example, Tensor) or example.ndim < 1 or len(example) == 0:
-        raise ValueError("example must hold at least one input, shape (n, *input_shape). Pass a few rows of your data.")
+        what = f"a tensor of shape {tuple(example.shape)}" if isinstance(example, Tensor) else type(example).__name__
+        raise ValueError(
+            f"example must be a tensor of at least one input, shape (n, *input_shape); got {what}. "
+            "Pass a few rows of your data."
+        )
     _check_finite(module)
     with _evaluation(module):
         try:
@@ -110,6 +116,8 @@ def _evaluation(module: nn.Module) -> Iterator[None]:
 
 def _check_finite(module: nn.Module) -> None:
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.is_meta or is_lazy(tensor):
+            raise ValueError(f"parameter {name} has no values yet. Load weights, or run the module once if it is lazy.")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"parameter {name} holds NaN or inf: the network is broken. Load the last finite weights.")
 
@@ -128,8 +136,9 @@ def _float64_device(device: torch.device) -> torch.device:
 class _CallSites(fx.Interpreter):
     """Runs an fx graph on values of a `Graph` instead of tensors."""
 
-    def __init__(self, module: fx.GraphModule, graph: Graph, shape: tuple[int, ...]) -> None:
+    def __init__(self, module: fx.GraphModule, graph: Graph, shape: tuple[int, ...], *, outer: str = "") -> None:
         super().__init__(module, garbage_collect_values=False)
+        self.outer = outer  # what stands before the names of submodules
         self.extra_traceback = False  # our errors name the node themselves
         self.built = graph
         self.shape = shape
@@ -140,8 +149,6 @@ class _CallSites(fx.Interpreter):
         return super().run_node(n)
 
     def placeholder(self, target: Any, args: Any, kwargs: Any) -> Any:
-        if self.inputs and self.current.args:
-            return self.current.args[0]  # further arguments by their defaults
         if self.inputs:
             raise UnsupportedModuleError(
                 f"the module takes a second input {target!r}; wrap it into one tensor argument."
@@ -151,10 +158,11 @@ class _CallSites(fx.Interpreter):
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
         module = self.fetch_attr(target)
+        name = str(target).removeprefix(self.outer)
         for kind in type(module).__mro__:
             if kind in MODULES and len(args) == 1 and not kwargs:
-                return MODULES[kind](self.built, str(target), module, args[0])
-        raise _unsupported(self.current, f"{type(module).__name__} ({target})")
+                return MODULES[kind](self.built, name, module, args[0])
+        raise _unsupported(self.current, f"{type(module).__name__} ({name})")
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         if not _holds_value((args, kwargs)):
@@ -199,11 +207,45 @@ def _unsupported(node: fx.Node, what: str) -> UnsupportedModuleError:
     )
 
 
+class _OneArgument(nn.Module):
+    """Calls a module with its first argument alone, so that the others have their defaults while fx looks on."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Any:
+        return self.module(x)
+
+
+class _Outside(fx.Tracer):
+    """Looks into the module that `_OneArgument` holds, whichever it is."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return module_qualified_name != "module" and super().is_leaf_module(m, module_qualified_name)
+
+
+def _symbolic(module: nn.Module, *, alone: bool) -> fx.GraphModule:
+    if alone:
+        return fx.symbolic_trace(module)
+    outer = _OneArgument(module)
+    return fx.GraphModule(outer, _Outside().trace(outer))
+
+
+def _has_further_arguments(module: nn.Module) -> bool:
+    """Whether forward takes more than one argument and can do without the others."""
+    first, *rest = inspect.signature(module.forward).parameters.values()
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    optional = all(p.kind in variable or p.default is not inspect.Parameter.empty for p in rest)
+    return first.kind in variable or (bool(rest) and optional)
+
+
 def _trace_fx(module: nn.Module, example: Tensor) -> Network:
     dtype, device = _parameters(module)
     graph = Graph(batch=2, device=_float64_device(device))
-    traced = fx.symbolic_trace(module)
-    interpreter = _CallSites(traced, graph, tuple(example.shape[1:]))
+    outer = "module." if _has_further_arguments(module) else ""
+    traced = _symbolic(module, alone=not outer)
+    interpreter = _CallSites(traced, graph, tuple(example.shape[1:]), outer=outer)
     with torch.no_grad():
         output = interpreter.run()
     return graph.network(_one_output(output), dtype=dtype)
@@ -246,11 +288,11 @@ def _agrees(net: Network, module: nn.Module, rows: Tensor) -> bool:
         returned = _output(module, trial, net.dtype)
         found = net(trial)
         outputs = [leaf.to(found.device) for leaf in returned if leaf.numel() == found.numel()]
-        # far outside the data a half-precision network may overflow: nothing to compare
+        # where the module overflows there is nothing to compare
         close = [
             (found.reshape(wanted.shape) - wanted).abs().le(tolerance * wanted.abs().amax().clamp(min=1e-30))
             for wanted in outputs
-            if wanted.numel() and (trial is rows or bool(torch.isfinite(wanted).all()))
+            if wanted.numel() and bool(torch.isfinite(wanted).all())
         ]
         if not outputs or (close and not any(bool(same.all()) for same in close)):
             return False
@@ -316,7 +358,7 @@ class _AtenNodes(_CallSites):
         if target is operator.getitem and not isinstance(args[0], Value):
             return args[0][args[1]]
         if packet in ATEN:
-            named = {key: value for key, value in kwargs.items() if key not in ("memory_format", "layout", "dtype")}
+            named = {key: value for key, value in kwargs.items() if key not in ("memory_format", "layout")}
             return ATEN[packet](self.built, self.current.name, *args, **named)
         if packet in ATEN_STRUCTURAL:
             return self.built.structural(self.current.name, target, *args, **kwargs)
@@ -326,6 +368,10 @@ class _AtenNodes(_CallSites):
         names = [node.name for node in pytree.tree_leaves(self.current.args)]
         leaves = pytree.tree_leaves(args[0])
         return [leaf for name, leaf in zip(names, leaves, strict=True) if name in self.outputs]
+
+
+def _varies(size: int | torch.SymInt) -> bool:
+    return isinstance(size, torch.SymInt) and not size.node.expr.is_number
 
 
 def _trace_exported(program: ExportedProgram, example: Tensor | None) -> Network:
@@ -340,11 +386,15 @@ def _trace_exported(program: ExportedProgram, example: Tensor | None) -> Network
     inputs = [n for n in program.graph.nodes if n.op == "placeholder" and n.name in names]
     if len(inputs) != 1:
         raise UnsupportedModuleError(f"the program takes {len(inputs)} inputs; export it with exactly one tensor.")
-    shape = tuple(inputs[0].meta["val"].shape)
-    if not shape or any(not isinstance(size, int) for size in shape[1:]):
+    declared, kind = inputs[0].meta["val"].shape, inputs[0].meta["val"].dtype
+    if not kind.is_floating_point:
+        raise UnsupportedModuleError(f"the program takes {kind}, which is no float type. Export it with float input.")
+    if not len(declared) or any(_varies(size) for size in declared[1:]):
         raise UnsupportedModuleError(
-            f"the program's input has shape {shape}: only the first (batch) axis may vary. Export it with fixed sizes."
+            f"the program's input has shape {tuple(declared)}: only the first (batch) axis may vary. Export it with "
+            "fixed sizes."
         )
+    shape = (declared[0], *(int(size) for size in declared[1:]))
     batch = shape[0] if isinstance(shape[0], int) else 2
     dtype = floats[0].dtype if floats else torch.float32
     device = _float64_device(floats[0].device if floats else torch.device("cpu"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -165,7 +167,7 @@ class Diagram:
         columns = [
             torch.bincount(self.sample[alive & (self.degree == k)], minlength=self.samples) for k in self.degrees
         ]
-        return torch.stack(columns, dim=1)
+        return torch.stack(columns, dim=1) if columns else self.sample.new_zeros((self.samples, 0))
 
     def padded(self, degree: int) -> tuple[Float[Tensor, "samples k 2"], Bool[Tensor, "samples k"]]:
         """The pairs of one degree as a dense batch, and the mask of true entries; the rest is (0, 0).
@@ -245,6 +247,10 @@ class Diagram:
             >>> Diagram.from_ripser([np.array([[0., 1.], [0., np.inf]])]).essential.pairs
             tensor([[0., inf]], dtype=torch.float64)
         """
+        if isinstance(arrays, dict):
+            raise TypeError(
+                "arrays must be a list of arrays (k, 2), one per degree; got a dict. Take ripser(x)['dgms']."
+            )
         tables = [np.asarray(array, dtype=np.float64) for array in arrays]
         for degree, table in enumerate(tables):
             if table.size and (table.ndim != 2 or table.shape[1] != 2):
@@ -307,6 +313,8 @@ class Diagram:
         sample = np.repeat(np.arange(samples), width)
         rows = table.reshape(-1, 3)
         degrees = tuple(range(int(rows[:, 2].max(initial=-1)) + 1))
+        if (rows[:, 2] != np.round(rows[:, 2])).any():
+            raise ValueError(f"table must hold whole degrees in its last column; got {rows[:, 2].tolist()[:5]}.")
         keep = rows[:, 0] != rows[:, 1]
         order = np.lexsort((rows[keep, 2], sample[keep]))
         rows, sample = rows[keep][order], sample[keep][order]
@@ -322,6 +330,14 @@ class Diagram:
         degrees: tuple[int, ...],
         superlevel: bool,
     ) -> Diagram:
+        backward = (pairs[:, 1] > pairs[:, 0]) if superlevel else (pairs[:, 1] < pairs[:, 0])
+        if backward.any():
+            birth, death = pairs[backward.argmax()].tolist()
+            sets, side, way_out = ("superlevel", "above", "Leave") if superlevel else ("sublevel", "below", "Pass")
+            raise ValueError(
+                f"deaths of {sets} sets must not be {side} births; got birth {birth:g}, death {death:g}. "
+                f"{way_out} superlevel=True{' out' if superlevel else ''} if the other order is meant."
+            )
         return cls(
             birth=torch.from_numpy(pairs[:, 0].copy()),
             death=torch.from_numpy(pairs[:, 1].copy()),
@@ -374,7 +390,7 @@ class Diagram:
             Path(path).stat()  # a missing file says so
             raise ValueError(f"{path} is not a diagram file. Write one with Diagram.save.")
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             about = json.loads(str(arrays.pop("about")))
             if about.get("format") != _FORMAT:
@@ -386,7 +402,8 @@ class Diagram:
                     f"{path} holds pickled objects, which could run code; nothing was read."
                 ) from None
             raise ValueError(f"{path} is damaged: {error}. Write it again with Diagram.save.") from error
-        except (KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError, OSError) as error:
+        except (KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError,
+                OSError, tokenize.TokenError) as error:  # fmt: skip
             raise ValueError(f"{path} is not a diagram file, or is damaged. Write one with Diagram.save.") from error
         if version > _VERSION:
             raise ValueError(

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 _GRID_CELLS = ("freudenthal",)
-_LARGEST_COORDINATE = 1e150
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_LARGEST_COORDINATE = 1e150  # its inverse is the smallest distance: squares of smaller ones vanish
 _LARGEST_GRID = 2**28 - 1  # vertices: cells are numbered by 32 bits
 
 
@@ -92,7 +93,8 @@ class GridFiltration(Filtration):
 def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, distances: bool = False) -> Filtration:
     """Vietoris–Rips filtration of one point cloud, or of a batch.
 
-    A simplex enters when its longest edge does; vertices enter at 0. Distances are Euclidean. Gradients flow to the two
+    A simplex enters when its longest edge does; vertices enter at 0. Distances are Euclidean, worked out in double
+    precision; below 1e-150 they count as 0. Gradients flow to the two
     endpoints of that edge; where several edges tie, the first in lexicographic order receives all of it (a choice of
     subgradient). The gradient of a distance that is zero is zero.
 
@@ -248,8 +250,12 @@ def _clouds(points: object, distances: bool) -> list[Tensor]:
 def _check_floating(value: object, name: str) -> None:
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a tensor; got {type(value).__name__}. Convert: torch.as_tensor({name}).")
-    if not value.is_floating_point():
-        raise TypeError(f"{name} must be floating point; got {value.dtype}. Convert: {name}.to(torch.float32).")
+    if value.dtype not in _FLOATS:
+        wanted = "floating point" + (" of 16 bits or more" if value.is_floating_point() else "")
+        raise TypeError(f"{name} must be {wanted}; got {value.dtype}. Convert: {name}.to(torch.float32).")
+    if value.layout != torch.strided or value.is_meta:
+        what = "a tensor on the meta device, without values" if value.is_meta else f"layout {value.layout}"
+        raise TypeError(f"{name} must be a dense tensor; got {what}. Convert: {name}.to_dense().")
 
 
 def _check_coordinates(cloud: Tensor, where: str) -> None:

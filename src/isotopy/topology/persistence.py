@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def persistence(
         max_degree: Largest k of H_k. Rips filtrations: 0 or 1. A grid of dimension n has classes in degrees below n.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
-        threads: Samples worked on at the same time; as many as the hardware has if not given. Diagrams do not depend
-            on it.
+        threads: Samples worked on at the same time; as many as torch uses (`torch.set_num_threads`) if not given.
+            Diagrams do not depend on it.
 
     Returns:
         Diagram whose pairs are sorted by sample, by degree, and by the place of the death in the filtration; essential
@@ -46,6 +47,7 @@ def persistence(
 
     Raises:
         ValueError: `max_degree`, `modulus` or `threads` out of range.
+        TypeError: One of them is not a whole number.
         BudgetError: More memory needed than is available; the message gives the estimate.
 
     Example:
@@ -59,13 +61,21 @@ def persistence(
         H. Edelsbrunner, J. Harer, Computational Topology, AMS 2010, ch. VII; for Rips: Koyama, Memoli, Robins, Turner,
         Faster computation of degree-1 persistent homology using the reduced Vietoris–Rips filtration, arXiv 2307.16333.
     """
+    for name, value in (
+        ("max_degree", max_degree),
+        ("modulus", modulus),
+        ("threads", 1 if threads is None else threads),
+    ):
+        if not isinstance(value, numbers.Integral):
+            raise TypeError(f"{name} must be a whole number; got {value!r}.")
+    max_degree, modulus = int(max_degree), int(modulus)  # numpy's integers are welcome
     if max_degree < 0:
         raise ValueError(f"max_degree must be 0 or larger; got {max_degree}.")
     if not _is_prime(modulus):
         raise ValueError(f"modulus must be a prime below 2^31; got {modulus}.")
     if threads is not None and threads < 1:
-        raise ValueError(f"threads must be 1 or larger; got {threads}. Leave it out to use all hardware threads.")
-    workers = _native.hardware_threads() if threads is None else threads
+        raise ValueError(f"threads must be 1 or larger; got {threads}. Leave it out to use as many as torch does.")
+    workers = torch.get_num_threads() if threads is None else int(threads)
     if isinstance(filtration, RipsFiltration):
         found = _rips_pairs(filtration, max_degree, modulus, keep_zero, workers)
     elif isinstance(filtration, GridFiltration):
