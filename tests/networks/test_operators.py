@@ -9,6 +9,7 @@ import rationals
 import torch
 from torch import nn
 
+from isotopy import _native
 from isotopy.networks import trace
 from isotopy.networks.activations import Activation
 from isotopy.networks.exact import Exact
@@ -101,13 +102,22 @@ def test_tight_bounds_are_no_wider_and_zero_is_exact():
     assert (dense.bound(y, [x], [0 * x], tight=True) <= dense.bound(y, [x], [0 * x], tight=False)).all()
 
 
+def residues_of(operator, lengths: list[int]) -> np.ndarray:
+    """Linear part modulo P, as the kernel has it, `(size, sum of lengths)` Python integers."""
+    graph = _native.RankGraph(np.arange(sum(lengths), dtype=np.int32), P)
+    places = torch.arange(sum(lengths), dtype=torch.int32).split(lengths)
+    ones = [np.ones((len(place), 1, 1), np.uint32) for place in places]
+    inputs = [graph.patches([0], p[:, None, None].numpy(), w) for p, w in zip(places, ones, strict=True)]
+    return graph.matrix(operator.join(graph, P, inputs)).astype(object)
+
+
 @pytest.mark.parametrize("name", operators())
 def test_rational_values_and_residues(name):
     operator, lengths = operators()[name]
     x = [nasty(length, i) for i, length in enumerate(lengths)]
     exact = operator.exact(*(Exact.of(part) for part in x))
     integers = [torch.randint(P, (6, length), dtype=torch.int64).double() for length in lengths]
-    modular = operator.modular(P, *integers)
+    modular = residues_of(operator, lengths).dot(torch.cat(integers, dim=1).long().numpy().astype(object).T).T % P
     at_zero = by_definition(operator, [[Fraction(0)] * length for length in lengths])
     assert operator.admits(P)
     for row in range(6):
@@ -126,13 +136,19 @@ def test_norms_bound_the_singular_values(name):
 
 
 def test_long_products_modulo_a_prime_stay_exact():
-    """20000 products of residues overflow 53 bits unless summed in parts; a convolution over many channels likewise."""
-    x = torch.full((1, 20000), float(P - 1), dtype=torch.float64)
-    dense = Dense(torch.full((1, 20000), -1.0, dtype=torch.float64), None)
-    assert dense.modular(P, x).item() == 20000 % P
-    wide = Convolution(torch.full((2, 10000, 1), -1.0, dtype=torch.float64), None, (20000, 2), (1,), ((0, 0),), (1,), 2)
-    assert wide.modular(P, x.repeat(1, 2)).eq(10000 % P).all()
+    """20000 products of residues overflow 53 bits unless summed in parts."""
+    graph = _native.RankGraph(np.zeros(1, np.int32), P)
+    spread = Dense(torch.full((20000, 1), -2.0, dtype=torch.float64), None).join(graph, P, [0])
+    node = Dense(torch.full((1, 20000), -2.0, dtype=torch.float64), None).join(graph, P, [spread])
+    assert graph.matrix(node).item() == 80000 % P
     assert not Averaging(torch.tensor([[0]]), torch.tensor([9])).admits(3)
+
+
+def test_identities_leave_no_trace():
+    same = Selection(torch.arange(4), 4)
+    assert same.join(_native.RankGraph(np.arange(4, dtype=np.int32), P), P, [0]) == 0
+    x = Exact.of(nasty(4, 0))
+    assert same.exact(x) is x
 
 
 def test_ordinary_numbers():

@@ -50,6 +50,13 @@ class Gates:
             return torch.where(self.active, 1.0, activation.slope).to(self.z.dtype)
         return activation.slopes(self.z)
 
+    def at(self, rows: Tensor) -> Gates:
+        """The same at some of the points."""
+        rows = rows.to(self.z.device)
+        active = None if self.active is None else self.active[rows]
+        winners = None if self.winners is None else self.winners[rows]
+        return Gates(self.layer, self.z[rows], active, winners, self.certified[rows], self.undecided[rows])
+
 
 def codewords(net: Network, x: Float[Tensor, "n ..."]) -> list[Bool[Tensor, "n _"]]:
     """Codewords J_K(x) = [z_K(x) > 0] of every activation.
