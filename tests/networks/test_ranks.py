@@ -397,7 +397,9 @@ def test_jacobians_that_do_not_fit_the_memory():
     x = torch.randn(3, 1, 8, 8, generator=generator)
     wanted = networks.rank_decomposition(net, x)
     _same(networks.rank_decomposition(net, x, memory=2 * 2**17), wanted)  # two threads, 320 KB for all rows of a point
-    with pytest.raises(BudgetError, match=r"the Jacobians of \d points? at a time take more than .* Give up to memory=\d+"):
+    with pytest.raises(
+        BudgetError, match=r"the Jacobians of \d points? at a time take more than .* Give up to memory=\d+"
+    ):
         networks.rank_decomposition(net, x, memory=50_000)
 
 

@@ -86,7 +86,7 @@ class Activation:
             case "relu":
                 return (z > 0).to(z.dtype)
             case "leaky_relu":
-                return torch.where(z > 0, 1.0, self.slope).to(z.dtype)
+                return torch.where(z > 0, z.new_ones(()), self.slope)
             case "tanh":
                 return 1.0 / z.cosh().square()
             case "sigmoid":

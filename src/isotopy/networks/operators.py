@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .. import _native
-from .exact import Exact, common_denominator, dyadic, residues
+from .exact import Exact, common_denominator, dyadic, grain, residues
 
 UNIT = 2.0**-53  # unit roundoff of float64
 _SLACK = 1.0 + 2.0**-20  # the bounds themselves are computed in floating point
@@ -45,6 +45,17 @@ class Patches:
     sources: Tensor
     weights: Tensor
     divisors: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Integers:
+    """An operator in integers: (weights x[sources]) factors / denominator + constant."""
+
+    sources: np.ndarray
+    weights: np.ndarray
+    denominator: int
+    factors: np.ndarray  # (size,)
+    constant: Exact | None
 
 
 def ordinary(values: Tensor) -> Tensor:
@@ -100,35 +111,93 @@ class Operator(ABC):
         """Linear part, entry by entry."""
 
     def exact(self, *x: Exact) -> Exact:
-        """Exact rational value."""
+        """Exact rational values."""
         parts, denominator = common_denominator(x)
-        patches, (weights, shift) = self._weights()
+        known = self._integers()
         n = len(parts[0])
         padded = np.concatenate([*parts, np.zeros((n, 1), dtype=object)], axis=1)  # the last entry stands for none
-        taken = padded[:, patches.sources.cpu().numpy()]
-        if weights.shape[1] == 1:
-            y = (taken * weights[:, :1]).sum(axis=3)
+        taken = padded[:, known.sources]
+        if known.weights.shape[1] == 1:
+            y = (taken * known.weights).sum(axis=3)
         else:
-            y = np.stack([np.dot(t, w.T) for t, w in zip(taken.swapaxes(0, 1), weights, strict=True)], axis=1)
+            y = np.stack([np.dot(t, w.T) for t, w in zip(taken.swapaxes(0, 1), known.weights, strict=True)], axis=1)
             y = y.swapaxes(2, 3)
-        if patches.divisors is not None:
-            divisors = patches.divisors.tolist()
-            common = math.lcm(*divisors)
-            factors = np.array([common // d for d in divisors], dtype=object)
-            y = y.reshape(n, len(divisors), self.size // max(1, len(divisors))) * factors[:, None]
-            denominator *= common
-        value = Exact(y.reshape(n, self.size), denominator << shift)
-        if self.constant is not None:
-            (values, added), denominator = common_denominator([value, Exact.of(self.constant)])
+        y = y.reshape(n, self.size) * known.factors
+        value = Exact(y, denominator * known.denominator)
+        if known.constant is not None:
+            (values, added), denominator = common_denominator([value, known.constant])
             value = Exact(values + added, denominator)
         return value.reduced()
 
-    def _weights(self) -> tuple[Patches, tuple[np.ndarray, int]]:
-        def make() -> tuple[Patches, tuple[np.ndarray, int]]:
-            patches = self.patches()
-            return patches, dyadic(patches.weights.cpu().numpy())
+    def exact_entries(self, entries: np.ndarray, inputs: Sequence[tuple[np.ndarray, int]]) -> tuple[np.ndarray, int]:
+        """Exact values of some entries at one point, from numerators and the denominator of each input.
 
-        found: tuple[Patches, tuple[np.ndarray, int]] = self._derived("exact", make)
+        Returns:
+            Numerators and a denominator that is the same whatever the entries are. Inputs that the entries do not
+            depend on (see `sources_of`) may hold anything.
+        """
+        known = self._integers()
+        denominator = math.lcm(*(below for _, below in inputs))
+        parts = [above if below == denominator else above * (denominator // below) for above, below in inputs]
+        padded = np.concatenate([*parts, np.zeros(1, dtype=object)])
+        group, row, place = self._places(entries)
+        y = (padded[known.sources[group, place]] * known.weights[group, row]).sum(axis=1) * known.factors[entries]
+        denominator *= known.denominator
+        if known.constant is None:
+            return y, denominator
+        common = math.lcm(denominator, known.constant.denominator)
+        added = known.constant.numerators[0, entries] * (common // known.constant.denominator)
+        return y * (common // denominator) + added, common
+
+    def sources_of(self, entries: np.ndarray) -> np.ndarray:
+        """Places in the concatenated inputs that some entries depend on, `(k, T)`, -1 for none."""
+        group, _, place = self._places(entries)
+        found: np.ndarray = self._integers().sources[group, place]
+        return found
+
+    def _places(self, entries: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Group, row and place of some entries."""
+        known = self._integers()
+        rows, places = known.weights.shape[1], known.sources.shape[1]
+        return entries // (rows * places), entries // places % rows, entries % places
+
+    def _integers(self) -> _Integers:
+        def make() -> _Integers:
+            patches = self.patches()
+            weights, shift = dyadic(patches.weights.cpu().numpy())
+            divisors = [1] if patches.divisors is None else patches.divisors.tolist()
+            common = math.lcm(*divisors)
+            factors = np.array([common // d for d in divisors], dtype=object)
+            factors = np.broadcast_to(factors.repeat(self.size // max(1, len(divisors))), (self.size,))
+            constant = None if self.constant is None else Exact.of(self.constant[None])
+            return _Integers(patches.sources.cpu().numpy(), weights, common << shift, factors, constant)
+
+        found: _Integers = self._derived("integers", make)
+        return found
+
+    def kinds(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Numbers by which entries are compared.
+
+        Returns:
+            Sources `(G, Q, T)`; numbers of the weights `(G, R)`, equal only for equal weights and divisors; numbers of
+            the constants `(size,)`, equal only for equal constants, 0 for a constant 0.
+        """
+
+        def make() -> tuple[Tensor, Tensor, Tensor]:
+            patches = self.patches()
+            weights = patches.weights
+            if patches.divisors is not None:  # a divisor counts as one weight more
+                divisors = patches.divisors.to(torch.float64)[:, None, None].expand(-1, weights.shape[1], 1)
+                weights = torch.cat([weights, divisors], dim=2)
+            rows = weights.flatten(0, 1)
+            number = torch.unique(rows, dim=0, return_inverse=True)[1] if rows.numel() else torch.zeros(len(rows))
+            constants = torch.zeros(self.size, dtype=torch.int64)
+            if self.constant is not None:
+                number_of = torch.unique(self.constant, return_inverse=True)[1].cpu() + 1
+                constants = torch.where(self.constant.cpu() == 0, 0, number_of)
+            return patches.sources, number.long().reshape(weights.shape[:2]), constants
+
+        found: tuple[Tensor, Tensor, Tensor] = self._derived("kinds", make)
         return found
 
     def join(self, graph: _native.RankGraph, prime: int, inputs: Sequence[int]) -> int:
@@ -144,6 +213,22 @@ class Operator(ABC):
     def admits(self, prime: int) -> bool:
         """Whether all coefficients are integral at this prime."""
         return True
+
+    def grain(self, before: Tensor) -> Tensor:
+        """Exponents e such that values are multiples of 2^e where those of the inputs are multiples of 2^before."""
+
+        def make() -> tuple[float, float]:
+            patches = self.patches()
+            linear = float(grain(patches.weights.reshape(1, -1))[0])
+            if patches.divisors is not None:
+                largest = int(patches.divisors.max()) if len(patches.divisors) else 1
+                powers = bool(((patches.divisors & (patches.divisors - 1)) == 0).all())
+                linear = linear - math.log2(largest) if powers else -math.inf
+            return linear, math.inf if self.constant is None else float(grain(self.constant[None])[0])
+
+        linear, constant = self._derived("grain", make)
+        after: Tensor = (before + linear).clamp(max=constant)
+        return after
 
     def _derived(self, key: Any, make: Any) -> Any:
         """Derived parameters, computed at first use and kept: |W|, row norms."""

@@ -146,7 +146,7 @@ class _Part:
 
 def _points_at_a_time(net: Network, memory: int) -> int:
     widest = max(max(net.widths), *(step.operator.size for layer in net.layers for step in layer.steps), 1)
-    per_point = 8 * 8 * widest + 4 * sum(net.widths)
+    per_point = 8 * 12 * widest + 4 * sum(net.widths)
     if per_point > memory:
         raise BudgetError(
             f"one point needs about {per_point / 2**20:.0f} MiB, more than memory={memory / 2**20:.0f} MiB. "
