@@ -61,6 +61,14 @@ def test_singular_values_agree_with_numpy(name):
         np.testing.assert_allclose(found.numpy(), wanted, atol=1e-14 * wanted.max())
 
 
+def test_slopes_are_those_of_float64():
+    """0.1 in float32 is off by 1.5e-9."""
+    net = networks.trace(nn.Sequential(nn.LeakyReLU(0.1)), torch.zeros(1, 1, dtype=torch.float64))
+    A, _ = networks.affine_map(net, torch.tensor([[-1.0]], dtype=torch.float64), 1)
+    assert A.item() == 0.1
+    assert net.layers[0].activation.slopes(torch.tensor([[-1.0]], dtype=torch.float64)).item() == 0.1
+
+
 def test_dead_layers_have_singular_values_zero():
     module = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2), nn.ReLU())
     module[0].bias.data.fill_(-100.0)

@@ -7,65 +7,16 @@ import numpy as np
 import pytest
 import rationals
 import torch
+from operator_samples import by_definition, double, nasty, operators
 from torch import nn
 
+from isotopy import _native
 from isotopy.networks import trace
 from isotopy.networks.activations import Activation
 from isotopy.networks.exact import Exact
-from isotopy.networks.operators import Averaging, Convolution, Dense, Diagonal, Selection, Sum, gamma, ordinary, windows
+from isotopy.networks.operators import Averaging, Dense, Selection, gamma, ordinary, windows
 
 P = 1048573
-
-
-def double(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def operators() -> dict:
-    """Name -> operator and the lengths of its inputs."""
-    pads, one = ((1, 0), (0, 2)), (1, 1)
-    return {
-        "dense": (Dense(double(4, 6), double(4, seed=1)), [6]),
-        "dense without bias": (Dense(double(1, 9), None), [9]),
-        "dense in blocks": (Dense(double(2, 3), double(2), lead=3), [9]),
-        "convolution": (Convolution(double(2, 3, 2, 2), double(2), (3, 4, 3), (2, 1), pads, one, 1), [36]),
-        "grouped, dilated": (Convolution(double(4, 1, 2, 2), None, (2, 4, 4), one, pads, (2, 1), 2), [32]),
-        "1-d": (Convolution(double(3, 2, 3), double(3), (2, 7), (2,), ((1, 1),), (1,), 1), [14]),
-        "scale and shift": (Diagonal(double(5), double(5, seed=2), 5), [5]),
-        "scale": (Diagonal(double(5), None, 5), [5]),
-        "shift": (Diagonal(None, double(5), 5), [5]),
-        "average": (Averaging(torch.tensor([[0, 1, 2], [3, 4, -1], [0, 5, 0]]), torch.tensor([3, 9, 7])), [6]),
-        "selection": (Selection(torch.tensor([4, 0, -1, 4, 6]), 7, 2), [3, 4]),
-        "sum": (Sum((1, -1, 1), 4), [4, 4, 4]),
-        "negative": (Sum((-1,), 4), [4]),
-    }
-
-
-def by_definition(operator, inputs: list[list[Fraction]]) -> list[Fraction]:
-    """The affine map from its values at 0 and at the basis, which are exact for a single product."""
-    x = np.array([v for part in inputs for v in part], dtype=object)
-    lengths = [len(part) for part in inputs]
-    basis = torch.cat([torch.zeros(1, len(x)), torch.eye(len(x))]).double()
-    match operator:
-        case Averaging():
-            rows = [
-                [Fraction(int((m == j).sum()), int(d)) for j in range(len(x))]
-                for m, d in zip(operator.members, operator.divisors, strict=True)
-            ]
-            return [sum((a * b for a, b in zip(row, x, strict=True)), Fraction(0)) for row in rows]
-        case _:
-            columns = rationals.fractions(operator.linear(*basis[1:].split(lengths, dim=1)))
-            shift = rationals.fractions(operator(*basis[:1].split(lengths, dim=1)))[0]
-            return (columns.T.dot(x) + shift).tolist()
-
-
-def nasty(size: int, seed: int) -> torch.Tensor:
-    """Large cancelling numbers, tiny ones, zeros, and ordinary ones."""
-    g = torch.Generator().manual_seed(seed)
-    scale = torch.tensor([1e16, -1e16, 1.0, 1e-8, 0.0])[torch.randint(5, (6, size), generator=g)].double()
-    return scale * torch.randint(1, 4, (6, size), generator=g) + torch.randn(6, size, generator=g).double() * (
-        scale != 0
-    )
 
 
 @pytest.mark.parametrize("name", operators())
@@ -101,13 +52,22 @@ def test_tight_bounds_are_no_wider_and_zero_is_exact():
     assert (dense.bound(y, [x], [0 * x], tight=True) <= dense.bound(y, [x], [0 * x], tight=False)).all()
 
 
+def residues_of(operator, lengths: list[int]) -> np.ndarray:
+    """Linear part modulo P, as the kernel has it, `(size, sum of lengths)` Python integers."""
+    graph = _native.RankGraph(np.arange(sum(lengths), dtype=np.int32), P)
+    places = torch.arange(sum(lengths), dtype=torch.int32).split(lengths)
+    ones = [np.ones((len(place), 1, 1), np.uint32) for place in places]
+    inputs = [graph.patches([0], p[:, None, None].numpy(), w) for p, w in zip(places, ones, strict=True)]
+    return graph.matrix(operator.join(graph, P, inputs)).astype(object)
+
+
 @pytest.mark.parametrize("name", operators())
 def test_rational_values_and_residues(name):
     operator, lengths = operators()[name]
     x = [nasty(length, i) for i, length in enumerate(lengths)]
     exact = operator.exact(*(Exact.of(part) for part in x))
     integers = [torch.randint(P, (6, length), dtype=torch.int64).double() for length in lengths]
-    modular = operator.modular(P, *integers)
+    modular = residues_of(operator, lengths).dot(torch.cat(integers, dim=1).long().numpy().astype(object).T).T % P
     at_zero = by_definition(operator, [[Fraction(0)] * length for length in lengths])
     assert operator.admits(P)
     for row in range(6):
@@ -126,13 +86,19 @@ def test_norms_bound_the_singular_values(name):
 
 
 def test_long_products_modulo_a_prime_stay_exact():
-    """20000 products of residues overflow 53 bits unless summed in parts; a convolution over many channels likewise."""
-    x = torch.full((1, 20000), float(P - 1), dtype=torch.float64)
-    dense = Dense(torch.full((1, 20000), -1.0, dtype=torch.float64), None)
-    assert dense.modular(P, x).item() == 20000 % P
-    wide = Convolution(torch.full((2, 10000, 1), -1.0, dtype=torch.float64), None, (20000, 2), (1,), ((0, 0),), (1,), 2)
-    assert wide.modular(P, x.repeat(1, 2)).eq(10000 % P).all()
+    """20000 products of residues overflow 53 bits unless summed in parts."""
+    graph = _native.RankGraph(np.zeros(1, np.int32), P)
+    spread = Dense(torch.full((20000, 1), -2.0, dtype=torch.float64), None).join(graph, P, [0])
+    node = Dense(torch.full((1, 20000), -2.0, dtype=torch.float64), None).join(graph, P, [spread])
+    assert graph.matrix(node).item() == 80000 % P
     assert not Averaging(torch.tensor([[0]]), torch.tensor([9])).admits(3)
+
+
+def test_identities_leave_no_trace():
+    same = Selection(torch.arange(4), 4)
+    assert same.join(_native.RankGraph(np.arange(4, dtype=np.int32), P), P, [0]) == 0
+    x = Exact.of(nasty(4, 0))
+    assert same.exact(x) is x
 
 
 def test_ordinary_numbers():

@@ -396,6 +396,22 @@ def test_a_budget_that_one_point_exceeds():
         networks.rank_decomposition(net, x, memory=10)
 
 
+def test_jacobians_that_do_not_fit_the_memory():
+    """Rows are forgotten after their last use before memory is said to be too small."""
+    generator = torch.Generator().manual_seed(0)
+    parts = []
+    for channels in (1, 4, 4, 4, 4):
+        parts += [nn.Conv2d(channels, 4, 3, padding=1), nn.LeakyReLU(0.5)]
+    net = networks.trace(integer(nn.Sequential(*parts), generator), torch.zeros(1, 1, 8, 8))
+    x = torch.randn(3, 1, 8, 8, generator=generator)
+    wanted = networks.rank_decomposition(net, x)
+    _same(networks.rank_decomposition(net, x, memory=2 * 2**17), wanted)  # two threads, 320 KB for all rows of a point
+    with pytest.raises(
+        BudgetError, match=r"the Jacobians of \d points? at a time take more than .* Give up to memory=\d+"
+    ):
+        networks.rank_decomposition(net, x, memory=50_000)
+
+
 def test_no_points_one_point_and_duplicates():
     net, x = small_net()
     none = networks.rank_decomposition(net, x[:0])

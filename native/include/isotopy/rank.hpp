@@ -2,26 +2,19 @@
 //
 // A rank over GF(p) never exceeds the rank over the rationals, so each result is a lower bound, whatever p. Two fields:
 // GF(3) in bit planes (64 entries per word: fast, but square matrices are often singular by chance) and GF(p) for a prime
-// below 2^20 in doubles (exact: products stay below 2^41).
+// below 2^20 (sums of products in doubles, exact; see echelon.hpp).
 #pragma once
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <stdexcept>
 #include <vector>
 
+#include "isotopy/echelon.hpp"
 #include "isotopy/parallel.hpp"
-
-// Compiled for several instruction sets; the loader picks the best one that the machine has.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define ISOTOPY_CLONES __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
-#else
-#define ISOTOPY_CLONES
-#endif
 
 namespace isotopy {
 
@@ -66,19 +59,6 @@ ISOTOPY_CLONES inline void add_table_rows3(Block* sum, const Block* table, const
         }
         sum[b].ones = ones, sum[b].twos = twos;
     }
-}
-
-// t mod p for 0 <= t < 2^41: the quotient is off by one at most.
-inline double reduce(double t, double p, double inverse) {
-    double r = t - std::floor(t * inverse) * p;
-    r = r < 0 ? r + p : r;
-    return r >= p ? r - p : r;
-}
-
-// row = (row + factor * source) mod p, entries and factor in [0, p).
-ISOTOPY_CLONES inline void add_multiple(double* __restrict row, const double* __restrict source, double factor, std::size_t count,
-                                        double p, double inverse) {
-    for (std::size_t c = 0; c < count; ++c) row[c] = reduce(row[c] + factor * source[c], p, inverse);
 }
 
 }  // namespace rank_detail
@@ -204,15 +184,15 @@ private:
     std::vector<Block> data_;
 };
 
-// Rows over GF(p), p < 2^20, in doubles.
+// Rows over GF(p), p < 2^20, in floats.
 class RowsP {
 public:
-    using Entry = double;
+    using Entry = float;
 
-    RowsP(std::size_t count, std::size_t width, std::uint32_t prime) : p_(prime), inverse_(1.0 / prime) { reset(count, width); }
+    RowsP(std::size_t count, std::size_t width, std::uint32_t prime) : prime_(prime), p_(prime) { reset(count, width); }
     void reset(std::size_t count, std::size_t width) {
         count_ = count, width_ = width;
-        data_.assign(count * width, 0.0);
+        data_.assign(count * width, 0.0f);
     }
     std::size_t count() const { return count_; }
     std::size_t width() const { return width_; }
@@ -225,11 +205,16 @@ public:
 
     template <class Weights>
     void product(const Weights& weights, const std::uint32_t* columns, const RowsP& right, Scratch&) {
+        const auto width = static_cast<std::uint32_t>(width_);
+        std::vector<Multiple> terms;
         for (std::size_t i = 0; i < count_; ++i) {
             const Entry* row = weights(i);
+            terms.clear();
             for (std::size_t j = 0; j < right.count_; ++j)
-                if (row[columns[j]] != 0.0)
-                    rank_detail::add_multiple(data_.data() + i * width_, right.data_.data() + j * right.width_, row[columns[j]], width_, p_, inverse_);
+                if (row[columns[j]] != 0.0f) terms.push_back({right.data_.data() + j * right.width_, 0, width, row[columns[j]]});
+            sum_.assign(width_, 0.0);
+            sum_multiples(terms, sum_.data(), 0, width_, p_);
+            std::transform(sum_.begin(), sum_.end(), data_.begin() + static_cast<std::ptrdiff_t>(i * width_), [](double t) { return static_cast<Entry>(t); });
         }
     }
 
@@ -238,46 +223,29 @@ public:
                     data_.begin() + static_cast<std::ptrdiff_t>(r * width_));
     }
     void scale(std::size_t r, Entry factor) {
-        for (std::size_t c = 0; c < width_; ++c) data_[r * width_ + c] = rank_detail::reduce(data_[r * width_ + c] * factor, p_, inverse_);
+        for (std::size_t c = 0; c < width_; ++c) data_[r * width_ + c] = static_cast<Entry>(reduce(static_cast<double>(data_[r * width_ + c]) * static_cast<double>(factor), p_, 1.0 / p_));
     }
 
     std::size_t eliminate(std::size_t enough, std::vector<std::uint32_t>& pivots, const Stop& stop) {
-        pivots.clear();
-        for (std::size_t r = 0; r < count_ && pivots.size() < enough; ++r) {
+        Echelon echelon(width_, prime_);
+        sum_.assign(width_, 0.0);
+        for (std::size_t r = 0; r < count_ && echelon.rank() < enough; ++r) {
             if (r % 64 == 0) stop.check();
-            double* pivot = data_.data() + r * width_;
-            std::size_t column = 0;
-            while (column < width_ && pivot[column] == 0.0) ++column;
-            if (column == width_) continue;
-            pivots.push_back(static_cast<std::uint32_t>(column));
-            const double negative = p_ - reciprocal(pivot[column]);
-            for (std::size_t below = r + 1; below < count_; ++below) {
-                double* row = data_.data() + below * width_;
-                if (row[column] == 0.0) continue;
-                const double factor = rank_detail::reduce(row[column] * negative, p_, inverse_);
-                rank_detail::add_multiple(row + column, pivot + column, factor, width_ - column, p_, inverse_);
-            }
+            std::copy_n(data_.begin() + static_cast<std::ptrdiff_t>(r * width_), width_, sum_.begin());
+            echelon.add(sum_.data(), 0, width_);
         }
+        pivots = echelon.columns();
         return pivots.size();
     }
 
-    static Entry entry(std::uint32_t residue) { return residue; }
+    static Entry entry(std::uint32_t residue) { return static_cast<Entry>(residue); }
 
 private:
-    // value^(p - 2), the reciprocal by Fermat
-    double reciprocal(double value) const {
-        const auto p = static_cast<std::uint64_t>(p_);
-        std::uint64_t base = static_cast<std::uint64_t>(value), result = 1;
-        for (std::uint64_t exponent = p - 2; exponent; exponent >>= 1) {
-            if (exponent & 1u) result = result * base % p;
-            base = base * base % p;
-        }
-        return static_cast<double>(result);
-    }
-
     std::size_t count_ = 0, width_ = 0;
-    double p_, inverse_;
-    std::vector<double> data_;
+    std::uint32_t prime_;
+    double p_;
+    std::vector<Entry> data_;
+    std::vector<double> sum_;
 };
 
 // What ends a layer: which rows of the pre-activation survive, and with which slope.
@@ -414,7 +382,7 @@ inline void matrix_ranks(std::span<const std::uint32_t> residues, std::size_t co
     if (residues.size() != count * rows * columns) throw std::invalid_argument("matrix_ranks: residues have the wrong size");
     RowsP matrix(rows, columns, prime);
     for (std::size_t r = 0; r < rows; ++r)
-        for (std::size_t c = 0; c < columns; ++c) matrix.set(r, c, residues[(index * rows + r) * columns + c] % prime);
+        for (std::size_t c = 0; c < columns; ++c) matrix.set(r, c, RowsP::entry(residues[(index * rows + r) * columns + c] % prime));
     std::vector<std::uint32_t> pivots;
     *result = static_cast<std::int32_t>(matrix.eliminate(std::min(rows, columns), pivots, stop));
 }

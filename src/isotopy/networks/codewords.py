@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .exact import Exact
+from .decide import Decider
+from .exact import grain
 from .network import Layer, Network
 from .operators import UNIT, Operator, ordinary, plain_convolutions
 
 _TINY, _NORMAL = 2.0**-1074, 2.0**-1022  # smallest positive float64, smallest with a full mantissa
-
-
-_Bounded = tuple[Tensor, Tensor, Tensor]  # value, bound on its error, rows where the bound holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +48,13 @@ class Gates:
         if self.active is not None and activation.piecewise_linear:
             return torch.where(self.active, self.z.new_tensor(1.0), self.z.new_tensor(activation.slope))
         return activation.slopes(self.z)
+
+    def at(self, rows: Tensor) -> Gates:
+        """The same at some of the points."""
+        rows = rows.to(self.z.device)
+        active = None if self.active is None else self.active[rows]
+        winners = None if self.winners is None else self.winners[rows]
+        return Gates(self.layer, self.z[rows], active, winners, self.certified[rows], self.undecided[rows])
 
 
 def codewords(net: Network, x: Float[Tensor, "n ..."]) -> list[Bool[Tensor, "n _"]]:
@@ -85,162 +91,179 @@ def codewords(net: Network, x: Float[Tensor, "n ..."]) -> list[Bool[Tensor, "n _
 
 def evaluate(net: Network, x: Float[Tensor, "n width"]) -> Iterator[Gates]:
     """Gates of every layer at flat float64 points, layer by layer."""
-    values: dict[int, Tensor] = {0: x}
-    errors: dict[int, Tensor] = {0: torch.zeros_like(x)}
+    sure = torch.ones(len(x), dtype=torch.bool, device=x.device)
+    known = {0: _Bounded(x, torch.zeros_like(x), sure, grain(x))}
     smooth: set[int] = set()  # layers whose values are not rational
-    rationals: dict[int, dict[int, Exact]] = {}
+    decider = Decider(net, x)
     last_use = {source: layer.index for layer in net.layers for source in layer.sources}
 
     for layer in net.layers:
         with torch.no_grad(), plain_convolutions():
-            z, error, valid = _bounded(layer, values, errors, tight=False)
-            undecided = _undecided(layer, z, error) | ~valid[:, None]
-            if undecided.any():
-                rows = undecided.any(dim=1).nonzero()[:, 0]
-                some = {s: values[s][rows] for s in layer.sources}, {s: errors[s][rows] for s in layer.sources}
-                z_rows, error_rows, valid = _bounded(layer, *some, tight=True)
-                z, error = z.index_put((rows,), z_rows), error.index_put((rows,), error_rows)
-                still = _undecided(layer, z_rows, error_rows) | ~valid[:, None]
-                undecided = torch.zeros_like(undecided).index_put((rows,), still)
+            z = _bounded(layer, known, tight=False)
+            open_ = _undecided(layer, z)
+            rows = open_.any(dim=1).nonzero()[:, 0]
+            if len(rows):
+                some = _bounded(layer, {s: known[s].at(rows) for s in layer.sources}, tight=True)
+                z = z.put(rows, some)
+                open_[rows] = _undecided(layer, some)
+                rows = rows[open_[rows].any(dim=1)]
+            winners = layer.activation.winners(z.value) if layer.kind == "max_pool" else None
+            if winners is not None and len(rows):
+                winners[rows], equal = _ties(layer, winners[rows], decider.labels(layer, rows), z.at(rows))
+                open_[rows] &= ~equal
+                rows = rows[open_[rows].any(dim=1)]
             after_smooth = bool(smooth.intersection(layer.sources))
-            open_rows = undecided.any(dim=1).nonzero()[:, 0]
-            exact_z = {}
-            if len(open_rows) and not after_smooth:
-                for row in open_rows.tolist():
-                    exact = _exact_pre_activation(net, layer, x[row : row + 1], rationals.setdefault(row, {}))
-                    exact_z[row] = exact
-                    z[row] = torch.from_numpy(_keep_sign(exact)).to(z.device)
-                    error[row] = torch.where(z[row] != 0, (z[row].abs() * UNIT).clamp(min=_TINY), 0.0)
-                undecided = torch.zeros_like(undecided)
-            if not bool(torch.isfinite(z).all()):
+            if len(rows) and not after_smooth:
+                z = _decide(layer, z, rows, open_, winners, decider)
+                open_ = torch.zeros_like(open_)
+            if not bool(torch.isfinite(z.value).all()):
                 raise ValueError(
                     f"layer {layer.index} ({layer.name}) overflows float64; scale the data or the weights down."
                 )
-            active, winners, output, output_error = _activate(layer, z, error, exact_z)
-            open_at = undecided.any(dim=1)
-            certified = torch.zeros_like(open_at) if after_smooth else ~open_at
+            active = z.value > 0 if layer.activation.pointwise else None  # a rounded exact value keeps its sign
+            undecided = open_.any(dim=1)
+            certified = torch.zeros_like(undecided) if after_smooth else ~undecided
+            known[layer.index] = _activate(layer, z, active, winners)
+        decider.record(layer, active, winners)
         if not layer.activation.piecewise_linear or after_smooth:
             smooth.add(layer.index)
-        values[layer.index], errors[layer.index] = output, output_error
         for source in layer.sources:
             if last_use[source] == layer.index:
-                del values[source], errors[source]
-        yield Gates(layer, z, active, winners, certified, open_at)
+                del known[source]
+        yield Gates(layer, z.value, active, winners, certified, undecided)
 
 
-def _bounded(
-    layer: Layer, values: Mapping[int, Tensor], errors: Mapping[int, Tensor], *, tight: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """z_K, a bound on its error, and the rows for which the bound holds: no underflow, no overflow."""
-    start = {s: (values[s], errors[s], ordinary(values[s]) & ordinary(errors[s])) for s in layer.sources}
-    z, error, valid = layer.affine(start, lambda operator, inputs: _carry(operator, inputs, tight=tight))
-    return z.clone(), error.clone(), valid
+class _Bounded(NamedTuple):
+    """Vectors at a batch of points, and how far they are from the real ones."""
+
+    value: Tensor  # (n, size)
+    error: Tensor  # (n, size) bound on |value - real|
+    valid: Tensor  # (n,) where the bound holds: no underflow, no overflow
+    grain: Tensor  # (n,) all values are multiples of 2^grain and exact; -inf where that is not known
+
+    def at(self, rows: Tensor) -> _Bounded:
+        return _Bounded(*(part[rows] for part in self))
+
+    def put(self, rows: Tensor, other: _Bounded) -> _Bounded:
+        return _Bounded(*(part.index_put((rows,), new) for part, new in zip(self, other, strict=True)))
+
+
+def _bounded(layer: Layer, known: Mapping[int, _Bounded], *, tight: bool) -> _Bounded:
+    """z_K with its error."""
+    start = {s: known[s]._replace(valid=ordinary(known[s].value) & ordinary(known[s].error)) for s in layer.sources}
+    found = layer.affine(start, lambda operator, inputs: _carry(operator, inputs, tight=tight))
+    return _Bounded(found.value.clone(), found.error.clone(), found.valid, found.grain)
 
 
 def _carry(operator: Operator, inputs: Sequence[_Bounded], *, tight: bool) -> _Bounded:
-    x, e = [found[0] for found in inputs], [found[1] for found in inputs]
+    x, e = [found.value for found in inputs], [found.error for found in inputs]
     y = operator(*x)
     error = operator.bound(y, x, e, tight=tight)
-    valid = torch.stack([found[2] for found in inputs]).all(dim=0) & ordinary(y) & ordinary(error) & operator.ordinary
-    return y, error, valid
+    valid = torch.stack([found.valid for found in inputs]).all(dim=0) & ordinary(y) & ordinary(error)
+    valid = valid & operator.ordinary
+    grains = torch.stack([found.grain for found in inputs]).amin(dim=0)
+    if bool((grains > -torch.inf).any()):
+        # Of exact multiples of 2^g, sums of absolute values below 2^(53 + g) have no rounding at all; the bound on the
+        # rounding is at least 2^-53 of them.
+        grains = operator.grain(grains)
+        largest = torch.nn.functional.pad(error, (0, 1)).amax(dim=1)
+        fits = valid & (largest < torch.ldexp(torch.ones_like(grains), grains))
+        grains = torch.where(fits, grains, -torch.inf)
+        error = torch.where(fits[:, None], 0.0, error)
+    return _Bounded(y, error, valid, grains)
 
 
-def _undecided(layer: Layer, z: Tensor, error: Tensor) -> Tensor:
-    """Where rounding could change a sign, or the winner of a window."""
+def _undecided(layer: Layer, z: _Bounded) -> Tensor:
+    """Where rounding could change a sign, or the winner of a window: `(n, width)`."""
     activation = layer.activation
     if activation.pointwise:
-        return (z.abs() <= error) & (error > 0)
+        return ((z.value.abs() <= z.error) & (z.error > 0)) | ~z.valid[:, None]
     if activation.kind == "affine":
-        return torch.zeros(len(z), 1, dtype=torch.bool, device=z.device)
-    winners = activation.winners(z)
-    best, best_error = z.gather(1, winners)[:, :, None], error.gather(1, winners)[:, :, None]
-    others, other_errors = activation.candidates(z), activation.candidates(error, outside=0.0)
-    slack = best_error + other_errors
-    assert activation.windows is not None
-    itself = activation.windows.to(z.device)[None] == winners[:, :, None]
-    return ((best - others <= slack) & (slack > 0) & ~itself).any(dim=2)
+        return (~z.valid)[:, None].expand(-1, layer.width).clone()
+    winners = activation.winners(z.value)
+    close = _rivals(layer, winners, z)
+    return close.any(dim=2) | ~z.valid[:, None]
 
 
-def _activate(
-    layer: Layer, z: Tensor, error: Tensor, exact: Mapping[int, Exact]
-) -> tuple[Tensor | None, Tensor | None, Tensor, Tensor]:
-    """Active neurons, winners, outputs and their errors."""
+def _rivals(layer: Layer, winners: Tensor, z: _Bounded) -> Tensor:
+    """Entries of each window, other than the winner, that could be as large: `(n, width, w)`."""
     activation = layer.activation
+    assert activation.windows is not None
+    best, best_error = (part.gather(1, winners)[:, :, None] for part in (z.value, z.error))
+    others, other_errors = activation.candidates(z.value), activation.candidates(z.error, outside=0.0)
+    slack = best_error + other_errors
+    itself = activation.windows.to(winners.device)[None] == winners[:, :, None]
+    return (best - others <= slack) & (slack > 0) & ~itself
+
+
+def _ties(layer: Layer, winners: Tensor, labels: Tensor, z: _Bounded) -> tuple[Tensor, Tensor]:
+    """The first of the entries of each window that equal the winner, and whether no others could be as large."""
+    best = labels.gather(1, winners)[:, :, None]
+    equal = layer.activation.candidates(labels, outside=-1) == best
+    assert layer.activation.windows is not None
+    first = equal.to(torch.uint8).argmax(dim=2, keepdim=True)  # the first of the largest
+    windows = layer.activation.windows.to(winners.device).expand(len(winners), -1, -1)
+    settled = ~(_rivals(layer, winners, z) & ~equal).any(dim=2) & z.valid[:, None]
+    return windows.gather(2, first)[:, :, 0], settled
+
+
+def _decide(
+    layer: Layer, z: _Bounded, rows: Tensor, open_: Tensor, winners: Tensor | None, decider: Decider
+) -> _Bounded:
+    """Values in which the open entries are rounded from rational ones, and exact winners of open windows."""
+    value, error = z.value.clone(), z.error.clone()
+    for row in rows.tolist():
+        places = open_[row].nonzero()[:, 0]
+        if winners is None:
+            entries = places.cpu().numpy()
+            above, below = decider.numbers(layer, row, entries)
+        else:
+            assert layer.activation.windows is not None
+            windows = layer.activation.windows[places.to(layer.activation.windows.device)].cpu().numpy()
+            entries = np.unique(windows[windows >= 0])
+            above, below = decider.numbers(layer, row, entries)
+            winners[row, places] = torch.from_numpy(_exact_winners(windows, entries, above)).to(winners.device)
+        at = torch.from_numpy(entries).to(value.device)
+        value[row, at] = torch.from_numpy(_keep_sign(above, below)).to(value.device)
+        sizes = value[row, at].abs()
+        error[row, at] = torch.where(sizes != 0, (sizes * UNIT).clamp(min=_TINY), 0.0)
+    return z._replace(value=value, error=error)
+
+
+def _activate(layer: Layer, z: _Bounded, active: Tensor | None, winners: Tensor | None) -> _Bounded:
+    """Output of the layer with its error."""
+    activation = layer.activation
+    if winners is not None:
+        return z._replace(value=z.value.gather(1, winners), error=z.error.gather(1, winners))
+    output = activation(z.value)
     if activation.kind == "affine":
-        return None, None, z, error
-    if activation.kind == "max_pool":
-        winners = activation.winners(z)
-        for row, values in exact.items():
-            winners[row] = torch.from_numpy(_exact_winners(layer, values)).to(z.device)
-        return None, winners, z.gather(1, winners), error.gather(1, winners)
-    active = z > 0  # a correctly rounded exact value keeps its sign
-    output = activation(z)
+        return z
     if activation.kind == "relu":
-        return active, None, output, torch.where(active, error, 0.0)
+        assert active is not None
+        return z._replace(value=output, error=torch.where(active, z.error, 0.0))
+    inexact = torch.full_like(z.grain, -torch.inf)
     if activation.kind == "leaky_relu":
         steepness = max(1.0, abs(activation.slope))
-        underflow = torch.where((output.abs() < _NORMAL) & (z != 0), _TINY, 0.0)
-        return active, None, output, steepness * error + 2 * UNIT * output.abs() + underflow
-    return active, None, output, error + 8 * UNIT * output.abs()  # slopes of tanh, sigmoid, softplus are at most 1
+        underflow = ((output.abs() < _NORMAL) & (z.value != 0)).to(output.dtype) * _TINY
+        error = steepness * z.error + 2 * UNIT * output.abs() + underflow
+    else:
+        error = z.error + 8 * UNIT * output.abs()  # slopes of tanh, sigmoid, softplus are at most 1
+    return z._replace(value=output, error=error, grain=inexact)
 
 
-def _exact_pre_activation(net: Network, layer: Layer, x: Tensor, known: dict[int, Exact]) -> Exact:
-    """z_K at one point in rationals; outputs of earlier layers are kept in `known`."""
-    known.setdefault(0, Exact.of(x))
-    needed, stack = set(), [*layer.sources]
-    while stack:
-        index = stack.pop()
-        if index not in known and index not in needed:
-            needed.add(index)
-            stack.extend(net.layers[index - 1].sources)
-    for index in sorted(needed):
-        earlier = net.layers[index - 1]
-        known[index] = _exact_output(earlier, _exact_affine(earlier, known))
-    return _exact_affine(layer, known)
-
-
-def _exact_affine(layer: Layer, known: Mapping[int, Exact]) -> Exact:
-    return layer.affine({s: known[s] for s in layer.sources}, lambda operator, inputs: operator.exact(*inputs))
-
-
-def _keep_sign(exact: Exact) -> np.ndarray:
-    """Nearest float64 values of one row; a tiny number stays nonzero."""
+def _keep_sign(above: np.ndarray, below: int) -> np.ndarray:
+    """Nearest float64 values; a tiny number stays nonzero, one beyond all floats is infinite."""
     try:
-        rounded, signs = exact.floats()[0], np.sign(exact.numerators[0]).astype(np.float64)
+        rounded = np.array([number / below for number in above.tolist()], dtype=np.float64)
     except OverflowError:
-        return np.full(exact.numerators.shape[1], np.inf)
+        return np.full(len(above), np.inf)
+    signs = np.sign(above).astype(np.float64)
     kept: np.ndarray = np.where((rounded == 0) & (signs != 0), np.copysign(_TINY, signs), rounded)
     return kept
 
 
-def _exact_output(layer: Layer, z: Exact) -> Exact:
-    activation = layer.activation
-    match activation.kind:
-        case "relu":
-            return Exact(np.maximum(z.numerators, 0), z.denominator)
-        case "leaky_relu":
-            above, below = activation.slope.as_integer_ratio()
-            scaled = np.where(z.numerators > 0, z.numerators * below, z.numerators * above)
-            return Exact(scaled, z.denominator * below).reduced()
-        case "max_pool":
-            picked = np.take_along_axis(z.numerators, _exact_winners(layer, z)[None], axis=1)
-            return Exact(picked, z.denominator)
-        case "affine":
-            return z
-        case _:
-            raise TypeError(f"{activation.kind} has no rational values")
-
-
-def _exact_winners(layer: Layer, z: Exact) -> np.ndarray:
-    assert layer.activation.windows is not None
-    windows = layer.activation.windows.cpu().numpy()
-    row = z.numerators[0]
-    found = [max((i for i in window if i >= 0), key=lambda i: (row[i], -i)) for window in _in_order(windows)]
+def _exact_winners(windows: np.ndarray, entries: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """The first largest entry of each window; indices in a window increase, so it is the smallest one."""
+    of = dict(zip(entries.tolist(), numbers.tolist(), strict=True))
+    found = [max((i for i in window if i >= 0), key=lambda i: (of[i], -i)) for window in windows.tolist()]
     return np.array(found, dtype=np.int64).reshape(len(windows))
-
-
-def _in_order(windows: np.ndarray) -> Iterator[list[int]]:
-    """Windows as lists; their indices increase, so the first of a tie is the smallest."""
-    for window in windows.tolist():
-        assert sorted(i for i in window if i >= 0) == [i for i in window if i >= 0]
-        yield window

@@ -60,6 +60,16 @@ def dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
     return np.array(scaled, dtype=object).reshape(values.shape), shift
 
 
+def grain(values: Tensor) -> Tensor:
+    """The largest e for each row such that all its entries are multiples of 2**e, as float64; inf for zero rows."""
+    mantissa, exponent = torch.frexp(values.to(torch.float64))
+    integers = (mantissa * 2.0**53).to(torch.int64)
+    trailing = torch.frexp((integers & -integers).to(torch.float64))[1] - 1
+    exponents = torch.where(integers == 0, torch.inf, (exponent - 53 + trailing).to(torch.float64))
+    padded = torch.nn.functional.pad(exponents, (0, 1), value=torch.inf)
+    return padded.amin(dim=1)
+
+
 def residues(values: Tensor, prime: int) -> Tensor:
     """Dyadic rationals modulo an odd prime below 2**31, as float64 integers in [0, prime)."""
     numbers = _numbers(values)

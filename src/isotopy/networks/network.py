@@ -59,6 +59,11 @@ class Layer:
         return self.activation.kind
 
     @property
+    def rows(self) -> int:
+        """Length of the pre-activation: the number of rows of W."""
+        return self.steps[-1].operator.size if self.steps else self.source_widths[0]
+
+    @property
     def strictly_increasing(self) -> bool:
         """Whether the activation is strictly increasing in every coordinate."""
         return self.activation.strictly_increasing

@@ -7,15 +7,18 @@ stored parameters; a floating-point value comes with a bound on its distance fro
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .exact import Exact, common_denominator, dyadic, residues
+from .. import _native
+from .exact import Exact, common_denominator, dyadic, grain, residues
 
 UNIT = 2.0**-53  # unit roundoff of float64
 _SLACK = 1.0 + 2.0**-20  # the bounds themselves are computed in floating point
@@ -27,36 +30,32 @@ def gamma(terms: int) -> float:
     return _SLACK * (terms + 2) * UNIT / (1.0 - (terms + 2) * UNIT)
 
 
-@runtime_checkable
-class Operator(Protocol):
-    """An affine map of one or several flat vectors."""
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """The linear part of an operator, entry by entry, as a few weights over many places of the input.
 
-    size: int  # length of the output
+    Entry (g R + r) Q + q of the output is the sum over t of weights[g, r, t] x[sources[g, q, t]], over divisors[g].
 
-    @property
-    def ordinary(self) -> bool:
-        """Whether all coefficients are ordinary numbers (see `ordinary`): elsewhere the bounds say nothing."""
+    Attributes:
+        sources: (G, Q, T) int64 places in the concatenated inputs, -1 for none.
+        weights: (G, R, T) float64.
+        divisors: (G,) int64, positive; None for 1.
+    """
 
-    def __call__(self, *x: Tensor) -> Tensor:
-        """Value, in the dtype and on the device of `x`."""
+    sources: Tensor
+    weights: Tensor
+    divisors: Tensor | None = None
 
-    def linear(self, *x: Tensor) -> Tensor:
-        """Linear part, applied to tangents."""
 
-    def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
-        """Bound on |y - exact|, where y = self(*x) in float64 and each x is off by at most its error."""
+@dataclass(frozen=True, eq=False)
+class _Integers:
+    """An operator in integers: (weights x[sources]) factors / denominator + constant."""
 
-    def exact(self, *x: Exact) -> Exact:
-        """Exact rational value."""
-
-    def modular(self, prime: int, *x: Tensor) -> Tensor:
-        """Linear part modulo a prime, on float64 residues."""
-
-    def admits(self, prime: int) -> bool:
-        """Whether all coefficients are integral at this prime."""
-
-    def norm(self) -> float:
-        """Upper bound of the Euclidean operator norm of the linear part."""
+    sources: np.ndarray
+    weights: np.ndarray
+    denominator: int
+    factors: np.ndarray  # (size,)
+    constant: Exact | None
 
 
 def ordinary(values: Tensor) -> Tensor:
@@ -68,11 +67,6 @@ def ordinary(values: Tensor) -> Tensor:
     return ((nonzero >= _SMALLEST) & (sizes <= _LARGEST)).all(dim=1)  # NaN is neither
 
 
-def _exact_limit(prime: int) -> int:
-    """How many products of residues a float64 sum holds exactly."""
-    return max(1, 2**53 // (prime * prime) - 1)
-
-
 @contextmanager
 def plain_convolutions() -> Iterator[None]:
     """Convolutions as matrix products, whose rounding the bounds describe (cuDNN may use other algorithms)."""
@@ -80,20 +74,170 @@ def plain_convolutions() -> Iterator[None]:
         yield
 
 
-class _Cached:
-    """Derived parameters, computed at first use and kept: |W|, row norms, residues."""
+class Operator(ABC):
+    """An affine map of one or several flat vectors.
 
-    def __init__(self, coefficients: Tensor | None) -> None:
+    Attributes:
+        size: Length of the output.
+        constant: What is added to the linear part, `(size,)` float64; None for 0.
+        ordinary: Whether all coefficients are ordinary numbers (see `ordinary`): elsewhere the bounds say nothing.
+    """
+
+    size: int
+    constant: Tensor | None = None
+
+    def __init__(self, coefficients: Tensor | None = None) -> None:
         self._cache: dict[Any, Any] = {}
         self.ordinary = coefficients is None or bool(ordinary(coefficients.reshape(1, -1)))
 
+    @abstractmethod
+    def __call__(self, *x: Tensor) -> Tensor:
+        """Value, in the dtype and on the device of `x`."""
+
+    @abstractmethod
+    def linear(self, *x: Tensor) -> Tensor:
+        """Linear part, applied to tangents."""
+
+    @abstractmethod
+    def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
+        """Bound on |y - exact|, where y = self(*x) in float64 and each x is off by at most its error."""
+
+    @abstractmethod
+    def norm(self) -> float:
+        """Upper bound of the Euclidean operator norm of the linear part."""
+
+    @abstractmethod
+    def patches(self) -> Patches:
+        """Linear part, entry by entry."""
+
+    def exact(self, *x: Exact) -> Exact:
+        """Exact rational values."""
+        parts, denominator = common_denominator(x)
+        known = self._integers()
+        n = len(parts[0])
+        padded = np.concatenate([*parts, np.zeros((n, 1), dtype=object)], axis=1)  # the last entry stands for none
+        taken = padded[:, known.sources]
+        if known.weights.shape[1] == 1:
+            y = (taken * known.weights).sum(axis=3)
+        else:
+            y = np.stack([np.dot(t, w.T) for t, w in zip(taken.swapaxes(0, 1), known.weights, strict=True)], axis=1)
+            y = y.swapaxes(2, 3)
+        y = y.reshape(n, self.size) * known.factors
+        value = Exact(y, denominator * known.denominator)
+        if known.constant is not None:
+            (values, added), denominator = common_denominator([value, known.constant])
+            value = Exact(values + added, denominator)
+        return value.reduced()
+
+    def exact_entries(self, entries: np.ndarray, inputs: Sequence[tuple[np.ndarray, int]]) -> tuple[np.ndarray, int]:
+        """Exact values of some entries at one point, from numerators and the denominator of each input.
+
+        Returns:
+            Numerators and a denominator that is the same whatever the entries are. Inputs that the entries do not
+            depend on (see `sources_of`) may hold anything.
+        """
+        known = self._integers()
+        denominator = math.lcm(*(below for _, below in inputs))
+        parts = [above if below == denominator else above * (denominator // below) for above, below in inputs]
+        padded = np.concatenate([*parts, np.zeros(1, dtype=object)])
+        group, row, place = self._places(entries)
+        y = (padded[known.sources[group, place]] * known.weights[group, row]).sum(axis=1) * known.factors[entries]
+        denominator *= known.denominator
+        if known.constant is None:
+            return y, denominator
+        common = math.lcm(denominator, known.constant.denominator)
+        added = known.constant.numerators[0, entries] * (common // known.constant.denominator)
+        return y * (common // denominator) + added, common
+
+    def sources_of(self, entries: np.ndarray) -> np.ndarray:
+        """Places in the concatenated inputs that some entries depend on, `(k, T)`, -1 for none."""
+        group, _, place = self._places(entries)
+        found: np.ndarray = self._integers().sources[group, place]
+        return found
+
+    def _places(self, entries: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Group, row and place of some entries."""
+        known = self._integers()
+        rows, places = known.weights.shape[1], known.sources.shape[1]
+        return entries // (rows * places), entries // places % rows, entries % places
+
+    def _integers(self) -> _Integers:
+        def make() -> _Integers:
+            patches = self.patches()
+            weights, shift = dyadic(patches.weights.cpu().numpy())
+            divisors = [1] if patches.divisors is None else patches.divisors.tolist()
+            common = math.lcm(*divisors)
+            factors = np.array([common // d for d in divisors], dtype=object)
+            factors = np.broadcast_to(factors.repeat(self.size // max(1, len(divisors))), (self.size,))
+            constant = None if self.constant is None else Exact.of(self.constant[None])
+            return _Integers(patches.sources.cpu().numpy(), weights, common << shift, factors, constant)
+
+        found: _Integers = self._derived("integers", make)
+        return found
+
+    def kinds(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Numbers by which entries are compared.
+
+        Returns:
+            Sources `(G, Q, T)`; numbers of the weights `(G, R)`, equal only for equal weights and divisors; numbers of
+            the constants `(size,)`, equal only for equal constants, 0 for a constant 0.
+        """
+
+        def make() -> tuple[Tensor, Tensor, Tensor]:
+            patches = self.patches()
+            weights = patches.weights
+            if patches.divisors is not None:  # a divisor counts as one weight more
+                divisors = patches.divisors.to(torch.float64)[:, None, None].expand(-1, weights.shape[1], 1)
+                weights = torch.cat([weights, divisors], dim=2)
+            rows = weights.flatten(0, 1)
+            number = torch.unique(rows, dim=0, return_inverse=True)[1] if rows.numel() else torch.zeros(len(rows))
+            constants = torch.zeros(self.size, dtype=torch.int64)
+            if self.constant is not None:
+                number_of = torch.unique(self.constant, return_inverse=True)[1].cpu() + 1
+                constants = torch.where(self.constant.cpu() == 0, 0, number_of)
+            return patches.sources, number.long().reshape(weights.shape[:2]), constants
+
+        found: tuple[Tensor, Tensor, Tensor] = self._derived("kinds", make)
+        return found
+
+    def join(self, graph: _native.RankGraph, prime: int, inputs: Sequence[int]) -> int:
+        """Add the linear part modulo a prime to a graph behind the nodes `inputs`; the number of its node."""
+        patches = self.patches()
+        weights = residues(patches.weights, prime)
+        if patches.divisors is not None:
+            inverse = [pow(d, -1, prime) for d in patches.divisors.tolist()]
+            weights = torch.remainder(weights * torch.tensor(inverse, dtype=torch.float64)[:, None, None], prime)
+        sources = np.ascontiguousarray(patches.sources.cpu().numpy().astype(np.int32))
+        return graph.patches(list(inputs), sources, np.ascontiguousarray(weights.numpy().astype(np.uint32)))
+
+    def admits(self, prime: int) -> bool:
+        """Whether all coefficients are integral at this prime."""
+        return True
+
+    def grain(self, before: Tensor) -> Tensor:
+        """Exponents e such that values are multiples of 2^e where those of the inputs are multiples of 2^before."""
+
+        def make() -> tuple[float, float]:
+            patches = self.patches()
+            linear = float(grain(patches.weights.reshape(1, -1))[0])
+            if patches.divisors is not None:
+                largest = int(patches.divisors.max()) if len(patches.divisors) else 1
+                powers = bool(((patches.divisors & (patches.divisors - 1)) == 0).all())
+                linear = linear - math.log2(largest) if powers else -math.inf
+            return linear, math.inf if self.constant is None else float(grain(self.constant[None])[0])
+
+        linear, constant = self._derived("grain", make)
+        after: Tensor = (before + linear).clamp(max=constant)
+        return after
+
     def _derived(self, key: Any, make: Any) -> Any:
+        """Derived parameters, computed at first use and kept: |W|, row norms."""
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
 
 
-class Dense(_Cached):
+class Dense(Operator):
     """y = W x + b on each of `lead` consecutive blocks of the input.
 
     Args:
@@ -106,6 +250,7 @@ class Dense(_Cached):
         super().__init__(weight)
         self.weight, self.bias, self.lead = weight, bias, lead
         self.size = lead * weight.shape[0]
+        self.constant = None if bias is None else bias.repeat(lead)
 
     def _blocks(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0] * self.lead, self.weight.shape[1])
@@ -134,31 +279,16 @@ class Dense(_Cached):
             e = e + g * self.bias.abs()
         return e.reshape(y.shape)
 
-    def exact(self, *x: Exact) -> Exact:
-        weight, shift = self._derived("dyadic", lambda: dyadic(self.weight.cpu().numpy()))
-        blocks = x[0].numerators.reshape(-1, self.weight.shape[1])
-        y = Exact(np.dot(blocks, weight.T), x[0].denominator << shift)
-        if self.bias is not None:
-            (values, bias), denominator = common_denominator([y, Exact.of(self.bias)])
-            y = Exact(values + bias, denominator)
-        return Exact(y.numerators.reshape(-1, self.size), y.denominator).reduced()
-
-    def modular(self, prime: int, *x: Tensor) -> Tensor:
-        weight = self._derived(prime, lambda: residues(self.weight, prime).to(self.weight.device))
-        value, limit = self._blocks(x[0]), _exact_limit(prime)
-        y = value.new_zeros(value.shape[0], weight.shape[0])
-        for start in range(0, weight.shape[1], limit):
-            y = torch.remainder(y + value[:, start : start + limit] @ weight[:, start : start + limit].T, prime)
-        return y.reshape(x[0].shape[0], self.size)
-
-    def admits(self, prime: int) -> bool:
-        return True
-
     def norm(self) -> float:
         return float(torch.linalg.matrix_norm(self.weight)) if self.weight.numel() else 0.0
 
+    def patches(self) -> Patches:
+        rows, columns = self.weight.shape
+        sources = torch.arange(self.lead * columns, device=self.weight.device).reshape(self.lead, 1, columns)
+        return Patches(sources, self.weight.expand(self.lead, rows, columns))
 
-class Convolution(_Cached):
+
+class Convolution(Operator):
     """Cross-correlation with zero padding, as torch's convNd.
 
     Args:
@@ -185,6 +315,7 @@ class Convolution(_Cached):
         kernel = tuple(weight.shape[2:])
         self.windows, self.spatial = windows(shape[1:], kernel, stride, padding, dilation)
         self.size = weight.shape[0] * math.prod(self.spatial)
+        self.constant = None if bias is None else bias.repeat_interleave(math.prod(self.spatial))
 
     @property
     def terms(self) -> int:
@@ -198,13 +329,9 @@ class Convolution(_Cached):
         y = convolve(image, weight.to(x.dtype), None, self.stride, 0, self.dilation, groups)
         return y.reshape(x.shape[0], -1)
 
-    def _biases(self) -> Tensor:
-        assert self.bias is not None
-        return self.bias.repeat_interleave(math.prod(self.spatial))
-
     def __call__(self, *x: Tensor) -> Tensor:
         y = self.linear(*x)
-        return y if self.bias is None else y + self._biases().to(y.dtype)
+        return y if self.constant is None else y + self.constant.to(y.dtype)
 
     def linear(self, *x: Tensor) -> Tensor:
         return self._convolve(x[0], self.weight, self.groups)
@@ -220,49 +347,20 @@ class Convolution(_Cached):
             norms = self._derived("norms", lambda: self.weight.flatten(1).norm(dim=1))
             e = norms.reshape(1, self.groups, -1, 1) * lengths.reshape(y.shape[0], self.groups, 1, -1)
             e = _SLACK * e.reshape(y.shape)
-        return e if self.bias is None else e + g * self._biases().abs()
-
-    def exact(self, *x: Exact) -> Exact:
-        weight, shift = self._derived("dyadic", lambda: dyadic(self.weight.cpu().numpy()))
-        n, channels, per_group = x[0].numerators.shape[0], self.shape[0], self.weight.shape[1]
-        image = x[0].numerators.reshape(n, channels, -1)
-        image = np.concatenate([image, np.zeros((n, channels, 1), dtype=object)], axis=2)
-        patches = image[:, :, self.windows.numpy()]  # index -1 is the appended zero
-        out = self.weight.shape[0] // self.groups
-        parts = []
-        for group in range(self.groups):
-            block = patches[:, group * per_group : (group + 1) * per_group].transpose(0, 2, 1, 3)
-            block = block.reshape(n, self.windows.shape[0], -1)
-            kernel = weight[group * out : (group + 1) * out].reshape(out, -1)
-            parts.append(np.dot(block, kernel.T).transpose(0, 2, 1))
-        y = Exact(np.concatenate(parts, axis=1).reshape(n, self.size), x[0].denominator << shift)
-        if self.bias is not None:
-            (values, bias), denominator = common_denominator([y, Exact.of(self._biases())])
-            y = Exact(values + bias, denominator)
-        return y.reduced()
-
-    def modular(self, prime: int, *x: Tensor) -> Tensor:
-        weight = self._derived(prime, lambda: residues(self.weight, prime).to(self.weight.device))
-        kernel = max(1, self.weight[0, 0].numel())
-        limit = _exact_limit(prime) // kernel
-        per_group = self.weight.shape[1]
-        if per_group <= limit:
-            return torch.remainder(self._convolve(x[0], weight, self.groups), prime)
-        image = x[0].reshape(x[0].shape[0], self.groups, per_group, -1)
-        y = x[0].new_zeros(x[0].shape[0], self.size)
-        for start in range(0, per_group, max(1, limit)):
-            part = image[:, :, start : start + limit].reshape(x[0].shape[0], -1)
-            y = torch.remainder(y + self._convolve(part, weight[:, start : start + limit], self.groups), prime)
-        return y
-
-    def admits(self, prime: int) -> bool:
-        return self.weight[0, 0].numel() <= _exact_limit(prime)
+        return e if self.constant is None else e + g * self.constant.abs()
 
     def norm(self) -> float:
         return float(self.weight.norm()) * math.sqrt(self.windows.shape[1])  # an entry is in at most that many windows
 
+    def patches(self) -> Patches:
+        cells = math.prod(self.shape[1:])
+        windows = self.windows.to(self.weight.device)[None, :, None, :]
+        channels = torch.arange(self.shape[0], device=self.weight.device).reshape(self.groups, 1, -1, 1)
+        sources = torch.where(windows < 0, -1, channels * cells + windows)
+        return Patches(sources.flatten(2), self.weight.reshape(self.groups, -1, self.terms))
 
-class Diagonal(_Cached):
+
+class Diagonal(Operator):
     """y = scale * x + shift, coordinate by coordinate (BatchNorm in evaluation mode, products and sums with constants).
 
     Args:
@@ -274,6 +372,7 @@ class Diagonal(_Cached):
     def __init__(self, scale: Tensor | None, shift: Tensor | None, size: int) -> None:
         super().__init__(scale)
         self.scale, self.shift, self.size = scale, shift, size
+        self.constant = shift
 
     def __call__(self, *x: Tensor) -> Tensor:
         y = self.linear(*x)
@@ -292,30 +391,16 @@ class Diagonal(_Cached):
             magnitude = magnitude + self.shift.abs()
         return _SLACK * e + gamma(1) * magnitude
 
-    def exact(self, *x: Exact) -> Exact:
-        y = x[0]
-        if self.scale is not None:
-            scale, shift = self._derived("dyadic", lambda: dyadic(self.scale.cpu().numpy()))
-            y = Exact(y.numerators * scale, y.denominator << shift)
-        if self.shift is not None:
-            (values, added), denominator = common_denominator([y, Exact.of(self.shift)])
-            y = Exact(values + added, denominator)
-        return y.reduced()
-
-    def modular(self, prime: int, *x: Tensor) -> Tensor:
-        if self.scale is None:
-            return x[0]
-        scale = self._derived(prime, lambda: residues(self.scale, prime).to(x[0].device))
-        return torch.remainder(x[0] * scale, prime)
-
-    def admits(self, prime: int) -> bool:
-        return True
-
     def norm(self) -> float:
         return 1.0 if self.scale is None else float(self.scale.abs().amax()) if self.size else 0.0
 
+    def patches(self) -> Patches:
+        scale = torch.ones(self.size, dtype=torch.float64) if self.scale is None else self.scale
+        sources = torch.arange(self.size, device=scale.device)
+        return Patches(sources[:, None, None], scale[:, None, None])
 
-class Averaging:
+
+class Averaging(Operator):
     """Sums over windows, each divided by an integer (average pooling, means, sums).
 
     Args:
@@ -323,9 +408,8 @@ class Averaging:
         divisors: (size,) int64, positive.
     """
 
-    ordinary = True
-
     def __init__(self, members: Tensor, divisors: Tensor) -> None:
+        super().__init__()
         self.members, self.divisors, self.size = members, divisors, members.shape[0]
 
     def _sums(self, x: Tensor) -> Tensor:
@@ -342,27 +426,18 @@ class Averaging:
         g = gamma(self.members.shape[1] + 1)
         return _SLACK * (self._sums(errors[0]) + g * self._sums(x[0].abs())) / self.divisors.to(y.dtype)
 
-    def exact(self, *x: Exact) -> Exact:
-        n = x[0].numerators.shape[0]
-        padded = np.concatenate([x[0].numerators, np.zeros((n, 1), dtype=object)], axis=1)
-        sums = padded[:, self.members.cpu().numpy()].sum(axis=2)
-        divisors = [int(d) for d in self.divisors]
-        common = math.lcm(*divisors) if divisors else 1
-        factors = np.array([common // d for d in divisors], dtype=object)
-        return Exact(sums * factors, x[0].denominator * common).reduced()
+    def norm(self) -> float:
+        return math.sqrt(int((self.members >= 0).sum()))
 
-    def modular(self, prime: int, *x: Tensor) -> Tensor:
-        inverse = torch.tensor([pow(int(d), -1, prime) for d in self.divisors], dtype=torch.float64)
-        return torch.remainder(torch.remainder(self._sums(x[0]), prime) * inverse.to(x[0].device), prime)
+    def patches(self) -> Patches:
+        ones = torch.ones(self.size, 1, self.members.shape[1], dtype=torch.float64, device=self.members.device)
+        return Patches(self.members[:, None], ones, self.divisors)
 
     def admits(self, prime: int) -> bool:
         return bool((self.divisors % prime != 0).all())
 
-    def norm(self) -> float:
-        return math.sqrt(int((self.members >= 0).sum()))
 
-
-class Selection:
+class Selection(Operator):
     """Coordinates picked from the concatenation of the inputs (reshape, permute, slice, concatenate, pad).
 
     Args:
@@ -371,9 +446,8 @@ class Selection:
         inputs: How many there are.
     """
 
-    ordinary = True
-
     def __init__(self, index: Tensor, source: int, inputs: int = 1) -> None:
+        super().__init__()
         self.index, self.source, self.inputs, self.size = index, source, inputs, index.shape[0]
         in_order = self.size == source and bool((index == torch.arange(source, device=index.device)).all())
         self.is_identity = inputs == 1 and in_order
@@ -389,23 +463,22 @@ class Selection:
     def bound(self, y: Tensor, x: Sequence[Tensor], errors: Sequence[Tensor], *, tight: bool) -> Tensor:
         return self(*errors)
 
-    def exact(self, *x: Exact) -> Exact:
-        parts, denominator = common_denominator(x)
-        zero = np.zeros((parts[0].shape[0], 1), dtype=object)
-        return Exact(np.concatenate([*parts, zero], axis=1)[:, self.index.cpu().numpy()], denominator)
-
-    def modular(self, prime: int, *x: Tensor) -> Tensor:
-        return self(*x)
-
-    def admits(self, prime: int) -> bool:
-        return True
-
     def norm(self) -> float:
         picked = self.index[self.index >= 0]
         return float(torch.bincount(picked).max()) ** 0.5 if len(picked) else 0.0
 
+    def patches(self) -> Patches:
+        ones = torch.ones(self.size, 1, 1, dtype=torch.float64, device=self.index.device)
+        return Patches(self.index[:, None, None], ones)
 
-class Sum:
+    def exact(self, *x: Exact) -> Exact:
+        return x[0] if self.is_identity else super().exact(*x)
+
+    def join(self, graph: _native.RankGraph, prime: int, inputs: Sequence[int]) -> int:
+        return inputs[0] if self.is_identity else super().join(graph, prime, inputs)
+
+
+class Sum(Operator):
     """Signed sum of vectors of one length (residual sums).
 
     Args:
@@ -413,9 +486,8 @@ class Sum:
         size: Length of the vectors.
     """
 
-    ordinary = True
-
     def __init__(self, signs: tuple[int, ...], size: int) -> None:
+        super().__init__()
         self.signs, self.size = signs, size
 
     def __call__(self, *x: Tensor) -> Tensor:
@@ -431,19 +503,13 @@ class Sum:
         g = gamma(len(x))
         return _SLACK * sum(errors[1:], errors[0]) + g * sum((term.abs() for term in x[1:]), x[0].abs())
 
-    def exact(self, *x: Exact) -> Exact:
-        parts, denominator = common_denominator(x)
-        total = sum(sign * part for sign, part in zip(self.signs, parts, strict=True))
-        return Exact(np.asarray(total, dtype=object), denominator).reduced()
-
-    def modular(self, prime: int, *x: Tensor) -> Tensor:
-        return torch.remainder(self(*x), prime)
-
-    def admits(self, prime: int) -> bool:
-        return True
-
     def norm(self) -> float:
         return float(len(self.signs))
+
+    def patches(self) -> Patches:
+        terms = torch.arange(len(self.signs) * self.size).reshape(-1, self.size)
+        signs = torch.tensor(self.signs, dtype=torch.float64).expand(self.size, 1, -1)
+        return Patches(terms.T[:, None], signs)
 
 
 def windows(
