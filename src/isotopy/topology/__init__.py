@@ -4,6 +4,6 @@ from . import triangulations as triangulations
 from .complex import SimplicialComplex as SimplicialComplex
 from .diagram import Diagram as Diagram
 from .filtration import Filtration as Filtration
-from .filtration import grid as grid
-from .filtration import rips as rips
+from .grids import grid as grid
 from .persistence import persistence as persistence
+from .vietoris_rips import rips as rips
