@@ -22,6 +22,11 @@ def available() -> int:
     return 2**32
 
 
+def budget() -> float:
+    """Bytes that one request may take."""
+    return _SHARE * available()
+
+
 def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int, what: str, way_out: str) -> int:
     """As many of the workers as the memory allows, at least one.
 
@@ -39,12 +44,13 @@ def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int,
     workers = max(1, min(workers, samples))
     if fixed + workers * per_sample < _SMALL:
         return workers
-    budget = _SHARE * available()
-    if fixed + per_sample > budget:
+    allowed = budget()
+    if fixed + per_sample > allowed:
         raise BudgetError(
-            f"{what} need about {(fixed + per_sample) / 2**30:.1f} GiB; {budget / 2**30:.1f} GiB may be used. {way_out}"
+            f"{what} need about {(fixed + per_sample) / 2**30:.1f} GiB; {allowed / 2**30:.1f} GiB may be used. "
+            f"{way_out}"
         )
-    return min(workers, int((budget - fixed) // per_sample)) if per_sample else workers
+    return min(workers, int((allowed - fixed) // per_sample)) if per_sample else workers
 
 
 _SMALL = 2**20  # bytes that are taken without asking
