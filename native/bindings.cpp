@@ -4,14 +4,19 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <stdexcept>
+#include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "isotopy/grid.hpp"
+#include "isotopy/matching.hpp"
 #include "isotopy/pairing.hpp"
 #include "isotopy/parallel.hpp"
 #include "isotopy/rank.hpp"
@@ -131,6 +136,52 @@ nb::dict grid(Doubles values, Integers shape, std::size_t samples, bool superlev
     return gather(std::move(pairings));
 }
 
+std::vector<std::span<const isotopy::DiagramPoint>> diagrams(const Doubles& points, const Integers& sizes) {
+    static_assert(sizeof(isotopy::DiagramPoint) == 2 * sizeof(double));
+    const auto* first = reinterpret_cast<const isotopy::DiagramPoint*>(points.data());
+    std::vector<std::span<const isotopy::DiagramPoint>> parts;
+    std::size_t start = 0;
+    for (std::size_t sample = 0; sample < sizes.shape(0); ++sample) {
+        const auto size = static_cast<std::size_t>(sizes(sample));
+        if (sizes(sample) < 0 || size > points.shape(0) / 2 - start) throw std::invalid_argument("points are fewer than sizes say");
+        if (size > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) throw std::invalid_argument("a diagram is too large");
+        parts.emplace_back(first + start, size);
+        start += size;
+    }
+    return parts;
+}
+
+// Optimal matchings of a batch of pairs of diagrams (points one after the other, birth and death). A finite order: for every
+// point of the first its partner in the second, counted within the sample, or -1. An infinite one: two numbers per sample, the
+// pair that is farthest apart. With it, per sample, whether
+// more than `most` pairs would have to be held.
+nb::tuple match(Doubles a, Integers a_sizes, Doubles b, Integers b_sizes, double order, double ground, std::size_t most, std::size_t threads) {
+    const auto first = diagrams(a, a_sizes), second = diagrams(b, b_sizes);
+    if (first.size() != second.size()) throw std::invalid_argument("both sides must have as many diagrams");
+    const isotopy::GroundNorm norm(ground, order);
+    const bool bottleneck = std::isinf(order);
+    std::vector<std::size_t> start(first.size() + 1, 0);
+    double operations = 0;
+    for (std::size_t sample = 0; sample < first.size(); ++sample) {
+        start[sample + 1] = start[sample] + (bottleneck ? 2 : first[sample].size());
+        operations += static_cast<double>(first[sample].size()) * static_cast<double>(second[sample].size());
+    }
+    std::vector<std::int64_t> found(start.back());
+    std::vector<std::int64_t> over(first.size(), 0);
+    run(first.size(), threads, operations < 1e5, [&](std::size_t sample, const isotopy::Stop& stop) {
+        std::int64_t* out = found.data() + start[sample];
+        if (bottleneck) {
+            std::tie(out[0], out[1]) = isotopy::Bottleneck(first[sample], second[sample], norm, stop).critical();
+            return;
+        }
+        bool too_many = false;
+        const auto partners = isotopy::wasserstein_matching(first[sample], second[sample], norm, most, too_many, stop);
+        std::copy(partners.begin(), partners.end(), out);
+        over[sample] = too_many ? 1 : 0;
+    });
+    return nb::make_tuple(to_numpy(std::move(found)), to_numpy(std::move(over)));
+}
+
 using Residues = nb::ndarray<const std::uint32_t, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>>;
 
@@ -236,6 +287,8 @@ NB_MODULE(_native, m) {
     m.def("grid", &grid, nb::arg("values").noconvert(), nb::arg("shape").noconvert(), nb::arg("samples"), nb::arg("superlevel"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of lower-star filtrations on Freudenthal grids of 1 to 3 dimensions, degrees below the dimension.");
+    m.def("match", &match, nb::arg("a").noconvert(), nb::arg("a_sizes").noconvert(), nb::arg("b").noconvert(), nb::arg("b_sizes").noconvert(),
+          nb::arg("order"), nb::arg("ground"), nb::arg("most"), nb::arg("threads"), "Optimal matchings of a batch of pairs of diagrams.");
 
     bind_rank_chain<isotopy::Rows3>(m, "RankChain3");
     bind_rank_chain<isotopy::RowsP>(m, "RankChainP");

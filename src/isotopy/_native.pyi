@@ -23,6 +23,16 @@ def grid(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
+def match(
+    a: np.ndarray,
+    a_sizes: np.ndarray,
+    b: np.ndarray,
+    b_sizes: np.ndarray,
+    order: float,
+    ground: float,
+    most: int,
+    threads: int,
+) -> tuple[np.ndarray, np.ndarray]: ...
 def matrix_ranks(residues: NDArray[np.uint32], prime: int, threads: int) -> NDArray[np.int32]: ...
 
 class RankChain3:

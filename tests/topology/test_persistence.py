@@ -4,7 +4,6 @@ import itertools
 import math
 import os
 import signal
-import sys
 import threading
 import time
 
@@ -19,7 +18,7 @@ from ripser import ripser
 from torch import Tensor
 
 from isotopy.errors import BudgetError
-from isotopy.topology import Diagram, grid, persistence, rips
+from isotopy.topology import Diagram, grid, memory, persistence, rips
 
 PRIMES = st.sampled_from([2, 3, 5, 65537])
 
@@ -392,8 +391,7 @@ def test_half_precision_that_overflows_is_refused():
 
 
 def test_a_request_over_the_budget_is_refused(monkeypatch: pytest.MonkeyPatch):
-    module = sys.modules["isotopy.topology.persistence"]  # the attribute of the package is the function
-    monkeypatch.setattr(module, "_available_memory", lambda: 10 * 2**20)
+    monkeypatch.setattr(memory, "available", lambda: 10 * 2**20)
     with pytest.raises(
         BudgetError, match=r"H_1 of a Rips filtration on 5000 points.*0\.6 GiB; 0\.0 GiB may be used.*subsample"
     ):

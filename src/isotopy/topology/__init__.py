@@ -3,7 +3,11 @@
 from . import triangulations as triangulations
 from .complex import SimplicialComplex as SimplicialComplex
 from .diagram import Diagram as Diagram
+from .distance import bottleneck as bottleneck
+from .distance import sliced_wasserstein as sliced_wasserstein
+from .distance import transport_cost as transport_cost
+from .distance import wasserstein as wasserstein
 from .filtration import Filtration as Filtration
-from .filtration import grid as grid
-from .filtration import rips as rips
+from .grids import grid as grid
 from .persistence import persistence as persistence
+from .vietoris_rips import rips as rips

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from isotopy.errors import UnsafeFileError
 
 _FORMAT = "isotopy.diagram"
 _VERSION = 1
+T = TypeVar("T", int, Tensor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +51,13 @@ class Diagram:
     sample: Int64[Tensor, " k"]
     samples: int
     degrees: tuple[int, ...]  # the degrees that were asked for, whether they hold classes or not
-    birth_vertices: Int64[Tensor, " v"] | None = field(default=None, repr=False)  # degree + 1 per class, in turn
-    death_vertices: Int64[Tensor, " w"] | None = field(default=None, repr=False)  # degree + 2 per finite class, in turn
+    birth_vertices: Int64[Tensor, " v"] | None = field(default=None, repr=False)  # of the cells, in turn
+    death_vertices: Int64[Tensor, " w"] | None = field(default=None, repr=False)  # of finite classes, in turn
     filtration: str = "unknown"
     unit: str = "unknown"
     superlevel: bool = False
     modulus: int | None = None
+    cubical: bool = False  # cells are cubes, with 2^k vertices in dimension k, instead of simplices
 
     def __post_init__(self) -> None:
         sizes = {tuple(tensor.shape) for tensor in (self.birth, self.death, self.degree, self.sample)}
@@ -72,13 +74,14 @@ class Diagram:
             raise ValueError(f"degree must be one of degrees = {self.degrees}; got {strange[0]}.")
         if bool(torch.isnan(self.birth.detach()).any() | torch.isnan(self.death.detach()).any()):
             raise ValueError("birth and death must not be NaN.")
-        for name, vertices, owners, extra in (
-            ("birth_vertices", self.birth_vertices, self.degree, 1),
-            ("death_vertices", self.death_vertices, self.degree[self._dies], 2),
+        for name, vertices, dimensions, simplex, cube in (
+            ("birth_vertices", self.birth_vertices, self.degree, "degree + 1", "2^degree"),
+            ("death_vertices", self.death_vertices, self.degree[self._dies] + 1, "degree + 2", "2^(degree + 1)"),
         ):
-            if vertices is not None and vertices.numel() != int((owners + extra).sum()):
+            if vertices is not None and vertices.numel() != int(self._corners(dimensions).sum()):
                 raise ValueError(
-                    f"{name} must hold degree + {extra} vertices per class; got {vertices.numel()} in all."
+                    f"{name} must hold {cube if self.cubical else simplex} vertices per class; "
+                    f"got {vertices.numel()} in all."
                 )
 
     def __repr__(self) -> str:
@@ -95,14 +98,18 @@ class Diagram:
     def _dies(self) -> Bool[Tensor, " k"]:
         return ~torch.isinf(self.death.detach())
 
+    def _corners(self, dimensions: T) -> T:
+        """Number of vertices of cells of these dimensions."""
+        return 2**dimensions if self.cubical else dimensions + 1
+
     def _where(self, keep: Bool[Tensor, " k"], degrees: tuple[int, ...] | None = None) -> Diagram:
         """The classes that `keep` marks, with their cells."""
         births, deaths = self.birth_vertices, self.death_vertices
         if births is not None:
-            births = births[torch.repeat_interleave(keep, self.degree + 1)]
+            births = births[torch.repeat_interleave(keep, self._corners(self.degree))]
         if deaths is not None:
             dies = self._dies
-            deaths = deaths[torch.repeat_interleave(keep[dies], self.degree[dies] + 2)]
+            deaths = deaths[torch.repeat_interleave(keep[dies], self._corners(self.degree[dies] + 1))]
         return replace(
             self,
             birth=self.birth[keep],
@@ -191,7 +198,7 @@ class Diagram:
     def birth_cell(self) -> Int64[Tensor, "k vertices"]:
         """Vertices of the cell that creates each class, sorted; a diagram of one degree only."""
         vertices = self._vertices(self.birth_vertices, "birth_cell", "d.of(k).birth_cell")
-        return vertices.reshape(-1, self.degrees[0] + 1)
+        return vertices.reshape(-1, self._corners(self.degrees[0]))
 
     @property
     def death_cell(self) -> Int64[Tensor, "k vertices"]:
@@ -202,7 +209,7 @@ class Diagram:
             raise ValueError(
                 f"death_cell needs classes that die; {count} here are essential. Ask for d.finite.of(k).death_cell."
             )
-        return vertices.reshape(-1, self.degrees[0] + 2)
+        return vertices.reshape(-1, self._corners(self.degrees[0] + 1))
 
     def _vertices(self, vertices: Tensor | None, name: str, way_out: str) -> Tensor:
         if len(self.degrees) != 1:
@@ -367,6 +374,7 @@ class Diagram:
             "unit": self.unit,
             "superlevel": self.superlevel,
             "modulus": self.modulus,
+            "cubical": self.cubical,
         }
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
@@ -425,6 +433,7 @@ class Diagram:
                 unit=about["unit"],
                 superlevel=about["superlevel"],
                 modulus=about["modulus"],
+                cubical=about.get("cubical", False),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is damaged: {error}. Write it again with Diagram.save.") from error

@@ -1,0 +1,62 @@
+"""What losses and vectorizations share: finite bars of one degree, ranked within their samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from ..topology import Diagram
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars of one degree, by sample and decreasing persistence; essential ones first."""
+
+    birth: Float[Tensor, " k"]
+    death: Float[Tensor, " k"]  # infinite for essential ones
+    sample: Int64[Tensor, " k"]
+    rank: Int64[Tensor, " k"]  # within the sample, from 1
+    samples: int
+
+    @classmethod
+    def of(cls, diagram: Diagram, degree: int) -> Bars:
+        """The bars of one degree of a diagram."""
+        part = diagram.of(degree)
+        order = torch.argsort(part.persistence.detach(), descending=True, stable=True)
+        order = order[torch.argsort(part.sample[order], stable=True)]
+        sample = part.sample[order]
+        counts = torch.bincount(sample, minlength=diagram.samples)
+        starts = counts.cumsum(0) - counts
+        rank = torch.arange(len(sample), device=sample.device) - starts[sample] + 1
+        return cls(part.birth[order], part.death[order], sample, rank, diagram.samples)
+
+    @property
+    def length(self) -> Float[Tensor, " k"]:
+        """|death - birth|."""
+        return (self.death - self.birth).abs()
+
+    def where(self, keep: Tensor) -> Bars:
+        """The bars that a mask keeps, with the ranks that they had."""
+        return Bars(self.birth[keep], self.death[keep], self.sample[keep], self.rank[keep], self.samples)
+
+    @property
+    def finite(self) -> Bars:
+        """The bars that end, with the ranks that they had."""
+        return self.where(torch.isfinite(self.death.detach()))
+
+    def total(self, values: Float[Tensor, " k"]) -> Float[Tensor, " samples"]:
+        """Sum of a number per bar over each sample."""
+        return values.new_zeros(self.samples).index_add(0, self.sample, values)
+
+
+def safe_power(values: Tensor, exponent: float) -> Tensor:
+    """Power of numbers from 0 on, whose derivative at 0 is 0 where there is none."""
+    if exponent == 1:
+        return values
+    if exponent >= 1 or exponent == 0:
+        return values.pow(exponent)
+    positive = values > 0
+    return torch.where(positive, torch.where(positive, values, 1.0).pow(exponent), 0.0)

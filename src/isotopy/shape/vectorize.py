@@ -1,0 +1,238 @@
+"""Vectorizations: diagrams as rows of numbers that any network can read, differentiable in every bar."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..topology import Diagram
+from ._bars import Bars
+
+
+def _interval(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
+    low, high = float(bounds[0]), float(bounds[1])
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(f"{name} must be two finite numbers, the smaller one first; got {bounds}.")
+    return low, high
+
+
+def _count(name: str, value: int) -> int:
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1; got {value}.")
+    return value
+
+
+class PersistenceImage(nn.Module):
+    """Persistence images: a Gaussian on every bar, weighted by its persistence, on a grid of birth and persistence.
+
+    Args:
+        degree: Of the classes.
+        births: Range of births covered.
+        persistences: Range of persistences covered; weights grow linearly from 0 to 1 at its upper end.
+        resolution: Pixels along birth and along persistence.
+        sigma: Standard deviation of the Gaussians, in the units of the filtration.
+
+    Shape:
+        A `Diagram`; gives `(samples, births, persistences)`. Essential classes are left out.
+
+    Example:
+        >>> import torch
+        >>> from isotopy.shape import VietorisRips
+        >>> image = PersistenceImage(degree=0, births=(-1, 1), persistences=(0, 2), resolution=(3, 4), sigma=0.5)
+        >>> image(VietorisRips()(torch.randn(5, 10, 2))).shape
+        torch.Size([5, 3, 4])
+
+    Source:
+        H. Adams et al., Persistence images, J. Mach. Learn. Res. 18 (2017).
+    """
+
+    def __init__(
+        self,
+        degree: int = 1,
+        *,
+        births: tuple[float, float],
+        persistences: tuple[float, float],
+        resolution: tuple[int, int] = (20, 20),
+        sigma: float,
+    ) -> None:
+        super().__init__()
+        if not sigma > 0:
+            raise ValueError(f"sigma must be positive; got {sigma}. A pixel's width is a usual choice.")
+        self.degree, self.sigma = degree, sigma
+        self.births, self.persistences = _interval("births", births), _interval("persistences", persistences)
+        if self.persistences[1] <= 0:
+            raise ValueError(f"persistences must reach above 0; got {persistences}.")
+        self.resolution = (_count("resolution", resolution[0]), _count("resolution", resolution[1]))
+
+    def forward(self, diagram: Diagram) -> Float[Tensor, "samples births persistences"]:
+        """One image per sample."""
+        bars = Bars.of(diagram, self.degree).finite
+        along = [
+            self._bumps(values, bounds, count)
+            for values, bounds, count in zip(
+                (bars.birth, bars.length), (self.births, self.persistences), self.resolution, strict=True
+            )
+        ]
+        weight = (bars.length / self.persistences[1]).clamp(max=1.0)
+        patches = (weight[:, None] * along[0])[:, :, None] * along[1][:, None, :]
+        return patches.new_zeros(bars.samples, *self.resolution).index_add(0, bars.sample, patches)
+
+    def _bumps(self, centers: Tensor, bounds: tuple[float, float], count: int) -> Tensor:
+        """Mass of each Gaussian over each pixel's side, `(k, count)`."""
+        edges = torch.linspace(*bounds, count + 1, dtype=centers.dtype, device=centers.device)
+        below = torch.special.ndtr((edges[None] - centers[:, None]) / self.sigma)
+        mass: Tensor = below[:, 1:] - below[:, :-1]
+        return mass
+
+
+class PersistenceLandscape(nn.Module):
+    """Persistence landscapes: at every filtration value t, the largest, second largest, ... distance of t to an end.
+
+    Args:
+        degree: Of the classes.
+        bounds: Range of filtration values.
+        resolution: Number of values, evenly spaced over the range, ends included.
+        levels: Number of landscape functions.
+
+    Shape:
+        A `Diagram`; gives `(samples, levels, resolution)`. Essential classes are left out.
+
+    Example:
+        >>> import torch
+        >>> from isotopy.topology import Diagram
+        >>> import numpy as np
+        >>> bars = Diagram.from_ripser([np.array([[0.0, 4.0], [1.0, 3.0]])])
+        >>> PersistenceLandscape(degree=0, bounds=(0, 4), resolution=5, levels=2)(bars)[0]
+        tensor([[0., 1., 2., 1., 0.],
+                [0., 0., 1., 0., 0.]], dtype=torch.float64)
+
+    Source:
+        P. Bubenik, Statistical topological data analysis using persistence landscapes, J. Mach. Learn. Res. 16 (2015).
+    """
+
+    def __init__(self, degree: int = 1, *, bounds: tuple[float, float], resolution: int = 100, levels: int = 5) -> None:
+        super().__init__()
+        self.degree, self.bounds = degree, _interval("bounds", bounds)
+        self.resolution, self.levels = _count("resolution", resolution), _count("levels", levels)
+
+    def forward(self, diagram: Diagram) -> Float[Tensor, "samples levels values"]:
+        """Landscapes of each sample."""
+        bars = Bars.of(diagram, self.degree).finite
+        low, high = torch.minimum(bars.birth, bars.death), torch.maximum(bars.birth, bars.death)
+        at = torch.linspace(*self.bounds, self.resolution, dtype=low.dtype, device=low.device)
+        tents = torch.minimum(at[None] - low[:, None], high[:, None] - at[None]).clamp(min=0.0)
+        counts = torch.bincount(bars.sample, minlength=bars.samples)
+        place = torch.arange(len(tents), device=tents.device) - (counts.cumsum(0) - counts)[bars.sample]
+        width = max(self.levels, int(counts.max()) if bars.samples else 0)
+        dense = tents.new_zeros(bars.samples, width, self.resolution).index_put((bars.sample, place), tents)
+        return dense.topk(self.levels, dim=1).values
+
+
+class BettiCurve(nn.Module):
+    """Betti curves: how many classes are alive at every filtration value, with edges made soft.
+
+    A class counts sigmoid((t - birth) / width) sigmoid((death - t) / width), so that gradients reach its ends; as the
+    width goes to 0 the curve becomes the Betti number.
+
+    Args:
+        degree: Of the classes.
+        bounds: Range of filtration values.
+        resolution: Number of values, evenly spaced over the range, ends included.
+        width: Of the soft edges, in the units of the filtration; 0 counts exactly, without gradients.
+
+    Shape:
+        A `Diagram`; gives `(samples, resolution)`. Essential classes count from their birth on.
+
+    Example:
+        >>> import numpy as np
+        >>> from isotopy.topology import Diagram
+        >>> bars = Diagram.from_ripser([np.array([[0.0, 2.0], [1.0, np.inf]])])
+        >>> BettiCurve(degree=0, bounds=(0, 3), resolution=4, width=0.0)(bars)
+        tensor([[1., 2., 1., 1.]], dtype=torch.float64)
+
+    Source:
+        Y. Umeda, Time series classification via topological data analysis, Trans. Jpn. Soc. Artif. Intell. 32 (2017).
+    """
+
+    def __init__(self, degree: int = 1, *, bounds: tuple[float, float], resolution: int = 100, width: float) -> None:
+        super().__init__()
+        if not width >= 0:
+            raise ValueError(f"width must be 0 or larger; got {width}.")
+        self.degree, self.bounds = degree, _interval("bounds", bounds)
+        self.resolution, self.width = _count("resolution", resolution), width
+
+    def forward(self, diagram: Diagram) -> Float[Tensor, "samples values"]:
+        """Betti curve of each sample."""
+        bars = Bars.of(diagram, self.degree)
+        sign = -1.0 if diagram.superlevel else 1.0
+        birth, death = sign * bars.birth[:, None], sign * bars.death[:, None]
+        at = sign * torch.linspace(*self.bounds, self.resolution, dtype=birth.dtype, device=birth.device)
+        if self.width == 0:
+            alive = ((birth <= at) & (at < death)).to(birth.dtype)
+        else:
+            alive = torch.sigmoid((at - birth) / self.width) * torch.sigmoid((death - at) / self.width)
+        return alive.new_zeros(bars.samples, self.resolution).index_add(0, bars.sample, alive)
+
+
+class TopPersistence(nn.Module):
+    """The largest persistences of each sample, in descending order, filled up with zeros.
+
+    Args:
+        degree: Of the classes.
+        k: How many.
+
+    Shape:
+        A `Diagram`; gives `(samples, k)`. Essential classes are left out.
+
+    Example:
+        >>> import torch
+        >>> from isotopy.shape import VietorisRips
+        >>> TopPersistence(degree=0, k=3)(VietorisRips()(torch.tensor([[0.0], [1.0], [3.0]])))
+        tensor([[2., 1., 0.]])
+    """
+
+    def __init__(self, degree: int = 1, *, k: int) -> None:
+        super().__init__()
+        self.degree, self.k = degree, _count("k", k)
+
+    def forward(self, diagram: Diagram) -> Float[Tensor, "samples k"]:
+        """The k largest persistences of each sample."""
+        bars = Bars.of(diagram, self.degree).finite
+        counts = torch.bincount(bars.sample, minlength=bars.samples)
+        place = torch.arange(len(bars.sample), device=counts.device) - (counts.cumsum(0) - counts)[bars.sample]
+        kept = bars.where(place < self.k)
+        return kept.length.new_zeros(bars.samples, self.k).index_put((kept.sample, place[place < self.k]), kept.length)
+
+
+class PersistenceEntropy(nn.Module):
+    """Entropy of the persistences of each sample: 0 for one bar, log n for n equal ones.
+
+    Args:
+        degree: Of the classes.
+
+    Shape:
+        A `Diagram`; gives `(samples,)`, in nats. Essential classes are left out; without bars it is 0.
+
+    Example:
+        >>> import torch
+        >>> from isotopy.shape import VietorisRips
+        >>> PersistenceEntropy(degree=0)(VietorisRips()(torch.tensor([[0.0], [1.0], [2.0]]))).exp()
+        tensor([2.])
+
+    Source:
+        H. Chintakunta et al., An entropy-based persistence barcode, Pattern Recognition 48 (2015).
+    """
+
+    def __init__(self, degree: int = 1) -> None:
+        super().__init__()
+        self.degree = degree
+
+    def forward(self, diagram: Diagram) -> Float[Tensor, " samples"]:
+        """Entropy of each sample."""
+        bars = Bars.of(diagram, self.degree).finite
+        bars = bars.where(bars.length.detach() > 0)
+        share = bars.length / bars.total(bars.length)[bars.sample]
+        return -bars.total(share * share.log())

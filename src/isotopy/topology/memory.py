@@ -1,0 +1,56 @@
+"""How much memory a request may take, and how many workers fit into it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from isotopy.errors import BudgetError
+
+_SHARE = 0.8  # of what is available when the call starts
+
+
+def available() -> int:
+    """Bytes that can be taken without swapping, as far as the system says."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return 2**32
+
+
+def budget() -> float:
+    """Bytes that one request may take."""
+    return _SHARE * available()
+
+
+def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int, what: str, way_out: str) -> int:
+    """As many of the workers as the memory allows, at least one.
+
+    Args:
+        workers: How many are wanted.
+        samples: Pieces of work; more workers than these are of no use.
+        per_sample: Bytes that each worker takes.
+        fixed: Bytes that the whole request takes besides.
+        what: Subject of the error, in the plural.
+        way_out: What the user can do, a sentence.
+
+    Raises:
+        BudgetError: Not even one fits; the message gives the estimate.
+    """
+    workers = max(1, min(workers, samples))
+    if fixed + workers * per_sample < _SMALL:
+        return workers
+    allowed = budget()
+    if fixed + per_sample > allowed:
+        raise BudgetError(
+            f"{what} need about {(fixed + per_sample) / 2**30:.1f} GiB; {allowed / 2**30:.1f} GiB may be used. "
+            f"{way_out}"
+        )
+    return min(workers, int((allowed - fixed) // per_sample)) if per_sample else workers
+
+
+_SMALL = 2**20  # bytes that are taken without asking
