@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "check.hpp"
@@ -73,6 +75,17 @@ static std::vector<Simplex> random_order(const std::vector<Simplex>& facets, std
 
 int main() {
     std::mt19937 random(3);
+    for (const std::size_t size : {0u, 1u, 64u, 65u, 5000u, 300000u}) {
+        BitTree tree(size);
+        std::set<Place> expected;
+        for (int step = 0; step < 2000 && size > 0; ++step) {
+            const auto element = static_cast<Place>(step % 3 == 2 && !expected.empty() ? *expected.rbegin() : random() % size);
+            tree.flip(element);
+            if (!expected.insert(element).second) expected.erase(element);
+            CHECK(tree.last() == (expected.empty() ? no_place : *expected.rbegin()));
+        }
+        CHECK(size > 0 || tree.last() == no_place);
+    }
     for (int round = 0; round < 60; ++round) {
         std::vector<Simplex> facets;
         for (int count = 0; count < round % 12; ++count) {
