@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "isotopy/grid.hpp"
+#include "isotopy/lower_star.hpp"
 #include "isotopy/pairing.hpp"
 #include "isotopy/parallel.hpp"
 #include "isotopy/rank.hpp"
@@ -131,6 +132,41 @@ nb::dict grid(Doubles values, Integers shape, std::size_t samples, bool superlev
     return gather(std::move(pairings));
 }
 
+// A complex by dimension: vertices (cells, k+1) and rows of facets (cells, k+1) below; and functions on it, (samples, numbers).
+isotopy::StarComplex star_complex(const std::vector<Integers>& vertices, const std::vector<Integers>& facets, std::size_t numbers) {
+    isotopy::StarComplex complex;
+    if (vertices.size() != facets.size()) throw std::invalid_argument("vertices and facets must have the same dimensions");
+    for (std::size_t k = 0; k < vertices.size(); ++k) {
+        const std::span<const std::int64_t> cells(vertices[k].data(), vertices[k].shape(0)), faces(facets[k].data(), facets[k].shape(0));
+        const std::size_t bound = k == 0 ? 0 : vertices[k - 1].shape(0) / k;
+        const auto outside = [](std::span<const std::int64_t> entries, std::size_t end) {
+            return std::any_of(entries.begin(), entries.end(), [&](std::int64_t entry) { return entry < 0 || static_cast<std::size_t>(entry) >= end; });
+        };
+        if (cells.size() % (k + 1) != 0 || faces.size() != (k == 0 ? 0 : cells.size())) throw std::invalid_argument("cells have the wrong size");
+        if (outside(cells, numbers) || outside(faces, bound)) throw std::invalid_argument("cells are out of range");
+        if (cells.size() >= isotopy::no_place) throw std::invalid_argument("the complex is too large");
+        complex.vertices.push_back(cells);
+        complex.facets.push_back(faces);
+    }
+    return complex;
+}
+
+nb::dict lower_star(Doubles values, std::size_t samples, const std::vector<Integers>& vertices, const std::vector<Integers>& facets, bool superlevel,
+                    std::size_t max_degree, std::uint32_t modulus, bool keep_zero, std::size_t threads) {
+    const std::size_t numbers = samples == 0 ? 0 : values.shape(0) / samples;
+    if (values.shape(0) != samples * numbers) throw std::invalid_argument("values do not fill the samples");
+    if (samples == 0) return gather({});
+    const isotopy::StarComplex complex = star_complex(vertices, facets, numbers);
+    const isotopy::StarOptions options{superlevel, max_degree, modulus, keep_zero};
+    std::vector<isotopy::Pairing> pairings(samples);
+    std::size_t cells = 0;
+    for (std::size_t k = 0; k < complex.dimensions(); ++k) cells += complex.cells(k);
+    run(samples, threads, samples * cells < 10000, [&](std::size_t sample, const isotopy::Stop& stop) {
+        pairings[sample] = isotopy::lower_star_persistence(complex, {values.data() + sample * numbers, numbers}, options, stop);
+    });
+    return gather(std::move(pairings));
+}
+
 using Residues = nb::ndarray<const std::uint32_t, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>>;
 
@@ -183,6 +219,9 @@ NB_MODULE(_native, m) {
     m.def("grid", &grid, nb::arg("values").noconvert(), nb::arg("shape").noconvert(), nb::arg("samples"), nb::arg("superlevel"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of lower-star filtrations on Freudenthal grids of 1 to 3 dimensions, degrees below the dimension.");
+    m.def("lower_star", &lower_star, nb::arg("values").noconvert(), nb::arg("samples"), nb::arg("vertices"), nb::arg("facets"), nb::arg("superlevel"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
+          "Critical cells of lower-star filtrations on one simplicial complex.");
 
     bind_rank_chain<isotopy::Rows3>(m, "RankChain3");
     bind_rank_chain<isotopy::RowsP>(m, "RankChainP");

@@ -12,7 +12,9 @@
 //                                                       (deaths of the degree below the rows, for example tree edges)
 //   filtered_persistence(vertices, boundaries, max_degree, p, stop)
 //                                                       all degrees: union-find, then from the top dimension down, so that
-//                                                       pivots of one matrix are left out of the next (the twist)
+//                                                       pivots of one matrix are left out of the next (the twist). Where no
+//                                                       facet has more than two cofacets (surfaces, top cells of manifolds)
+//                                                       a second union-find takes the place of the reduction
 //
 // Columns are reduced from left to right in a bit tree: a set of rows with the largest at hand. A column that needs no addition
 // is not copied. Places are below 2^32 - 1.
@@ -269,6 +271,74 @@ inline DegreePairs pair_components(std::size_t vertices, const Boundary& edges, 
 
 namespace reduction_detail {
 
+// Pivots of a matrix with at most two entries per row, by duality: rows from the last to the first are edges between columns,
+// a row of one entry an edge to the outside. The span of some rows of a connected set of columns misses one direction, so every
+// column of the set but the last has a pivot; the row that joins two sets is the pivot of the smaller of their last columns.
+// Over Z/p with p odd columns are oriented along the edges, and a row that contradicts joins its set to the outside.
+class DualForest {
+public:
+    // False, and nothing else of use, where some row has more than two entries, or two from one column.
+    bool read(const Boundary& boundary) {
+        ends_.assign(2 * boundary.rows, no_place);
+        turn_.assign(boundary.rows, 0);
+        for (std::size_t column = 0; column < boundary.columns(); ++column) {
+            const auto faces = boundary.column(column);
+            for (std::size_t face = 0; face < faces.size(); ++face) {
+                const std::size_t row = faces[face];
+                const bool second = ends_[2 * row] != no_place;
+                if (second && (ends_[2 * row + 1] != no_place || ends_[2 * row] == column)) return false;
+                ends_[2 * row + (second ? 1 : 0)] = static_cast<Place>(column);
+                turn_[row] ^= static_cast<std::uint8_t>(boundary.negative(column, face) ? 1 : 0);
+            }
+        }
+        return true;
+    }
+
+    std::vector<Place> pivots(const Boundary& boundary, bool oriented, const Stop& stop) {
+        const auto count = static_cast<Place>(boundary.columns());
+        std::vector<Place> pivot(count, no_place);
+        parent_.resize(std::size_t{count} + 1);
+        for (Place column = 0; column <= count; ++column) parent_[column] = column;  // `count` is the outside
+        turned_.assign(std::size_t{count} + 1, 0);
+        for (std::size_t row = boundary.rows; row-- > 0;) {
+            if ((row & 0xffff) == 0) stop.check();
+            if (ends_[2 * row] == no_place) continue;
+            const auto [a, turned_a] = find(ends_[2 * row]);
+            const auto [b, turned_b] = find(std::min(ends_[2 * row + 1], count));
+            // The two entries of a row cancel in an orientation of both columns, so equal signs mean that one is turned.
+            const auto turn = static_cast<std::uint8_t>(turned_a ^ turned_b ^ turn_[row] ^ 1);
+            Place younger = std::min(a, b), elder = std::max(a, b);
+            if (a == b) {
+                if (!oriented || turn == 0 || a == count) continue;
+                elder = count;
+            }
+            pivot[younger] = static_cast<Place>(row);
+            parent_[younger] = elder;
+            turned_[younger] = turn;
+        }
+        return pivot;
+    }
+
+private:
+    // The last column of the set, and whether the column is turned against it.
+    std::pair<Place, std::uint8_t> find(Place column) {
+        std::uint8_t turned = 0;
+        while (parent_[column] != column) {
+            const Place up = parent_[column];
+            turned_[column] ^= turned_[up];  // the root is not turned
+            parent_[column] = parent_[up];
+            turned ^= turned_[column];
+            column = parent_[column];
+        }
+        return {column, turned};
+    }
+
+    std::vector<Place> ends_;          // per row its columns, `no_place` where there is none
+    std::vector<std::uint8_t> turn_;   // per row: whether its entries have different signs
+    std::vector<Place> parent_;        // per column
+    std::vector<std::uint8_t> turned_; // against the parent
+};
+
 template <class Column>
 std::vector<Place> pivots(const Boundary& boundary, std::uint32_t modulus, std::span<const std::uint8_t> left_out,
                           std::span<const std::uint8_t> ignored, const Stop& stop) {
@@ -295,8 +365,10 @@ inline std::vector<DegreePairs> filtered_persistence(std::size_t vertices, std::
             dies = joins;
         } else {
             const std::span<const std::uint8_t> ignored = dimension == 2 ? std::span<const std::uint8_t>(joins) : std::span<const std::uint8_t>{};
-            const auto pivot = modulus == 2 ? reduction_detail::pivots<BinaryColumn>(boundary, modulus, born, ignored, stop)
-                                            : reduction_detail::pivots<PrimeColumn>(boundary, modulus, born, ignored, stop);
+            reduction_detail::DualForest dual;
+            const auto pivot = dual.read(boundary) ? dual.pivots(boundary, modulus != 2, stop)
+                               : modulus == 2      ? reduction_detail::pivots<BinaryColumn>(boundary, modulus, born, ignored, stop)
+                                                   : reduction_detail::pivots<PrimeColumn>(boundary, modulus, born, ignored, stop);
             for (std::size_t column = 0; column < pivot.size(); ++column) {
                 if (pivot[column] == no_place) continue;
                 dies[column] = 1;

@@ -5,5 +5,6 @@ from .complex import SimplicialComplex as SimplicialComplex
 from .diagram import Diagram as Diagram
 from .filtration import Filtration as Filtration
 from .grids import grid as grid
+from .lower_stars import lower_star as lower_star
 from .persistence import persistence as persistence
 from .vietoris_rips import rips as rips
