@@ -2,6 +2,8 @@
 
 from . import triangulations as triangulations
 from .complex import SimplicialComplex as SimplicialComplex
+from .delaunay import alpha as alpha
+from .delaunay import weak_alpha as weak_alpha
 from .diagram import Diagram as Diagram
 from .filtration import Filtration as Filtration
 from .grids import grid as grid
