@@ -15,8 +15,10 @@
 #include <utility>
 #include <vector>
 
+#include "isotopy/delaunay.hpp"
 #include "isotopy/grid.hpp"
 #include "isotopy/matching.hpp"
+#include "isotopy/lower_star.hpp"
 #include "isotopy/pairing.hpp"
 #include "isotopy/parallel.hpp"
 #include "isotopy/rank.hpp"
@@ -153,8 +155,8 @@ std::vector<std::span<const isotopy::DiagramPoint>> diagrams(const Doubles& poin
 
 // Optimal matchings of a batch of pairs of diagrams (points one after the other, birth and death). A finite order: for every
 // point of the first its partner in the second, counted within the sample, or -1. An infinite one: two numbers per sample, the
-// pair that is farthest apart. With it, per sample, whether
-// more than `most` pairs would have to be held.
+// pair that is farthest apart. With it, per sample,
+// whether more than `most` pairs would have to be held.
 nb::tuple match(Doubles a, Integers a_sizes, Doubles b, Integers b_sizes, double order, double ground, std::size_t most, std::size_t threads) {
     const auto first = diagrams(a, a_sizes), second = diagrams(b, b_sizes);
     if (first.size() != second.size()) throw std::invalid_argument("both sides must have as many diagrams");
@@ -180,6 +182,82 @@ nb::tuple match(Doubles a, Integers a_sizes, Doubles b, Integers b_sizes, double
         over[sample] = too_many ? 1 : 0;
     });
     return nb::make_tuple(to_numpy(std::move(found)), to_numpy(std::move(over)));
+}
+
+// A complex by dimension: vertices (cells, k+1) and rows of facets (cells, k+1) below; and functions on it, (samples, numbers).
+isotopy::StarComplex star_complex(const std::vector<Integers>& vertices, const std::vector<Integers>& facets, std::size_t numbers) {
+    isotopy::StarComplex complex;
+    if (vertices.size() != facets.size()) throw std::invalid_argument("vertices and facets must have the same dimensions");
+    for (std::size_t k = 0; k < vertices.size(); ++k) {
+        const std::span<const std::int64_t> cells(vertices[k].data(), vertices[k].shape(0)), faces(facets[k].data(), facets[k].shape(0));
+        const std::size_t bound = k == 0 ? 0 : vertices[k - 1].shape(0) / k;
+        const auto outside = [](std::span<const std::int64_t> entries, std::size_t end) {
+            return std::any_of(entries.begin(), entries.end(), [&](std::int64_t entry) { return entry < 0 || static_cast<std::size_t>(entry) >= end; });
+        };
+        if (cells.size() % (k + 1) != 0 || faces.size() != (k == 0 ? 0 : cells.size())) throw std::invalid_argument("cells have the wrong size");
+        if (outside(cells, numbers) || outside(faces, bound)) throw std::invalid_argument("cells are out of range");
+        if (cells.size() >= isotopy::no_place) throw std::invalid_argument("the complex is too large");
+        complex.vertices.push_back(cells);
+        complex.facets.push_back(faces);
+    }
+    return complex;
+}
+
+nb::dict lower_star(Doubles values, std::size_t samples, const std::vector<Integers>& vertices, const std::vector<Integers>& facets, bool superlevel,
+                    std::size_t max_degree, std::uint32_t modulus, bool keep_zero, std::size_t threads) {
+    const std::size_t numbers = samples == 0 ? 0 : values.shape(0) / samples;
+    if (values.shape(0) != samples * numbers) throw std::invalid_argument("values do not fill the samples");
+    if (samples == 0) return gather({});
+    const isotopy::StarComplex complex = star_complex(vertices, facets, numbers);
+    const isotopy::StarOptions options{superlevel, max_degree, modulus, keep_zero};
+    std::vector<isotopy::Pairing> pairings(samples);
+    std::size_t cells = 0;
+    for (std::size_t k = 0; k < complex.dimensions(); ++k) cells += complex.cells(k);
+    run(samples, threads, samples * cells < 10000, [&](std::size_t sample, const isotopy::Stop& stop) {
+        pairings[sample] = isotopy::lower_star_persistence(complex, {values.data() + sample * numbers, numbers}, options, stop);
+    });
+    return gather(std::move(pairings));
+}
+
+using Vertices = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// Clouds (sizes[s], dimension) and the top simplices of their Delaunay complexes, (top_sizes[s], widths[s]), with further edges
+// (loose_sizes[s], 2); one after the other. Carriers in birth_at and death_at have dimension + 1 entries each, filled up with -1.
+nb::dict delaunay(Doubles points, Integers sizes, std::size_t dimension, Vertices tops, Integers top_sizes, Integers widths, Vertices loose,
+                  Integers loose_sizes, bool weak, int max_degree, std::uint32_t modulus, bool keep_zero, std::size_t threads) {
+    const std::size_t samples = sizes.shape(0);
+    if (top_sizes.shape(0) != samples || loose_sizes.shape(0) != samples || widths.shape(0) != samples)
+        throw std::invalid_argument("one size per sample is needed");
+    struct Input {
+        std::size_t width;
+        std::span<const double> points;
+        std::span<const std::uint32_t> tops, loose;
+    };
+    std::vector<Input> inputs;
+    std::size_t at = 0, top_at = 0, loose_at = 0, work = 0;
+    for (std::size_t sample = 0; sample < samples; ++sample) {
+        const auto take = [](const auto& array, std::int64_t size, std::size_t each, std::size_t& from) {
+            if (size < 0 || static_cast<std::size_t>(size) > (array.shape(0) - from) / each) throw std::invalid_argument("an array is shorter than sizes say");
+            const std::span found(array.data() + from, static_cast<std::size_t>(size) * each);
+            from += found.size();
+            return found;
+        };
+        if (widths(sample) < 1 || static_cast<std::size_t>(widths(sample)) > dimension + 1) throw std::invalid_argument("widths must be from 1 to the dimension + 1");
+        const auto width = static_cast<std::size_t>(widths(sample));
+        inputs.push_back({width, take(points, sizes(sample), dimension, at), take(tops, top_sizes(sample), width, top_at), take(loose, loose_sizes(sample), 2, loose_at)});
+        work += inputs.back().tops.size();
+        for (const auto& [list, each] : {std::pair{inputs.back().tops, width}, std::pair{inputs.back().loose, std::size_t{2}}})
+            for (std::size_t i = 0; i < list.size(); ++i)
+                if (static_cast<std::int64_t>(list[i]) >= sizes(sample) || (i % each > 0 && list[i] <= list[i - 1]))
+                    throw std::invalid_argument("vertices must be increasing numbers of points");
+    }
+    const isotopy::DelaunayOptions options{weak, max_degree, modulus, keep_zero};
+    std::vector<isotopy::Pairing> pairings(samples);
+    run(samples, threads, work < 3000, [&](std::size_t sample, const isotopy::Stop& stop) {
+        pairings[sample] =
+            isotopy::delaunay_persistence(inputs[sample].points, dimension, inputs[sample].width, inputs[sample].tops, inputs[sample].loose, options, stop);
+    });
+    return gather(std::move(pairings));
 }
 
 using Residues = nb::ndarray<const std::uint32_t, nb::c_contig, nb::device::cpu>;
@@ -289,6 +367,13 @@ NB_MODULE(_native, m) {
           "Critical cells of lower-star filtrations on Freudenthal grids of 1 to 3 dimensions, degrees below the dimension.");
     m.def("match", &match, nb::arg("a").noconvert(), nb::arg("a_sizes").noconvert(), nb::arg("b").noconvert(), nb::arg("b_sizes").noconvert(),
           nb::arg("order"), nb::arg("ground"), nb::arg("most"), nb::arg("threads"), "Optimal matchings of a batch of pairs of diagrams.");
+    m.def("lower_star", &lower_star, nb::arg("values").noconvert(), nb::arg("samples"), nb::arg("vertices"), nb::arg("facets"), nb::arg("superlevel"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
+          "Critical cells of lower-star filtrations on one simplicial complex.");
+    m.def("delaunay", &delaunay, nb::arg("points").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("tops").noconvert(),
+          nb::arg("top_sizes").noconvert(), nb::arg("widths").noconvert(), nb::arg("loose").noconvert(), nb::arg("loose_sizes").noconvert(), nb::arg("weak"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
+          "Critical cells of weak alpha or alpha filtrations of a batch, and the simplices that carry their values.");
 
     bind_rank_chain<isotopy::Rows3>(m, "RankChain3");
     bind_rank_chain<isotopy::RowsP>(m, "RankChainP");

@@ -33,6 +33,32 @@ def match(
     most: int,
     threads: int,
 ) -> tuple[np.ndarray, np.ndarray]: ...
+def lower_star(
+    values: np.ndarray,
+    samples: int,
+    vertices: Sequence[np.ndarray],
+    facets: Sequence[np.ndarray],
+    superlevel: bool,
+    max_degree: int,
+    modulus: int,
+    keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
+def delaunay(
+    points: np.ndarray,
+    sizes: np.ndarray,
+    dimension: int,
+    tops: np.ndarray,
+    top_sizes: np.ndarray,
+    widths: np.ndarray,
+    loose: np.ndarray,
+    loose_sizes: np.ndarray,
+    weak: bool,
+    max_degree: int,
+    modulus: int,
+    keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
 def matrix_ranks(residues: NDArray[np.uint32], prime: int, threads: int) -> NDArray[np.int32]: ...
 
 class RankChain3:

@@ -55,10 +55,11 @@ class SimplicialComplex:
         tensor([[ 1, -1,  1,  0]])
     """
 
-    __slots__ = ("_cells", "_coordinates", "_numbers")
+    __slots__ = ("_cells", "_coordinates", "_facets", "_numbers")
 
     _cells: tuple[Tensor, ...]
     _coordinates: Tensor | None
+    _facets: dict[int, np.ndarray]  # found when first asked for
     _numbers: int  # vertex numbers are below this; a subcomplex keeps those of the whole and need not use all
 
     def __init__(self, simplices: Simplices, *, coordinates: Positions | None = None) -> None:
@@ -71,6 +72,7 @@ class SimplicialComplex:
         self._cells = tuple(torch.from_numpy(rows) for rows in cells)
         self._numbers = numbers
         self._coordinates = coordinates
+        self._facets = {}
 
     @property
     def dimension(self) -> int:
@@ -104,21 +106,27 @@ class SimplicialComplex:
                     [ 0,  1]])
         """
         _check_degree(k)
-        cells = self.cells(k).numpy()
-        faces = self.cells(k - 1).numpy() if k else np.empty((0, 0), np.int64)
-        width = k + 1 if k and len(cells) else 0
-        rows = [_locate(np.delete(cells, i, axis=1), faces, self._numbers) for i in range(width)]
-        row = np.concatenate(rows) if rows else np.empty(0, np.int64)
-        column = np.tile(np.arange(len(cells)), width)
-        sign = np.repeat((-1) ** np.arange(width), len(cells))
+        row = self._facet_rows(k).T.ravel()
+        width, columns = (k + 1 if k else 0), len(self.cells(k))
+        column = np.tile(np.arange(columns), width)
+        sign = np.repeat((-1) ** np.arange(width), columns)
         order = np.lexsort((column, row))
         return torch.sparse_coo_tensor(
             torch.from_numpy(np.stack([row[order], column[order]])),
             torch.from_numpy(sign[order]),
-            (len(faces), len(cells)),
+            (len(self.cells(k - 1)) if k else 0, columns),
             is_coalesced=True,
             check_invariants=True,
         )
+
+    def _facet_rows(self, k: int) -> np.ndarray:
+        """Rows, among the (k-1)-cells, of the faces of each k-cell without its i-th vertex, `(m, k+1)`."""
+        if k not in self._facets:
+            cells = self.cells(k).numpy()
+            faces = self.cells(k - 1).numpy() if k else cells
+            rows = [_locate(np.delete(cells, i, axis=1), faces, self._numbers) for i in range(k + 1 if k else 0)]
+            self._facets[k] = np.stack(rows, axis=1) if rows else np.empty((len(cells), 0), np.int64)
+        return self._facets[k]
 
     def components(self) -> Int64[Tensor, " v"]:
         """Connected component of each vertex (each row of `cells(0)`), numbered by their smallest vertices.

@@ -26,8 +26,9 @@ def persistence(
     torch reads their values from the input, so births and deaths are differentiable and of the input's float type.
 
     Args:
-        filtration: From `rips` or `grid`.
-        max_degree: Largest k of H_k. Rips filtrations: 0 or 1. A grid of dimension n has classes in degrees below n.
+        filtration: From `rips`, `grid` or `lower_star`.
+        max_degree: Largest k of H_k. Rips filtrations: 0 or 1. A grid of dimension n has classes in degrees below n, a
+            complex of dimension n in degrees up to n; degrees beyond are empty.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
         threads: Samples worked on at the same time; as many as torch uses (`torch.set_num_threads`) if not given.

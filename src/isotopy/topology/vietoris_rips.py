@@ -14,9 +14,8 @@ from torch import Tensor
 from isotopy import _native
 
 from . import memory
-from .filtration import Filtration, Pairs, check_floating, tensors, wide_on_cpu
-
-_LARGEST_COORDINATE = 1e150
+from .clouds import check_coordinates, clouds
+from .filtration import Filtration, Pairs, tensors, wide_on_cpu
 
 
 def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, distances: bool = False) -> Filtration:
@@ -56,20 +55,7 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
     threshold = float(threshold)
     if not threshold >= 0:
         raise ValueError(f"threshold must be a diameter, 0 or larger; got {threshold}. Leave it out to keep all edges.")
-    clouds = _clouds(points, distances)
-    for index, cloud in enumerate(clouds):
-        where = "points" if isinstance(points, Tensor) and points.ndim == 2 else f"points[{index}]"
-        if distances:
-            _check_distances(cloud, where)
-        else:
-            _check_coordinates(cloud, where)
-    sizes = tuple(int(cloud.shape[0]) for cloud in clouds)
-    if not isinstance(points, Tensor):
-        table = torch.cat([cloud.reshape(-1) if distances else cloud for cloud in clouds])
-    elif distances:
-        table = points.reshape(-1)
-    else:
-        table = points.reshape(sum(sizes), points.shape[-1])
+    table, sizes = clouds(points, distances=distances, check=_check_distances if distances else check_coordinates)
     return RipsFiltration(table, sizes, threshold, distances)
 
 
@@ -156,64 +142,6 @@ class RipsFiltration(Filtration):
                 "or wider."
             )
         return rounded
-
-
-def _clouds(points: object, distances: bool) -> list[Tensor]:
-    """The samples as a list of matrices, with shapes and types checked."""
-    one, many = ("(n, n)", "(B, n, n)") if distances else ("(n, d)", "(B, n, d)")
-    if isinstance(points, Tensor):
-        check_floating(points, "points")
-        if points.ndim not in (2, 3):
-            way_out = (
-                "Flatten images first: points.flatten(1)." if points.ndim > 3 else "One row per point: points[:, None]."
-            )
-            raise ValueError(f"points must have shape {one} or {many}; got {tuple(points.shape)}. {way_out}")
-        clouds = [points] if points.ndim == 2 else list(points)
-        last, first = points.shape[-1], points.shape[-2]
-        if distances and first != last:
-            raise ValueError(
-                f"points must be square with distances=True; got {tuple(points.shape)}. "
-                "Leave distances out for coordinates, or pass torch.cdist(x, x)."
-            )
-        return clouds
-    if not isinstance(points, Sequence):
-        raise TypeError(
-            f"points must be a tensor or a list of tensors; got {type(points).__name__}. "
-            "Convert: torch.as_tensor(points)."
-        )
-    clouds = list(points)
-    if not clouds:
-        raise ValueError(
-            "points is an empty list, so its float type and device are unknown. Pass torch.empty(0, n, d) instead."
-        )
-    for index, cloud in enumerate(clouds):
-        check_floating(cloud, f"points[{index}]")
-        if cloud.ndim != 2 or (distances and cloud.shape[0] != cloud.shape[1]):
-            raise ValueError(f"points[{index}] must have shape {one}; got {tuple(cloud.shape)}. The list is the batch.")
-        if cloud.dtype != clouds[0].dtype or cloud.device != clouds[0].device:
-            raise ValueError(
-                f"points must share one float type and device; points[0] is {clouds[0].dtype} on {clouds[0].device}, "
-                f"points[{index}] is {cloud.dtype} on {cloud.device}. Convert with .to()."
-            )
-        if not distances and cloud.shape[1] != clouds[0].shape[1]:
-            raise ValueError(
-                f"points must share the ambient dimension; points[0] has {clouds[0].shape[1]} columns, "
-                f"points[{index}] has {cloud.shape[1]}. Put clouds of different dimension into different calls."
-            )
-    return clouds
-
-
-def _check_coordinates(cloud: Tensor, where: str) -> None:
-    cloud = cloud.detach()
-    finite = torch.isfinite(cloud)
-    if not bool(finite.all()):
-        row = int((~finite).any(1).nonzero()[0, 0])
-        raise ValueError(f"{where} must be finite; row {row} holds NaN or infinity. Leave such points out.")
-    if cloud.numel() and float(cloud.abs().max()) > _LARGEST_COORDINATE:
-        raise ValueError(
-            f"{where} must lie within {_LARGEST_COORDINATE:g}, or squares of distances overflow; got "
-            f"{float(cloud.abs().max()):g}. Rescale the points."
-        )
 
 
 def _check_distances(matrix: Tensor, where: str) -> None:

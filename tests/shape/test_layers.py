@@ -1,0 +1,101 @@
+"""Layers are the functions of topology as modules, on single samples, batches and lists."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from isotopy import shape, topology
+from isotopy.topology import SimplicialComplex, persistence
+
+CIRCLE = SimplicialComplex([(0, 1), (1, 2), (2, 3), (0, 3)])
+
+
+def cases(generator: torch.Generator):
+    clouds = torch.randn(3, 15, 2, generator=generator, dtype=torch.float64)
+    images = torch.rand(3, 6, 7, generator=generator, dtype=torch.float64)
+    functions = torch.rand(3, 4, generator=generator, dtype=torch.float64)
+    matrices = torch.cdist(clouds, clouds)
+    return [
+        (shape.VietorisRips(), clouds, lambda x: topology.rips(x), 1),
+        (shape.VietorisRips(0), clouds, lambda x: topology.rips(x), 0),
+        (shape.VietorisRips(threshold=1.0), clouds, lambda x: topology.rips(x, threshold=1.0), 1),
+        (shape.VietorisRips(distances=True), matrices, lambda x: topology.rips(x, distances=True), 1),
+        (shape.WeakAlpha(), clouds, topology.weak_alpha, 1),
+        (shape.Alpha(), clouds, topology.alpha, 1),
+        (shape.LevelSet(), images, lambda x: topology.grid(x), 1),
+        (shape.LevelSet(1, superlevel=True), images[:, 0], lambda x: topology.grid(x, ndim=1, superlevel=True), 0),
+        (shape.LevelSet(3), images[None], lambda x: topology.grid(x, ndim=3), 2),
+        (shape.LowerStar(CIRCLE), functions, lambda x: topology.lower_star(CIRCLE, x), 1),
+        (
+            shape.LowerStar(CIRCLE, superlevel=True, max_degree=0),
+            functions,
+            lambda x: topology.lower_star(CIRCLE, x, superlevel=True),
+            0,
+        ),
+    ]
+
+
+def test_layers_are_their_functions(generator: torch.Generator):
+    for layer, x, function, degree in cases(generator):
+        found, expected = layer(x), persistence(function(x), max_degree=degree)
+        assert torch.equal(found.pairs, expected.pairs)
+        assert torch.equal(found.sample, expected.sample)
+        assert found.degrees == expected.degrees
+        assert not layer.state_dict()
+        assert not list(layer.parameters())
+
+
+def test_one_sample_is_a_batch_of_one(generator: torch.Generator):
+    for layer, x, _, _ in cases(generator):
+        one = layer(x[0])
+        assert len(one) == 1
+        assert torch.equal(one.pairs, layer(x)[0].pairs)
+
+
+def test_lists_of_clouds_of_different_size(generator: torch.Generator):
+    clouds = [torch.randn(n, 3, generator=generator) for n in (5, 0, 12)]
+    for layer in (shape.VietorisRips(), shape.WeakAlpha(), shape.Alpha()):
+        diagram = layer(clouds)
+        assert len(diagram) == 3
+        assert [len(one.of(0).birth) for one in diagram] == [5, 0, 12]
+
+
+def test_layers_are_differentiable(generator: torch.Generator):
+    for layer, x, _, _ in cases(generator):
+        y = x.clone().requires_grad_()
+        assert torch.autograd.gradcheck(lambda z, layer=layer: layer(z).finite.pairs, (y,))
+
+
+def test_layers_say_what_they_are():
+    assert repr(shape.VietorisRips(1, threshold=2.0)) == "VietorisRips(max_degree=1, threshold=2.0)"
+    assert repr(shape.LevelSet(3, superlevel=True)) == "LevelSet(max_degree=2, ndim=3, superlevel=True)"
+    assert "SimplicialComplex" in repr(shape.LowerStar(CIRCLE))
+
+
+def test_layers_compose_with_losses(generator: torch.Generator):
+    term = nn.Sequential(shape.VietorisRips(0), shape.BarcodePolynomialLoss(start=2))
+    x = torch.randn(2, 10, 2, generator=generator, requires_grad=True)
+    term(x).backward()
+    assert x.grad is not None
+    assert bool((x.grad != 0).any())
+
+
+def test_layers_take_the_options_of_persistence(generator: torch.Generator):
+    same = torch.zeros(4, 2)
+    assert len(shape.VietorisRips(0, keep_zero=True)(same).birth) == 4
+    assert shape.VietorisRips(modulus=3, threads=1)(same).modulus == 3
+    with pytest.raises(ValueError, match="modulus must be a prime"):
+        shape.Alpha(modulus=4)(same)
+    with pytest.raises(ValueError, match="cells must be one of"):
+        shape.LevelSet(cells="hexagons")(torch.zeros(2, 2))
+
+
+def test_a_loss_under_no_grad_and_autocast(generator: torch.Generator):
+    x = torch.randn(12, 2, generator=generator)
+    with torch.no_grad():
+        value = shape.BarcodePolynomialLoss()(shape.VietorisRips()(x))
+    assert math.isfinite(float(value))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(shape.BarcodePolynomialLoss()(shape.VietorisRips()(x)), value)

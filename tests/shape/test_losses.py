@@ -1,0 +1,223 @@
+"""Losses against their formulas in plain Python, against POT through topology, and their gradients."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from isotopy.shape import (
+    BarcodePolynomialLoss,
+    BottleneckLoss,
+    LevelSet,
+    SignatureLoss,
+    SlicedWassersteinLoss,
+    VietorisRips,
+    WassersteinLoss,
+)
+from isotopy.topology import Diagram, bottleneck, sliced_wasserstein, wasserstein
+
+
+def polynomial(
+    diagram: Diagram, p: float, q: float, start: int, degree: int, *, cap: float | None = None
+) -> list[float]:
+    """E(p, q, i0; PD_k) of each sample by the book; an essential class ends at `cap`, or contributes nothing."""
+    totals = []
+    for one in diagram:
+        pairs = sorted(one.of(degree).pairs.tolist(), key=lambda pair: -abs(pair[1] - pair[0]))
+        total = 0.0
+        for birth, death in pairs[start - 1 :]:
+            if math.isinf(death):
+                if cap is None:
+                    continue
+                death = cap
+            total += abs(death - birth) ** p * ((death + birth) / 2) ** q
+        totals.append(total)
+    return totals
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "start"), [(1, 0, 1), (1, 0, 2), (2, 0, 2), (1, 1, 1), (2, 1, 3), (0.5, 2, 1), (0, 0, 2), (1, 0, 99)]
+)
+@pytest.mark.parametrize("degree", [0, 1])
+def test_barcode_polynomials(p: float, q: float, start: int, degree: int, generator: torch.Generator):
+    clouds = torch.randn(4, 25, 2, generator=generator, dtype=torch.float64)
+    images = torch.rand(4, 7, 8, generator=generator, dtype=torch.float64)
+    for diagram in (VietorisRips()(clouds), LevelSet()(images), LevelSet(superlevel=True)(images)):
+        expected = torch.tensor(polynomial(diagram, p, q, start, degree), dtype=torch.float64)
+        loss = BarcodePolynomialLoss(p, q, start, degree, reduction="none")(diagram)
+        torch.testing.assert_close(loss, expected)
+        torch.testing.assert_close(BarcodePolynomialLoss(p, q, start, degree)(diagram), expected.mean())
+        torch.testing.assert_close(BarcodePolynomialLoss(p, q, start, degree, reduction="sum")(diagram), expected.sum())
+
+
+def test_all_but_the_most_persistent_component_of_a_connected_space(generator: torch.Generator):
+    # i0 = 2 on PD_0 leaves out the essential class, and sums every finite bar: the spanning tree
+    from scipy.sparse.csgraph import minimum_spanning_tree
+    from scipy.spatial.distance import cdist
+
+    x = torch.randn(30, 3, generator=generator, dtype=torch.float64)
+    tree = minimum_spanning_tree(cdist(x.numpy(), x.numpy())).sum()
+    assert float(BarcodePolynomialLoss(1, 0, 2, 0)(VietorisRips(0)(x))) == pytest.approx(tree)
+
+
+def test_essential_classes(generator: torch.Generator):
+    images = torch.rand(3, 6, 6, generator=generator, dtype=torch.float64)
+    for superlevel in (False, True):
+        diagram = LevelSet(superlevel=superlevel)(images)
+        last = images.amin((1, 2)) if superlevel else images.amax((1, 2))
+        fixed = BarcodePolynomialLoss(2, 1, essential="cap", cap=0.25, reduction="none")(diagram)
+        assert fixed.tolist() == pytest.approx(polynomial(diagram, 2, 1, 1, 0, cap=0.25))
+        birth = BarcodePolynomialLoss(2, 1, essential="birth", reduction="none")(diagram)
+        assert birth.tolist() == pytest.approx(polynomial(diagram, 2, 1, 1, 0, cap=0.0))
+        ended = BarcodePolynomialLoss(1, 0, essential="cap", reduction="none")(diagram)
+        for k in range(3):
+            one = diagram[k]
+            seen = torch.cat([one.birth, one.finite.death])
+            cap = float(seen.min() if superlevel else seen.max())
+            assert abs(cap - float(last[k])) < 0.5  # the last value at which anything happens
+            assert float(ended[k]) == pytest.approx(polynomial(one, 1, 0, 1, 0, cap=cap)[0])
+    x = images.clone().requires_grad_()
+    BarcodePolynomialLoss(1, 0, essential="cap", cap=1.0)(LevelSet(max_degree=0)(x)).backward()
+    lowest = x.detach().flatten(1).argmin(1)
+    assert x.grad is not None
+    torch.testing.assert_close(
+        x.grad.flatten(1)[torch.arange(3), lowest], torch.full((3,), -1 / 3, dtype=torch.float64)
+    )
+
+
+def test_gradients_of_polynomials(generator: torch.Generator):
+    x = torch.randn(2, 12, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    for p, q, start, degree in ((1, 0, 2, 0), (2, 1, 1, 1), (0.5, 0, 1, 0), (1, 0.5, 1, 1), (3, 2, 2, 0)):
+        loss = BarcodePolynomialLoss(p, q, start, degree)
+        assert torch.autograd.gradcheck(lambda y, loss=loss: loss(VietorisRips()(y)), (x,))
+
+
+def test_gradients_at_length_zero_are_finite():
+    x = torch.zeros(4, 2, requires_grad=True)
+    for p in (0.0, 0.5, 1.0, 2.0):
+        (gradient,) = torch.autograd.grad(
+            BarcodePolynomialLoss(p)(VietorisRips(0, keep_zero=True)(x)), x, allow_unused=True
+        )
+        assert gradient is None or bool(torch.isfinite(gradient).all())
+
+
+def test_empty_diagrams_cost_nothing():
+    diagram = VietorisRips()(torch.zeros(0, 3, 2))
+    assert float(BarcodePolynomialLoss()(diagram)) == 0.0
+    assert BarcodePolynomialLoss(reduction="none")(diagram).shape == (0,)
+    flat = LevelSet()(torch.zeros(2, 3, 3, requires_grad=True))
+    loss = BarcodePolynomialLoss(degree=1)(flat)
+    assert float(loss) == 0.0
+    loss.backward()
+
+
+def test_distances_as_losses(generator: torch.Generator):
+    clouds = torch.randn(2, 3, 20, 2, generator=generator, dtype=torch.float64)
+    a, b = (VietorisRips()(x) for x in clouds)
+    for degree in (0, 1):
+        cost = WassersteinLoss(degree, order=2, reduction="none")(a, b)
+        torch.testing.assert_close(cost, wasserstein(a, b, degree=degree, order=2).square())
+        torch.testing.assert_close(WassersteinLoss(degree)(a, b), wasserstein(a, b, degree=degree).mean())
+        torch.testing.assert_close(BottleneckLoss(degree, reduction="sum")(a, b), bottleneck(a, b, degree=degree).sum())
+        sliced = SlicedWassersteinLoss(degree, directions=9)(a, b)
+        torch.testing.assert_close(sliced, sliced_wasserstein(a, b, degree=degree, directions=9).mean())
+        torch.testing.assert_close(WassersteinLoss(degree)(a, b[0]), wasserstein(a, b[0], degree=degree).mean())
+
+
+def signature(x: np.ndarray, z: np.ndarray, *, loops: bool) -> float:
+    """The loss of topological autoencoders with Kruskal's tree and gudhi's critical edges, in plain Python."""
+    import gudhi
+
+    n = len(x)
+    tables = [np.linalg.norm(c[:, None] - c[None], axis=2) for c in (x, z)]
+    total = 0.0
+    for table in tables:
+        parent = list(range(n))
+
+        def root(v: int, parent: list[int] = parent) -> int:
+            while parent[v] != v:
+                v = parent[v]
+            return v
+
+        edges = []
+        for i, j in sorted(itertools.combinations(range(n), 2), key=lambda e: table[e]):
+            if root(i) != root(j):
+                parent[root(i)] = root(j)
+                edges.append((i, j))
+        if loops:
+            tree = gudhi.RipsComplex(distance_matrix=table).create_simplex_tree(max_dimension=2)
+            tree.compute_persistence()
+            found = tree.flag_persistence_generators()[1]
+            if len(found):
+                for row in found[0]:
+                    edges += [tuple(row[:2]), tuple(row[2:])]
+        total += sum((tables[0][e] - tables[1][e]) ** 2 for e in edges) / 2
+    return total
+
+
+@pytest.mark.parametrize("loops", [False, True])
+def test_the_signature_loss_compares_critical_edges(loops: bool, generator: torch.Generator):
+    x = torch.randn(3, 14, 4, generator=generator, dtype=torch.float64)
+    z = torch.randn(3, 14, 2, generator=generator, dtype=torch.float64)
+    loss = SignatureLoss((0, 1) if loops else (0,), reduction="none")
+    expected = [signature(a, b, loops=loops) for a, b in zip(x.numpy(), z.numpy(), strict=True)]
+    assert loss(x, z).tolist() == pytest.approx(expected)
+    torch.testing.assert_close(loss(x, z), loss(z, x))
+    torch.testing.assert_close(SignatureLoss((0, 1) if loops else (0,))(x[0], z[0]), loss(x, z)[0])
+    assert loss(x, x).tolist() == [0.0] * 3
+
+
+def test_normalized_signatures_do_not_see_scale(generator: torch.Generator):
+    x = torch.randn(20, 3, generator=generator, dtype=torch.float64)
+    z = torch.randn(20, 2, generator=generator, dtype=torch.float64)
+    loss = SignatureLoss(normalize=True)
+    torch.testing.assert_close(loss(x, 5 * z), loss(3 * x, z))
+    assert float(loss(x, 7 * x)) == pytest.approx(0.0)
+    assert math.isfinite(float(loss(x, torch.zeros_like(z))))
+    u, v = x[:9].clone().requires_grad_(), z[:9].clone().requires_grad_()
+    for normalize in (False, True):
+        assert torch.autograd.gradcheck(SignatureLoss((0, 1), normalize=normalize), (u, v))
+    assert float(SignatureLoss()(torch.zeros(1, 2), torch.zeros(1, 3))) == 0.0
+
+
+def test_a_loss_descends(generator: torch.Generator):
+    x = torch.randn(30, 2, generator=generator, requires_grad=True)
+    layer, loss = VietorisRips(0), BarcodePolynomialLoss(1, 0, 2, 0)
+    optimizer = torch.optim.SGD([x], lr=0.01)
+    values = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        value: Tensor = loss(layer(x))
+        value.backward()
+        optimizer.step()
+        values.append(float(value))
+    assert values[-1] < 0.8 * values[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: BarcodePolynomialLoss(p=-1), "p must be a finite exponent, 0 or larger; got -1"),
+        (lambda: BarcodePolynomialLoss(q=math.inf), "q must be a finite exponent"),
+        (lambda: BarcodePolynomialLoss(start=0), "start must be at least 1, the most persistent class; got 0"),
+        (lambda: BarcodePolynomialLoss(essential="drop"), 'essential must be "ignore", "cap" or "birth"'),
+        (lambda: BarcodePolynomialLoss(cap=1.0), 'cap is for essential="cap"'),
+        (lambda: BarcodePolynomialLoss(reduction="max"), 'reduction must be "mean", "sum" or "none"'),
+        (lambda: WassersteinLoss(order=math.inf), "order must be finite and at least 1; got inf"),
+        (lambda: SignatureLoss((2,)), r"degrees must be taken from 0 and 1; got \(2,\)"),
+        (lambda: SignatureLoss(())(torch.zeros(3, 2), torch.zeros(3, 2)), "degrees must be taken"),
+        (lambda: SignatureLoss()(torch.zeros(3, 2), torch.zeros(4, 2)), r"got \(3, 2\) and \(4, 2\)"),
+        (lambda: BarcodePolynomialLoss(degree=2)(VietorisRips()(torch.zeros(3, 2))), r"degree must be one of \(0, 1\)"),
+        (
+            lambda: BarcodePolynomialLoss(q=0.5)(LevelSet(1)(torch.tensor([-3.0, 0.0, -2.0]))),
+            "q must be whole where bars",
+        ),
+    ],
+)
+def test_wrong_choices_are_refused(make, message: str):
+    # some of these are caught by the checks of types first; both are errors that name the argument
+    with pytest.raises((ValueError, TypeError), match=message.split(" ")[0]):
+        make()

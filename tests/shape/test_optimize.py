@@ -1,0 +1,160 @@
+"""Terms on inner layers, smooth gradients, sweeps."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from isotopy import shape, topology
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
+
+
+TERM = nn.Sequential(shape.VietorisRips(0), shape.BarcodePolynomialLoss(start=2))
+
+
+def test_a_term_on_a_layer_is_the_loss_of_its_output(generator: torch.Generator):
+    net, x = network(), torch.randn(15, 2, generator=generator)
+    with shape.on_layer(net, "3", TERM) as term:
+        net(x)
+        torch.testing.assert_close(term.value, TERM(net[:4](x)))
+        net(2 * x)
+        torch.testing.assert_close(term.value, TERM(net[:4](2 * x)))  # of the last pass alone
+        term.value.backward()
+        assert net[0].weight.grad is not None
+        assert net[4].weight.grad is None
+    assert not net[3]._forward_hooks
+    assert not net._forward_pre_hooks
+    with pytest.raises(RuntimeError, match="layer '3' has not been run yet"):
+        _ = term.value
+
+
+def test_a_layer_that_is_used_twice_counts_twice(generator: torch.Generator):
+    act = nn.Tanh()
+    net = nn.Sequential(nn.Linear(2, 2), act, nn.Linear(2, 2), act)
+    x = torch.randn(9, 2, generator=generator)
+    with shape.on_layer(net, "1", TERM) as term:
+        net(x)
+        torch.testing.assert_close(term.value, TERM(net[:2](x)) + TERM(net(x)))
+
+
+def test_wrong_layers_are_refused():
+    with pytest.raises(ValueError, match=r"name must be one of the layers of the module: '0', '1'.*got 'relu'"):
+        shape.on_layer(network(), "relu", TERM)
+    net = nn.Sequential(nn.LSTM(2, 2))
+    with shape.on_layer(net, "0", TERM), pytest.raises(TypeError, match="must give one tensor; got tuple"):
+        net(torch.zeros(3, 2))
+
+
+# --- smooth gradients
+
+
+def test_the_field_equals_the_gradient_where_there_is_one(generator: torch.Generator):
+    x = torch.rand(2, 40, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    loss = -topology.persistence(topology.rips(x)).of(1).finite.persistence.sum()
+    (plain,) = torch.autograd.grad(loss, x, retain_graph=True)
+    touched = (plain != 0).any(dim=2)
+    assert bool(touched.any())
+    assert not bool(touched.all())
+    for bandwidth in (None, 0.05, 0.2):
+        x.grad = None
+        with shape.smooth_gradient(x, bandwidth=bandwidth):
+            loss.backward(retain_graph=True)
+        assert x.grad is not None
+        torch.testing.assert_close(x.grad[touched], plain[touched], rtol=1e-3, atol=1e-3)
+        assert float((x.grad * plain).sum()) > 0.9 * float(plain.square().sum())
+        assert bool((x.grad != 0).any(dim=2).all())  # everything moves
+    x.grad = None
+    loss.backward()
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, plain)  # the context is over
+
+
+def test_plain_gradients_need_several_times_more_steps():
+    # widen the hole of a noisy annulus: a plain gradient moves the few points of its critical edges
+    g = torch.Generator().manual_seed(0)
+    angle = 2 * math.pi * torch.rand(80, generator=g)
+    start = torch.stack([angle.cos(), angle.sin()], 1) * (0.8 + 0.4 * torch.rand(80, 1, generator=g))
+
+    def steps(smooth: bool) -> int:
+        x = start.clone().requires_grad_()
+        for step in range(1, 400):
+            death = topology.persistence(topology.weak_alpha(x)).of(1).pairs[:, 1].max()
+            if float(death) > 2.6:
+                return step
+            x.grad = None
+            if smooth:
+                with shape.smooth_gradient(x, bandwidth=0.3):
+                    (-death).backward()
+            else:
+                (-death).backward()
+            assert x.grad is not None
+            with torch.no_grad():
+                x -= 0.05 * x.grad
+        return 400
+
+    assert 3 * steps(smooth=True) < steps(smooth=False)
+
+
+def test_smooth_gradients_of_nothing():
+    x = torch.rand(5, 2, requires_grad=True)
+    with shape.smooth_gradient(x):
+        (0.0 * x.sum()).backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad, torch.zeros(5, 2))
+    same = torch.zeros(4, 2, requires_grad=True)
+    with shape.smooth_gradient(same):
+        same.sum().backward()
+    assert same.grad is not None
+    assert bool(torch.isfinite(same.grad).all())
+    with pytest.raises(ValueError, match="points must require gradients"), shape.smooth_gradient(torch.zeros(3, 2)):
+        pass
+    with pytest.raises(ValueError, match="bandwidth must be positive"), shape.smooth_gradient(x, bandwidth=0.0):
+        pass
+
+
+# --- sweeps
+
+
+def test_a_sweep_is_superlevel_persistence_of_ramped_images(generator: torch.Generator):
+    images = torch.rand(2, 9, 7, generator=generator)
+    sweep = shape.DirectionalSweep(angles=8)
+    ramps = sweep.ramps(9, 7)
+    assert ramps.amin(dim=(1, 2)).tolist() == [0.0] * 8
+    assert ramps.amax(dim=(1, 2)).tolist() == [1.0] * 8
+    found = sweep(images)
+    for b in range(2):
+        for a in range(8):
+            alone = topology.persistence(topology.grid(images[b] * ramps[a], superlevel=True))
+            assert torch.equal(found[8 * b + a].pairs, alone.pairs)
+    torch.testing.assert_close(ramps[4], 1 - ramps[0])  # from right to left
+    torch.testing.assert_close(
+        ramps[2], torch.linspace(1, 0, 9)[:, None].expand(9, 7)
+    )  # from the bottom to the top row
+    torch.testing.assert_close(ramps.diff(dim=1).diff(dim=1), torch.zeros(8, 7, 7), atol=1e-6, rtol=0)  # affine
+
+
+def test_sweeps_are_differentiable_and_take_small_images(generator: torch.Generator):
+    image = torch.rand(4, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    sweep = shape.DirectionalSweep(angles=3)
+    assert torch.autograd.gradcheck(lambda x: sweep(x).finite.pairs, (image,))
+    assert len(sweep(torch.rand(1, 1))) == 3
+    with pytest.raises((ValueError, TypeError), match="images"):
+        sweep(torch.rand(2, 1, 4, 4))
+    with pytest.raises(ValueError, match="angles must be at least 1"):
+        shape.DirectionalSweep(angles=0)
+
+
+def test_orientation_shows_in_a_sweep():
+    # a bar on the left and a bar on the right have one diagram of superlevel sets, but not one of sweeps
+    left, right = torch.zeros(6, 6), torch.zeros(6, 6)
+    left[:, 0], right[:, 5] = 1.0, 1.0
+    plain = [topology.persistence(topology.grid(x, superlevel=True)).pairs for x in (left, right)]
+    assert torch.equal(*plain)
+    births = [shape.DirectionalSweep(angles=4)(x).essential.birth for x in (left, right)]
+    assert births[0].tolist() == pytest.approx([0.0, 1.0, 1.0, 1.0], abs=1e-6)
+    assert births[1].tolist() == pytest.approx([1.0, 1.0, 0.0, 1.0], abs=1e-6)

@@ -1,0 +1,111 @@
+"""Vectorizations against their definitions, and their gradients."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from isotopy.shape import (
+    BettiCurve,
+    LevelSet,
+    PersistenceEntropy,
+    PersistenceImage,
+    PersistenceLandscape,
+    TopPersistence,
+    VietorisRips,
+)
+from isotopy.topology import Diagram
+
+
+def layers():
+    return [
+        PersistenceImage(1, births=(0, 2), persistences=(0, 1), resolution=(6, 5), sigma=0.3),
+        PersistenceLandscape(1, bounds=(0, 3), resolution=11, levels=3),
+        BettiCurve(1, bounds=(0, 3), resolution=11, width=0.2),
+        TopPersistence(1, k=4),
+        PersistenceEntropy(1),
+    ]
+
+
+def test_a_batch_is_its_samples_and_gradients_are_right(generator: torch.Generator):
+    x = torch.randn(3, 14, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    for layer in layers():
+        together = layer(VietorisRips()(x))
+        assert len(together) == 3
+        for k in range(3):
+            torch.testing.assert_close(layer(VietorisRips()(x[k]))[0], together[k])
+        assert torch.autograd.gradcheck(lambda y, layer=layer: layer(VietorisRips()(y)), (x,))
+
+
+def test_nothing_gives_zeros():
+    empty = Diagram.from_ripser([np.array([[0.0, np.inf]]), np.zeros((0, 2))])
+    for layer in layers():
+        assert float(layer(empty).abs().sum()) == 0.0
+        assert len(layer(VietorisRips()(torch.zeros(0, 3, 2)))) == 0
+
+
+def test_a_persistence_image_is_mass_on_pixels():
+    bar = Diagram.from_ripser([np.array([[0.5, 1.1], [0.5, np.inf]])])
+    image = PersistenceImage(0, births=(-9, 10), persistences=(-9, 9), resolution=(19, 18), sigma=0.7)(bar)[0]
+    assert float(image.sum()) == pytest.approx(0.6 / 9, rel=1e-6)  # weight by persistence; all mass is within the range
+    row, column = divmod(int(image.argmax()), 18)
+    assert (row, column) == (9, 9)  # the pixels of birth 0.5 and persistence 0.6
+    full = PersistenceImage(0, births=(-9, 10), persistences=(-9, 0.3), resolution=(2, 2), sigma=0.01)
+    assert float(full(bar).sum()) == pytest.approx(0.0)  # beyond the range of persistences
+    # quadrature: a pixel holds the integral of the density over it
+    image = PersistenceImage(0, births=(0, 1), persistences=(0, 1), resolution=(1, 1), sigma=0.4)(bar)
+    grid = (np.arange(400) + 0.5) / 400
+    density = np.exp(-((grid - 0.5) ** 2) / 0.32)[:, None] * np.exp(-((grid - 0.6) ** 2) / 0.32)
+    assert float(image) == pytest.approx(0.6 * density.mean() / (2 * math.pi * 0.16), rel=1e-4)
+
+
+def test_landscapes_are_the_kth_largest_tents(generator: torch.Generator):
+    pairs = np.sort(np.random.default_rng(0).uniform(0, 4, (7, 2)), axis=1)
+    found = PersistenceLandscape(0, bounds=(0, 4), resolution=9, levels=9)(Diagram.from_ripser([pairs]))[0]
+    for place, t in enumerate(np.linspace(0, 4, 9)):
+        tents = [*sorted((max(0.0, min(t - b, d - t)) for b, d in pairs), reverse=True), 0.0, 0.0]
+        assert found[:, place].tolist() == pytest.approx(tents)
+    x = torch.rand(8, 8, generator=generator, dtype=torch.float64)
+    layer = PersistenceLandscape(0, bounds=(0, 1), resolution=7)
+    above = layer(LevelSet(superlevel=True)(x))
+    below = PersistenceLandscape(0, bounds=(-1, 0), resolution=7)(LevelSet()(-x)).flip(2)
+    torch.testing.assert_close(above, below)
+
+
+def test_betti_curves_count_what_is_alive(generator: torch.Generator):
+    x = torch.rand(2, 9, 9, generator=generator, dtype=torch.float64)
+    for superlevel in (False, True):
+        diagram = LevelSet(superlevel=superlevel)(x)
+        for degree in (0, 1):
+            hard = BettiCurve(degree, bounds=(0, 1), resolution=6, width=0.0)(diagram)
+            for place, t in enumerate(torch.linspace(0, 1, 6, dtype=torch.float64)):
+                assert hard[:, place].tolist() == diagram.betti(float(t))[:, degree].tolist()
+            soft = BettiCurve(degree, bounds=(0.013, 0.987), resolution=6, width=1e-6)(diagram)
+            sharp = BettiCurve(degree, bounds=(0.013, 0.987), resolution=6, width=0.0)(diagram)
+            torch.testing.assert_close(soft, sharp)
+
+
+def test_top_persistences_and_entropy():
+    bars = Diagram.from_ripser([np.array([[0.0, 1.0], [0.0, 4.0], [1.0, 4.0], [2.0, np.inf], [5.0, 5.0]])])
+    assert TopPersistence(0, k=6)(bars).tolist() == [[4.0, 3.0, 1.0, 0.0, 0.0, 0.0]]
+    assert TopPersistence(0, k=2)(bars).tolist() == [[4.0, 3.0]]
+    share = np.array([4, 3, 1]) / 8
+    assert float(PersistenceEntropy(0)(bars)) == pytest.approx(float(-(share * np.log(share)).sum()))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PersistenceImage(births=(1, 0), persistences=(0, 1), sigma=1.0), "births must be two finite numbers"),
+        (lambda: PersistenceImage(births=(0, 1), persistences=(-1, 0), sigma=1.0), "persistences must reach above 0"),
+        (lambda: PersistenceImage(births=(0, 1), persistences=(0, 1), sigma=0.0), "sigma must be positive"),
+        (lambda: PersistenceLandscape(bounds=(0, math.inf)), "bounds must be two finite numbers"),
+        (lambda: PersistenceLandscape(bounds=(0, 1), levels=0), "levels must be at least 1; got 0"),
+        (lambda: BettiCurve(bounds=(0, 1), width=-1.0), "width must be 0 or larger"),
+        (lambda: TopPersistence(k=0), "k must be at least 1; got 0"),
+    ],
+)
+def test_wrong_choices_are_refused(make, message: str):
+    with pytest.raises(ValueError, match=message):
+        make()
