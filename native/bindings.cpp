@@ -10,7 +10,6 @@
 #include <limits>
 #include <span>
 #include <stdexcept>
-#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>

@@ -52,7 +52,7 @@ class VietorisRips(_Persistence):
         distances: The input holds distance matrices instead of coordinates.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
-        threads: Samples worked on at the same time; as many as the hardware has if not given.
+        threads: Samples worked on at the same time; as many as torch uses if not given.
 
     Shape:
         One cloud `(n, d)`, a batch `(B, n, d)` or a list of `(n_i, d)`; gives a `Diagram` of 1, B or as many samples.
@@ -94,7 +94,7 @@ class WeakAlpha(_Persistence):
         max_degree: Largest k of H_k; degrees from the ambient dimension on are empty.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
-        threads: Samples worked on at the same time; as many as the hardware has if not given.
+        threads: Samples worked on at the same time; as many as torch uses if not given.
 
     Shape:
         One cloud `(n, d)`, a batch `(B, n, d)` or a list of `(n_i, d)`; gives a `Diagram` of 1, B or as many samples.
@@ -126,7 +126,7 @@ class Alpha(_Persistence):
         max_degree: Largest k of H_k; degrees from the ambient dimension on are empty.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
-        threads: Samples worked on at the same time; as many as the hardware has if not given.
+        threads: Samples worked on at the same time; as many as torch uses if not given.
 
     Shape:
         One cloud `(n, d)`, a batch `(B, n, d)` or a list of `(n_i, d)`; gives a `Diagram` of 1, B or as many samples.
@@ -161,7 +161,7 @@ class LevelSet(_Persistence):
         max_degree: Largest k of H_k; all degrees below `ndim` if not given.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
-        threads: Samples worked on at the same time; as many as the hardware has if not given.
+        threads: Samples worked on at the same time; as many as torch uses if not given.
 
     Shape:
         The last `ndim` axes are the grid, leading axes are the batch, flattened; gives a `Diagram` of as many samples.
@@ -203,7 +203,7 @@ class LowerStar(_Persistence):
         max_degree: Largest k of H_k; the dimension of the complex if not given.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
-        threads: Samples worked on at the same time; as many as the hardware has if not given.
+        threads: Samples worked on at the same time; as many as torch uses if not given.
 
     Shape:
         One function `(v,)` or a batch `(B, v)`; gives a `Diagram` of 1 or B samples.

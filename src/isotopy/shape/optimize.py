@@ -151,7 +151,8 @@ def _spread(points: Tensor, gradient: Tensor, bandwidth: float | None) -> Tensor
     among = torch.where(both, _kernel(centers, centers, width), 0.0) + eye * torch.where(used, _JITTER, 1.0)[:, :, None]
     weights = torch.linalg.solve(among, torch.where(used[:, :, None], wanted, 0.0))
     field = _kernel(clouds, centers, width) @ weights
-    return field.to(gradient.dtype).reshape(gradient.shape)
+    smooth: Tensor = field.to(gradient.dtype).reshape(gradient.shape)
+    return smooth
 
 
 def _kernel(x: Tensor, y: Tensor, width: Tensor) -> Tensor:

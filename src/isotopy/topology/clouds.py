@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .filtration import check_floating
 
-_LARGEST_COORDINATE = 1e150
+_LARGEST_COORDINATE = 1e150  # its inverse is the smallest distance: squares of smaller ones vanish
 
 
 def clouds(

@@ -44,7 +44,7 @@ def wasserstein(
         degree: Of the classes compared, where diagrams are given.
         order: r, at least 1; `inf` is the bottleneck distance.
         ground: p of the norm L_p in the plane, at least 1. Some libraries use 2.
-        threads: Samples worked on at the same time; as many as the hardware has if not given.
+        threads: Samples worked on at the same time; as many as torch uses if not given.
 
     Returns:
         One number per sample `(samples,)`, or for arrays a single one `()`; in the units of the filtration. Infinite
@@ -135,7 +135,7 @@ def bottleneck(
         second: The same kind. A batch of one is compared with each diagram of the other side.
         degree: Of the classes compared, where diagrams are given.
         ground: p of the norm L_p in the plane, at least 1.
-        threads: Samples worked on at the same time; as many as the hardware has if not given.
+        threads: Samples worked on at the same time; as many as torch uses if not given.
 
     Returns:
         One number per sample `(samples,)`, or for arrays a single one `()`. Infinite where the numbers of essential
@@ -292,9 +292,9 @@ class _Both:
         self, order: float, ground: float, threads: int | None
     ) -> tuple[Int64[Tensor, " m"], Bool[Tensor, " n"]]:
         if threads is not None and threads < 1:
-            raise ValueError(f"threads must be 1 or larger; got {threads}. Leave it out to use all hardware threads.")
+            raise ValueError(f"threads must be 1 or larger; got {threads}. Leave it out to use as many as torch does.")
         a, b = self.first, self.second
-        workers = min(_native.hardware_threads() if threads is None else threads, max(1, self.samples))
+        workers = min(torch.get_num_threads() if threads is None else threads, max(1, self.samples))
         all_pairs = int((a.counts * b.counts).max()) if self.samples else 0
         found, over = _native.match(
             wide_on_cpu(a.points).reshape(-1).numpy(),
