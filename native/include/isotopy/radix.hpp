@@ -1,4 +1,4 @@
-// Stable radix sort of items by a 64-bit key, and the monotone map from doubles to such keys.
+// Stable radix sort of items by an unsigned key, and the monotone maps from floating-point numbers to such keys.
 #pragma once
 
 #include <array>
@@ -11,18 +11,23 @@
 
 namespace isotopy {
 
-// Smaller double, smaller key; -0 and +0 share one key. NaN is not allowed.
+// Smaller number, smaller key; -0 and +0 share one key. NaN is not allowed.
 inline std::uint64_t monotone_key(double value) noexcept {
     const auto bits = std::bit_cast<std::uint64_t>(value + 0.0);
     return (bits >> 63) != 0 ? ~bits : bits | (std::uint64_t{1} << 63);
 }
 
-// Item has a member `key`. Six passes of 11 bits; passes over digits that all items share are left out.
+inline std::uint32_t monotone_key(float value) noexcept {
+    const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);
+    return (bits >> 31) != 0 ? ~bits : bits | (std::uint32_t{1} << 31);
+}
+
+// Item has a member `key`. Passes of 11 bits; those over digits that all items share are left out.
 template <class Item>
 void radix_sort(std::vector<Item>& items, const Stop& stop) {
     constexpr std::size_t bits = 11;
     constexpr std::size_t digits = std::size_t{1} << bits;
-    constexpr std::size_t passes = 6;
+    constexpr std::size_t passes = (8 * sizeof(Item::key) + bits - 1) / bits;
     if (items.size() < 2) return;
     std::vector<std::array<std::size_t, digits>> counts(passes);
     for (auto& count : counts) count.fill(0);

@@ -1,0 +1,321 @@
+// Persistence of images: lower-star filtrations of the Freudenthal triangulation or of the cubical grid whose vertices are
+// the pixels, and the cubical grid whose squares are the pixels.
+//
+// A mask of lower neighbors per pixel says which cells are paired on the spot (links.hpp); the pixel then points to a
+// neighbor below and to one above it. Only critical edges are sorted. In their order, the two ends of each are followed
+// down to minima, and components joined, the younger one dying; the edges that join nothing are loops, and in the reverse
+// order the two sides of each are followed up to maxima, or out of the image, and regions joined: Alexander duality.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "isotopy/links.hpp"
+#include "isotopy/pairing.hpp"
+#include "isotopy/parallel.hpp"
+#include "isotopy/radix.hpp"
+
+namespace isotopy {
+
+struct LevelSetOptions {
+    Cells cells = Cells::freudenthal;
+    bool superlevel = false;
+    int max_degree = 1;
+    bool keep_zero = false;
+};
+
+inline constexpr std::size_t largest_image = (std::size_t{1} << 28) - 1;  // pixels
+
+// Works on one image after the other; memory is taken once. Call scan() on bands of rows that make up the image, in any
+// order or at the same time, then pairs().
+template <class Real>
+class Image {
+public:
+    using Key = decltype(monotone_key(Real{}));
+    struct Saddle {
+        Key key;
+        std::uint32_t at;  // the pixel, and above it 4 bits: whether it lies in the first or last row, first or last column
+    };
+
+    Image(std::size_t rows, std::size_t columns, const LevelSetOptions& options)
+        : rows_(rows), columns_(columns), size_(rows * columns), options_(options), links_(links_of(options.cells)), around_(surroundings(options.cells)), dual_(options.cells == Cells::cubical_top) {
+        masks_ = std::make_unique_for_overwrite<std::uint8_t[]>(size_);
+        below_ = std::make_unique_for_overwrite<std::uint32_t[]>(size_ + 1);
+        if (options.max_degree > 0) above_ = std::make_unique_for_overwrite<std::uint32_t[]>(size_ + 1);
+        for (std::size_t d = 0; d < directions; ++d) offsets_[d] = static_cast<std::uint32_t>(row_steps[d] * static_cast<std::int64_t>(columns) + column_steps[d]);
+        offsets_[itself] = 0;
+        for (std::size_t mask = 0; mask < 256; ++mask) {
+            const Link& link = links_[mask];
+            below_step_[mask] = offsets_[dual_ ? link.far : link.near];
+            above_step_[mask] = offsets_[dual_ ? link.near : link.far];
+            critical_[mask] = link.edges != 0;
+        }
+        for (std::size_t walls = 0; walls < 16; ++walls)
+            for (std::size_t d = 0; d < directions; ++d)
+                missing_[walls][d] = ((walls & 1) != 0 && row_steps[d] < 0) || ((walls & 2) != 0 && row_steps[d] > 0) ||
+                                     ((walls & 4) != 0 && column_steps[d] < 0) || ((walls & 8) != 0 && column_steps[d] > 0);
+    }
+
+    // Everything that a pixel can tell from its neighbors, for the rows begin .. end - 1; critical pixels go to saddles.
+    void scan(const Real* values, std::size_t begin, std::size_t end, std::vector<Saddle>& saddles, const Stop& stop) {
+        constexpr Real never = std::numeric_limits<Real>::infinity();
+        const std::size_t width = columns_ + 2;
+        std::vector<Real> lines(3 * width, never);
+        Real *above = lines.data(), *here = above + width, *below = here + width;
+        const Real sign = options_.superlevel ? Real{-1} : Real{1};
+        const auto load = [&](std::size_t row, Real* line) {
+            if (row < rows_)
+                for (std::size_t j = 0; j < columns_; ++j) line[j + 1] = sign * values[row * columns_ + j];
+            else
+                std::fill(line + 1, line + 1 + columns_, never);
+        };
+        load(begin - 1, above);
+        load(begin, here);
+        for (std::size_t row = begin; row < end; ++row) {
+            if (row % 64 == 0) stop.check();
+            load(row + 1, below);
+            std::uint8_t* masks = masks_.get() + row * columns_;
+            if (options_.cells == Cells::freudenthal)
+                find_masks<false>(above + 1, here + 1, below + 1, masks);
+            else
+                find_masks<true>(above + 1, here + 1, below + 1, masks);
+            link_row(row, masks, here + 1, saddles);
+            std::swap(above, here);
+            std::swap(here, below);
+        }
+    }
+
+    // Classes of the image, appended to out; saddles in the order of pixels.
+    void pairs(const Real* values, std::vector<Saddle>& saddles, Pairing& out, const Stop& stop) {
+        values_ = values;
+        sort_saddles(saddles, stop);
+        components_.clear();
+        loops_.clear();
+        join_components(saddles, stop);
+        if (options_.keep_zero) add_local_pairs(0, components_, stop);
+        append(0, components_, out);
+        const std::uint32_t oldest = find(below_.get(), 0);
+        out.degree.push_back(0);
+        out.essential.push_back(1);
+        write_cell(0, oldest, 0, out.birth_cell);
+        out.birth_at.push_back(oldest);
+        if (options_.max_degree < 1) return;
+        regions_.clear();
+        join_regions(stop);
+        if (options_.keep_zero) add_local_pairs(1, regions_, stop);
+        sort_deaths(regions_, stop);
+        append(1, regions_, out);
+    }
+
+private:
+    struct Pair {
+        std::uint32_t birth, death;  // pixels
+        std::uint8_t birth_code, death_code;  // which cell of those that enter with the pixel
+    };
+    struct Loop {
+        std::uint32_t at;
+        std::uint32_t which;
+    };
+    static constexpr std::uint32_t pixel_bits = 28;
+    static constexpr std::uint32_t pixel_mask = (std::uint32_t{1} << pixel_bits) - 1;
+
+    // Of two equal values the pixel that comes first is the lower one.
+    template <bool corners>
+    void find_masks(const Real* above, const Real* here, const Real* below, std::uint8_t* masks) const {
+        const auto width = static_cast<std::ptrdiff_t>(columns_);
+        for (std::ptrdiff_t j = 0; j < width; ++j) {
+            const Real value = here[j];
+            int mask = (above[j] <= value) | (here[j + 1] < value) << 2 | (below[j + 1] < value) << 3 | (below[j] < value) << 4 | (here[j - 1] <= value) << 6 |
+                       (above[j - 1] <= value) << 7;
+            if constexpr (corners) mask |= (above[j + 1] <= value) << 1 | (below[j - 1] < value) << 5;
+            masks[j] = static_cast<std::uint8_t>(mask);
+        }
+    }
+
+    void link_row(std::size_t row, const std::uint8_t* masks, const Real* here, std::vector<Saddle>& saddles) {
+        const auto first = static_cast<std::uint32_t>(row * columns_);
+        const auto width = static_cast<std::uint32_t>(columns_);
+        std::uint32_t* below = below_.get() + first;
+        for (std::uint32_t j = 0; j < width; ++j) below[j] = first + j + below_step_[masks[j]];
+        if (above_) {
+            std::uint32_t* above = above_.get() + first;
+            for (std::uint32_t j = 0; j < width; ++j) above[j] = first + j + above_step_[masks[j]];
+            const bool edge_row = row == 0 || row + 1 == rows_;
+            for (std::uint32_t j = 0; j < width; j += edge_row || width == 1 || j + 1 == width ? 1 : width - 1) above[j] = above_wall(first + j, row, j, masks[j]);
+        }
+        for (std::uint32_t j = 0; j < width; ++j)
+            if (critical_[masks[j]] != 0) saddles.push_back({monotone_key(here[j]), (first + j) | walls_of(row, j) << pixel_bits});
+    }
+
+    std::uint32_t walls_of(std::size_t row, std::size_t column) const {
+        return std::uint32_t{row == 0} | std::uint32_t{row + 1 == rows_} << 1 | std::uint32_t{column == 0} << 2 | std::uint32_t{column + 1 == columns_} << 3;
+    }
+
+    std::uint32_t above_wall(std::uint32_t pixel, std::size_t row, std::size_t column, std::uint8_t mask) const {
+        const Link& link = links_[mask];
+        const std::uint8_t d = dual_ ? link.near : link.far;
+        return step(pixel, walls_of(row, column), d);
+    }
+
+    std::uint32_t outside() const { return static_cast<std::uint32_t>(size_); }
+
+    std::uint32_t step(std::uint32_t pixel, std::uint32_t walls, std::uint8_t d) const {
+        return walls != 0 && d != itself && missing_[walls][d] ? outside() : pixel + offsets_[d];
+    }
+
+    Real height(std::uint32_t pixel) const { return options_.superlevel ? -values_[pixel] : values_[pixel]; }
+
+    bool before(std::uint32_t a, std::uint32_t b) const {
+        const Real x = height(a), y = height(b);
+        return x < y || (x == y && a < b);
+    }
+
+    static std::uint32_t find(std::uint32_t* parent, std::uint32_t element) {
+        while (parent[element] != element) {
+            parent[element] = parent[parent[element]];
+            element = parent[element];
+        }
+        return element;
+    }
+
+    static void sort_saddles(std::vector<Saddle>& saddles, const Stop& stop) {
+        if (saddles.size() > 2000)
+            radix_sort(saddles, stop);
+        else
+            std::sort(saddles.begin(), saddles.end(), [](const Saddle& a, const Saddle& b) {
+                return a.key < b.key || (a.key == b.key && (a.at & pixel_mask) < (b.at & pixel_mask));
+            });
+    }
+
+    void join_components(const std::vector<Saddle>& saddles, const Stop& stop) {
+        std::uint32_t* parent = below_.get();
+        for (std::size_t place = 0; place < saddles.size(); ++place) {
+            if (place % 65536 == 0) stop.check();
+            const std::uint32_t at = saddles[place].at, pixel = at & pixel_mask;
+            const Link& link = links_[masks_[pixel]];
+            for (std::uint32_t which = 0; which < link.edges; ++which) {
+                const CriticalEdge& edge = link.edge[which];
+                std::uint32_t elder = find(parent, pixel + (dual_ ? offsets_[edge.left] : 0));
+                std::uint32_t younger = find(parent, pixel + offsets_[dual_ ? edge.right : edge.end]);
+                if (elder == younger) {
+                    if (above_) loops_.push_back({at, which});
+                    continue;
+                }
+                if (before(younger, elder)) std::swap(elder, younger);
+                parent[younger] = elder;
+                if (options_.keep_zero || values_[younger] != values_[pixel]) components_.push_back({younger, pixel, 0, edge.code});
+            }
+        }
+    }
+
+    void join_regions(const Stop& stop) {
+        std::uint32_t* parent = above_.get();
+        parent[outside()] = outside();
+        for (std::size_t place = loops_.size(); place-- > 0;) {
+            if (place % 65536 == 0) stop.check();
+            const std::uint32_t pixel = loops_[place].at & pixel_mask, walls = loops_[place].at >> pixel_bits;
+            const CriticalEdge& edge = links_[masks_[pixel]].edge[loops_[place].which];
+            std::uint32_t elder = find(parent, dual_ ? pixel : step(pixel, walls, edge.left));
+            std::uint32_t younger = find(parent, step(pixel, walls, dual_ ? edge.end : edge.right));
+            if (elder == younger) throw std::logic_error("a loop must separate two regions");
+            if (younger == outside() || (elder != outside() && before(elder, younger))) std::swap(elder, younger);
+            parent[younger] = elder;
+            if (options_.keep_zero || values_[younger] != values_[pixel]) regions_.push_back({pixel, younger, edge.code, last_code()});
+        }
+    }
+
+    // Code of the critical top cell of a maximum: the last one of its pixel.
+    std::uint8_t last_code() const { return dual_ ? 0 : static_cast<std::uint8_t>(around_.corner_count - 1); }
+
+    void add_local_pairs(std::uint8_t degree, std::vector<Pair>& pairs, const Stop& stop) const {
+        for (std::uint32_t pixel = 0; pixel < size_; ++pixel) {
+            if (pixel % 65536 == 0) stop.check();
+            const Link& link = links_[masks_[pixel]];
+            for (std::size_t which = 0; which < link.pairs; ++which)
+                if (link.pair[which].degree == degree) pairs.push_back({pixel, pixel, link.pair[which].birth, link.pair[which].death});
+        }
+        if (degree == 0) sort_deaths(pairs, stop);
+    }
+
+    void sort_deaths(std::vector<Pair>& pairs, const Stop& stop) const {
+        struct Item {
+            Key key;
+            std::uint32_t place;
+        };
+        const auto later = [&](const Pair& a, const Pair& b) { return std::pair(a.death, a.death_code) < std::pair(b.death, b.death_code); };
+        if (pairs.size() < 2000) {
+            std::sort(pairs.begin(), pairs.end(), [&](const Pair& a, const Pair& b) { return a.death == b.death ? later(a, b) : before(a.death, b.death); });
+            return;
+        }
+        std::sort(pairs.begin(), pairs.end(), later);
+        std::vector<Item> items(pairs.size());
+        for (std::size_t place = 0; place < pairs.size(); ++place) items[place] = {monotone_key(height(pairs[place].death)), static_cast<std::uint32_t>(place)};
+        radix_sort(items, stop);
+        std::vector<Pair> sorted(pairs.size());
+        for (std::size_t place = 0; place < pairs.size(); ++place) sorted[place] = pairs[items[place].place];
+        pairs.swap(sorted);
+    }
+
+    void append(std::size_t degree, const std::vector<Pair>& pairs, Pairing& out) const {
+        for (const Pair& pair : pairs) {
+            out.degree.push_back(static_cast<std::int64_t>(degree));
+            out.essential.push_back(0);
+            write_cell(degree, pair.birth, pair.birth_code, out.birth_cell);
+            write_cell(degree + 1, pair.death, pair.death_code, out.death_cell);
+            out.birth_at.push_back(pair.birth);
+            out.death_at.push_back(pair.death);
+        }
+    }
+
+    // The vertices of a cell of dimension k that enters with the pixel, sorted.
+    void write_cell(std::size_t k, std::uint32_t pixel, std::uint8_t code, std::vector<std::int64_t>& to) const {
+        if (dual_) {  // vertices are the corners of pixels, one more per row than there are pixels
+            const auto first = static_cast<std::int64_t>(pixel + pixel / columns_), next = first + static_cast<std::int64_t>(columns_) + 1;
+            const std::array<std::int64_t, 4> corner{first, first + 1, next, next + 1};
+            constexpr std::array<std::array<std::uint8_t, 2>, 4> ends{{{0, 1}, {0, 2}, {1, 3}, {2, 3}}};
+            if (k == 0) to.push_back(corner[code]);
+            if (k == 1) to.insert(to.end(), {corner[ends[code][0]], corner[ends[code][1]]});
+            if (k == 2) to.insert(to.end(), corner.begin(), corner.end());
+            return;
+        }
+        const auto start = static_cast<std::ptrdiff_t>(to.size());
+        to.push_back(pixel);
+        const unsigned mask = k == 0 ? 0u : k == 1 ? 1u << around_.edges[code] : around_.corners[code];
+        for (std::size_t d = 0; d < directions; ++d)
+            if ((mask >> d & 1u) != 0) to.push_back(pixel + offsets_[d]);
+        std::sort(to.begin() + start, to.end());
+    }
+
+    std::size_t rows_, columns_, size_;
+    LevelSetOptions options_;
+    const std::array<Link, 256>& links_;
+    Surroundings around_;
+    bool dual_;  // pixels are top cells: edges separate components and join regions
+    std::array<std::uint32_t, directions + 1> offsets_{};
+    std::array<std::uint32_t, 256> below_step_{}, above_step_{};
+    std::array<std::uint8_t, 256> critical_{};
+    std::array<std::array<bool, directions>, 16> missing_{};
+    std::unique_ptr<std::uint8_t[]> masks_;
+    std::unique_ptr<std::uint32_t[]> below_, above_;  // per pixel: a neighbor on the way down, up; then sets of pixels
+    std::vector<Pair> components_, regions_;
+    std::vector<Loop> loops_;
+    const Real* values_ = nullptr;
+};
+
+// Appends the classes of one image of rows * columns pixels, in degrees 0 to min(max_degree, 1), to out.
+template <class Real>
+void image_persistence(Image<Real>& image, const Real* values, std::size_t rows, std::vector<typename Image<Real>::Saddle>& saddles, Pairing& out,
+                       const Stop& stop) {
+    saddles.clear();
+    image.scan(values, 0, rows, saddles, stop);
+    image.pairs(values, saddles, out, stop);
+}
+
+}  // namespace isotopy
