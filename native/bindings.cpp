@@ -202,7 +202,7 @@ nb::dict signal(Reals<Real> values, std::size_t samples, int cells, bool superle
     return run_pieces(samples, threads, values.shape(0) < 100000, [&](std::size_t first, std::size_t last, Piece& piece, const isotopy::Stop& stop) {
         isotopy::Signal<Real> one(level_sets(cells, superlevel, 0, keep_zero));
         for (std::size_t sample = first; sample < last; ++sample) {
-            one.pairs(values.data() + sample * size, size, piece.pairing, stop);
+            one.append_pairs(values.data() + sample * size, size, piece.pairing, stop);
             piece.close(sample, size);
         }
     });
@@ -226,7 +226,7 @@ nb::dict image(Reals<Real> values, std::size_t samples, std::size_t columns, int
             });
             run(1, 1, false, [&](std::size_t, const isotopy::Stop& stop) {
                 for (std::size_t band = 1; band < bands.size(); ++band) bands[0].insert(bands[0].end(), bands[band].begin(), bands[band].end());
-                one.pairs(here, bands[0], pieces[0].pairing, stop);
+                one.append_pairs(here, bands[0], pieces[0].pairing, stop);
             });
             pieces[0].close(sample, size);
         }
@@ -234,12 +234,8 @@ nb::dict image(Reals<Real> values, std::size_t samples, std::size_t columns, int
     }
     return run_pieces(samples, threads, values.shape(0) < 50000, [&](std::size_t first, std::size_t last, Piece& piece, const isotopy::Stop& stop) {
         One one(rows, columns, options);
-        std::vector<typename One::Saddle> saddles;
         for (std::size_t sample = first; sample < last; ++sample) {
-            const Real* here = values.data() + sample * size;
-            saddles.clear();
-            one.scan(here, 0, rows, saddles, stop);
-            one.pairs(here, saddles, piece.pairing, stop);
+            one.append_pairs(values.data() + sample * size, piece.pairing, stop);
             piece.close(sample, size);
         }
     });

@@ -33,8 +33,9 @@ struct LevelSetOptions {
 
 inline constexpr std::size_t largest_image = (std::size_t{1} << 28) - 1;  // pixels
 
-// Works on one image after the other; memory is taken once. Call scan() on bands of rows that make up the image, in any
-// order or at the same time, then pairs().
+// Works on images of one shape, one after the other; memory is taken once. Either append_pairs(values, out, stop), or, for
+// threads, scan() on bands of rows that make up the image, in any order or at the same time, and then append_pairs() with
+// the saddles of all bands.
 template <class Real>
 class Image {
 public:
@@ -45,7 +46,7 @@ public:
     };
 
     Image(std::size_t rows, std::size_t columns, const LevelSetOptions& options)
-        : rows_(rows), columns_(columns), size_(rows * columns), options_(options), links_(links_of(options.cells)), around_(surroundings(options.cells)), dual_(options.cells == Cells::cubical_top) {
+        : rows_(rows), columns_(columns), size_(rows * columns), options_(options), links_(links_of(options.cells)), dual_(options.cells == Cells::cubical_top) {
         masks_ = std::make_unique_for_overwrite<std::uint8_t[]>(size_);
         below_ = std::make_unique_for_overwrite<std::uint32_t[]>(size_ + 1);
         if (options.max_degree > 0) above_ = std::make_unique_for_overwrite<std::uint32_t[]>(size_ + 1);
@@ -57,6 +58,7 @@ public:
             above_step_[mask] = offsets_[dual_ ? link.near : link.far];
             critical_[mask] = link.edges != 0;
         }
+        find_vertex_steps();
         for (std::size_t walls = 0; walls < 16; ++walls)
             for (std::size_t d = 0; d < directions; ++d)
                 missing_[walls][d] = ((walls & 1) != 0 && row_steps[d] < 0) || ((walls & 2) != 0 && row_steps[d] > 0) ||
@@ -68,6 +70,7 @@ public:
         constexpr Real never = std::numeric_limits<Real>::infinity();
         const std::size_t width = columns_ + 2;
         std::vector<Real> lines(3 * width, never);
+        std::vector<std::uint32_t> places(width);
         Real *above = lines.data(), *here = above + width, *below = here + width;
         const Real sign = options_.superlevel ? Real{-1} : Real{1};
         const auto load = [&](std::size_t row, Real* line) {
@@ -86,16 +89,22 @@ public:
                 find_masks<false>(above + 1, here + 1, below + 1, masks);
             else
                 find_masks<true>(above + 1, here + 1, below + 1, masks);
-            link_row(row, masks, here + 1, saddles);
+            link_row(row, masks, here + 1, places.data(), saddles);
             std::swap(above, here);
             std::swap(here, below);
         }
     }
 
-    // Classes of the image, appended to out; saddles in the order of pixels.
-    void pairs(const Real* values, std::vector<Saddle>& saddles, Pairing& out, const Stop& stop) {
+    void append_pairs(const Real* values, Pairing& out, const Stop& stop) {
+        saddles_.clear();
+        scan(values, 0, rows_, saddles_, stop);
+        append_pairs(values, saddles_, out, stop);
+    }
+
+    // Classes of the image in degrees 0 to min(max_degree, 1); saddles in the order of pixels.
+    void append_pairs(const Real* values, std::vector<Saddle>& saddles, Pairing& out, const Stop& stop) {
         values_ = values;
-        sort_saddles(saddles, stop);
+        radix_sort(saddles, stop);
         components_.clear();
         loops_.clear();
         join_components(saddles, stop);
@@ -104,7 +113,8 @@ public:
         const std::uint32_t oldest = find(below_.get(), 0);
         out.degree.push_back(0);
         out.essential.push_back(1);
-        write_cell(0, oldest, 0, out.birth_cell);
+        out.birth_cell.push_back(0);
+        write_cell(0, oldest, 0, &out.birth_cell.back());
         out.birth_at.push_back(oldest);
         if (options_.max_degree < 1) return;
         regions_.clear();
@@ -139,7 +149,7 @@ private:
         }
     }
 
-    void link_row(std::size_t row, const std::uint8_t* masks, const Real* here, std::vector<Saddle>& saddles) {
+    void link_row(std::size_t row, const std::uint8_t* masks, const Real* here, std::uint32_t* places, std::vector<Saddle>& saddles) {
         const auto first = static_cast<std::uint32_t>(row * columns_);
         const auto width = static_cast<std::uint32_t>(columns_);
         std::uint32_t* below = below_.get() + first;
@@ -150,8 +160,15 @@ private:
             const bool edge_row = row == 0 || row + 1 == rows_;
             for (std::uint32_t j = 0; j < width; j += edge_row || width == 1 || j + 1 == width ? 1 : width - 1) above[j] = above_wall(first + j, row, j, masks[j]);
         }
-        for (std::uint32_t j = 0; j < width; ++j)
-            if (critical_[masks[j]] != 0) saddles.push_back({monotone_key(here[j]), (first + j) | walls_of(row, j) << pixel_bits});
+        std::size_t count = 0;  // without a branch that could be guessed wrong
+        for (std::uint32_t j = 0; j < width; ++j) {
+            places[count] = j;
+            count += critical_[masks[j]];
+        }
+        for (std::size_t place = 0; place < count; ++place) {
+            const std::uint32_t j = places[place];
+            saddles.push_back({monotone_key(here[j]), (first + j) | walls_of(row, j) << pixel_bits});
+        }
     }
 
     std::uint32_t walls_of(std::size_t row, std::size_t column) const {
@@ -183,15 +200,6 @@ private:
             element = parent[element];
         }
         return element;
-    }
-
-    static void sort_saddles(std::vector<Saddle>& saddles, const Stop& stop) {
-        if (saddles.size() > 2000)
-            radix_sort(saddles, stop);
-        else
-            std::sort(saddles.begin(), saddles.end(), [](const Saddle& a, const Saddle& b) {
-                return a.key < b.key || (a.key == b.key && (a.at & pixel_mask) < (b.at & pixel_mask));
-            });
     }
 
     void join_components(const std::vector<Saddle>& saddles, const Stop& stop) {
@@ -232,7 +240,7 @@ private:
     }
 
     // Code of the critical top cell of a maximum: the last one of its pixel.
-    std::uint8_t last_code() const { return dual_ ? 0 : static_cast<std::uint8_t>(around_.corner_count - 1); }
+    std::uint8_t last_code() const { return dual_ ? 0 : static_cast<std::uint8_t>(surroundings(options_.cells).corner_count - 1); }
 
     void add_local_pairs(std::uint8_t degree, std::vector<Pair>& pairs, const Stop& stop) const {
         for (std::uint32_t pixel = 0; pixel < size_; ++pixel) {
@@ -244,19 +252,20 @@ private:
         if (degree == 0) sort_deaths(pairs, stop);
     }
 
+    // By value, then by pixel, then by code.
     void sort_deaths(std::vector<Pair>& pairs, const Stop& stop) const {
+        struct Place {
+            std::uint32_t key, place;
+        };
         struct Item {
             Key key;
             std::uint32_t place;
         };
-        const auto later = [&](const Pair& a, const Pair& b) { return std::pair(a.death, a.death_code) < std::pair(b.death, b.death_code); };
-        if (pairs.size() < 2000) {
-            std::sort(pairs.begin(), pairs.end(), [&](const Pair& a, const Pair& b) { return a.death == b.death ? later(a, b) : before(a.death, b.death); });
-            return;
-        }
-        std::sort(pairs.begin(), pairs.end(), later);
+        std::vector<Place> places(pairs.size());
+        for (std::uint32_t place = 0; place < pairs.size(); ++place) places[place] = {pairs[place].death << 3 | pairs[place].death_code, place};
+        radix_sort(places, stop);
         std::vector<Item> items(pairs.size());
-        for (std::size_t place = 0; place < pairs.size(); ++place) items[place] = {monotone_key(height(pairs[place].death)), static_cast<std::uint32_t>(place)};
+        for (std::size_t place = 0; place < pairs.size(); ++place) items[place] = {monotone_key(height(pairs[places[place].place].death)), places[place].place};
         radix_sort(items, stop);
         std::vector<Pair> sorted(pairs.size());
         for (std::size_t place = 0; place < pairs.size(); ++place) sorted[place] = pairs[items[place].place];
@@ -264,39 +273,64 @@ private:
     }
 
     void append(std::size_t degree, const std::vector<Pair>& pairs, Pairing& out) const {
+        const std::size_t count = pairs.size();
+        out.degree.insert(out.degree.end(), count, static_cast<std::int64_t>(degree));
+        out.essential.insert(out.essential.end(), count, std::uint8_t{0});
+        const auto more = [&](std::vector<std::int64_t>& numbers, std::size_t width) {
+            numbers.resize(numbers.size() + width * count);
+            return numbers.data() + (numbers.size() - width * count);
+        };
+        const std::size_t born = corners(degree), dies = corners(degree + 1);
+        std::int64_t *birth_cell = more(out.birth_cell, born), *death_cell = more(out.death_cell, dies);
+        std::int64_t *birth_at = more(out.birth_at, 1), *death_at = more(out.death_at, 1);
         for (const Pair& pair : pairs) {
-            out.degree.push_back(static_cast<std::int64_t>(degree));
-            out.essential.push_back(0);
-            write_cell(degree, pair.birth, pair.birth_code, out.birth_cell);
-            write_cell(degree + 1, pair.death, pair.death_code, out.death_cell);
-            out.birth_at.push_back(pair.birth);
-            out.death_at.push_back(pair.death);
+            write_cell(degree, pair.birth, pair.birth_code, birth_cell);
+            write_cell(degree + 1, pair.death, pair.death_code, death_cell);
+            birth_cell += born;
+            death_cell += dies;
+            *birth_at++ = pair.birth;
+            *death_at++ = pair.death;
         }
     }
 
+    // Number of vertices of a cell of dimension k.
+    std::size_t corners(std::size_t k) const { return options_.cells == Cells::freudenthal ? k + 1 : std::size_t{1} << k; }
+
     // The vertices of a cell of dimension k that enters with the pixel, sorted.
-    void write_cell(std::size_t k, std::uint32_t pixel, std::uint8_t code, std::vector<std::int64_t>& to) const {
-        if (dual_) {  // vertices are the corners of pixels, one more per row than there are pixels
-            const auto first = static_cast<std::int64_t>(pixel + pixel / columns_), next = first + static_cast<std::int64_t>(columns_) + 1;
-            const std::array<std::int64_t, 4> corner{first, first + 1, next, next + 1};
-            constexpr std::array<std::array<std::uint8_t, 2>, 4> ends{{{0, 1}, {0, 2}, {1, 3}, {2, 3}}};
-            if (k == 0) to.push_back(corner[code]);
-            if (k == 1) to.insert(to.end(), {corner[ends[code][0]], corner[ends[code][1]]});
-            if (k == 2) to.insert(to.end(), corner.begin(), corner.end());
-            return;
-        }
-        const auto start = static_cast<std::ptrdiff_t>(to.size());
-        to.push_back(pixel);
-        const unsigned mask = k == 0 ? 0u : k == 1 ? 1u << around_.edges[code] : around_.corners[code];
-        for (std::size_t d = 0; d < directions; ++d)
-            if ((mask >> d & 1u) != 0) to.push_back(pixel + offsets_[d]);
-        std::sort(to.begin() + start, to.end());
+    void write_cell(std::size_t k, std::uint32_t pixel, std::uint8_t code, std::int64_t* to) const {
+        const auto first = static_cast<std::int64_t>(dual_ ? pixel + pixel / columns_ : pixel);
+        const auto& steps = vertex_steps_[k][code];
+        for (std::size_t j = 0; j < corners(k); ++j) to[j] = first + steps[j];
+    }
+
+    // From a pixel to the vertices of the cells that enter with it. With pixels as top cells these are corners of pixels, of
+    // which a row has one more, counted from the one before the pixel.
+    void find_vertex_steps() {
+        const Surroundings around = surroundings(options_.cells);
+        const auto row = static_cast<std::int64_t>(columns_);
+        for (std::size_t k = 0; k < 3; ++k)
+            for (std::size_t code = 0; code < 6; ++code) {
+                auto& steps = vertex_steps_[k][code];
+                if (dual_) {
+                    const std::array<std::int64_t, 4> corner{0, 1, row + 1, row + 2};
+                    constexpr std::array<std::array<std::uint8_t, 2>, 4> ends{{{0, 1}, {0, 2}, {1, 3}, {2, 3}}};
+                    if (k == 2)
+                        steps = corner;
+                    else if (code < 4)
+                        steps = k == 0 ? std::array<std::int64_t, 4>{corner[code]} : std::array<std::int64_t, 4>{corner[ends[code][0]], corner[ends[code][1]]};
+                    continue;
+                }
+                std::size_t count = 1;  // the pixel itself
+                for (std::size_t d = 0; k > 0 && d < directions; ++d)
+                    if (((k == 1 ? 1u << around.edges[code] : around.corners[code]) >> d & 1u) != 0) steps[count++] = row_steps[d] * row + column_steps[d];
+                std::sort(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(count));
+            }
     }
 
     std::size_t rows_, columns_, size_;
     LevelSetOptions options_;
     const std::array<Link, 256>& links_;
-    Surroundings around_;
+    std::array<std::array<std::array<std::int64_t, 4>, 6>, 3> vertex_steps_{};
     bool dual_;  // pixels are top cells: edges separate components and join regions
     std::array<std::uint32_t, directions + 1> offsets_{};
     std::array<std::uint32_t, 256> below_step_{}, above_step_{};
@@ -304,18 +338,10 @@ private:
     std::array<std::array<bool, directions>, 16> missing_{};
     std::unique_ptr<std::uint8_t[]> masks_;
     std::unique_ptr<std::uint32_t[]> below_, above_;  // per pixel: a neighbor on the way down, up; then sets of pixels
+    std::vector<Saddle> saddles_;
     std::vector<Pair> components_, regions_;
     std::vector<Loop> loops_;
     const Real* values_ = nullptr;
 };
-
-// Appends the classes of one image of rows * columns pixels, in degrees 0 to min(max_degree, 1), to out.
-template <class Real>
-void image_persistence(Image<Real>& image, const Real* values, std::size_t rows, std::vector<typename Image<Real>::Saddle>& saddles, Pairing& out,
-                       const Stop& stop) {
-    saddles.clear();
-    image.scan(values, 0, rows, saddles, stop);
-    image.pairs(values, saddles, out, stop);
-}
 
 }  // namespace isotopy

@@ -23,8 +23,8 @@ class Signal {
 public:
     explicit Signal(const LevelSetOptions& options) : options_(options) {}
 
-    // Classes of one signal, appended to out.
-    void pairs(const Real* values, std::size_t size, Pairing& out, const Stop& stop) {
+    // Classes of one signal.
+    void append_pairs(const Real* values, std::size_t size, Pairing& out, const Stop& stop) {
         if (size == 0) return;
         values_ = values;
         size_ = size;
