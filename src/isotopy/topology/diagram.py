@@ -111,9 +111,7 @@ class Diagram:
         diagram.__dict__.update(fields, _dies=dies)
         return diagram
 
-    def _where(
-        self, keep: Bool[Tensor, " k"], degrees: tuple[int, ...] | None = None, **changes: Any
-    ) -> Diagram:
+    def _where(self, keep: Bool[Tensor, " k"], degrees: tuple[int, ...] | None = None, **changes: Any) -> Diagram:
         """The classes that `keep` marks, with their cells."""
         fields = self.__dict__ | changes
         if degrees is not None:

@@ -26,11 +26,11 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
 
     - `"freudenthal"`: pixels are vertices, each cube is cut into simplices along its main diagonal; in the plane (i, j)
       is joined to (i+1, j), (i, j+1) and (i+1, j+1). A simplex enters with its last pixel.
-    - `"cubical"`: pixels are vertices, joined along the axes; cells are edges, squares and cubes. A cube enters with its
-      last pixel.
-    - `"cubical_top"`: pixels are the squares, or cubes, themselves, so that pixels that share a corner are joined; a face
-      enters with its first pixel. Vertices of cells are the corners of pixels, numbered row by row in a grid that has
-      one more of them than there are pixels along each axis.
+    - `"cubical"`: pixels are vertices, joined along the axes; cells are edges, squares and cubes. A cell enters with
+      its last pixel.
+    - `"cubical_top"`: pixels are the squares, or cubes, themselves, so that pixels that share a corner are joined; a
+      face enters with its first pixel. Vertices of cells are the corners of pixels, numbered row by row in a grid that
+      has one more of them along each axis than there are pixels.
 
     Pixels are ordered by (value, number in row-major order), cells by (the pixel they enter with, dimension, vertices):
     pairs are the same on every machine, whatever ties there are. Gradients flow to the pixels that the critical cells
@@ -55,16 +55,16 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
         >>> persistence(grid(signal, ndim=1)).pairs      # the basin of 1 joins that of 0 at 2
         tensor([[1., 2.],
                 [0., inf]])
-        >>> cross = torch.tensor([[0., 1.], [1., 0.]])    # do squares that share a corner touch?
-        >>> persistence(grid(1 - cross, cells="cubical")).of(0).pairs
+        >>> image = torch.tensor([[0., 1.], [1., 0.]])   # are the two dark pixels one?
+        >>> persistence(grid(image, cells="cubical")).of(0).pairs
         tensor([[0., 1.],
                 [0., inf]])
-        >>> persistence(grid(1 - cross, cells="cubical_top")).of(0).pairs
+        >>> persistence(grid(image, cells="cubical_top")).of(0).pairs
         tensor([[0., inf]])
 
     Source:
-        R. B. Gabrielsson et al., A Topology Layer for Machine Learning, AISTATS 2020 (Freudenthal). B. Bleile, A. Garin,
-        T. Heiss, K. Maggs, V. Robins, The persistent homology of dual digital image constructions, arXiv 2102.11397.
+        R. B. Gabrielsson et al., A Topology Layer for Machine Learning, AISTATS 2020 (Freudenthal). B. Bleile et al.,
+        The persistent homology of dual digital image constructions, arXiv 2102.11397 (the cubical kinds).
     """
     if ndim not in (1, 2, 3):
         raise ValueError(f"ndim must be 1, 2 or 3; got {ndim}.")
@@ -132,7 +132,13 @@ class GridFiltration(Filtration):
         births = len(at["degree"])
         birth, death = flat.index_select(0, at["at"]).tensor_split((births,))
         return Pairs(
-            at["sample"], at["degree"], at["essential"].view(torch.bool), birth, death, at["birth_cell"], at["death_cell"]
+            at["sample"],
+            at["degree"],
+            at["essential"].view(torch.bool),
+            birth,
+            death,
+            at["birth_cell"],
+            at["death_cell"],
         )
 
     def _images(
@@ -156,9 +162,7 @@ class GridFiltration(Filtration):
         if len(self.shape) == 1:
             found = _native.signal(array, samples, kind, self.superlevel, keep_zero, workers)
         else:
-            found = _native.image(
-                array, samples, self.shape[1], kind, self.superlevel, max_degree, keep_zero, workers
-            )
+            found = _native.image(array, samples, self.shape[1], kind, self.superlevel, max_degree, keep_zero, workers)
         return tensors(found, self.values.device)
 
     def _volumes(
