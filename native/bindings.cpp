@@ -152,7 +152,7 @@ private:
     std::size_t deaths_ = 0;
 };
 
-// One table for the batch; `at` has the carriers of all births, then of the deaths.
+// One table for the batch; `at` has the carriers of all births, then of the deaths (of the births, where there is none).
 nb::dict join(std::vector<Piece>&& pieces) {
     Piece all = pieces.empty() ? Piece{} : std::move(pieces[0]);
     const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
@@ -166,7 +166,10 @@ nb::dict join(std::vector<Piece>&& pieces) {
         append(all.pairing.birth_at, piece.pairing.birth_at);
         append(all.pairing.death_at, piece.pairing.death_at);
     }
-    append(all.pairing.birth_at, all.pairing.death_at);
+    auto& at = all.pairing.birth_at;
+    const std::size_t count = at.size();
+    at.resize(2 * count);
+    for (std::size_t index = 0, death = 0; index < count; ++index) at[count + index] = all.pairing.essential[index] != 0 ? at[index] : all.pairing.death_at[death++];
     nb::dict result;
     result["sample"] = to_numpy(std::move(all.sample));
     result["degree"] = to_numpy(std::move(all.pairing.degree));

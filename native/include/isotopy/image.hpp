@@ -67,7 +67,6 @@ public:
 
     // Everything that a pixel can tell from its neighbors, for the rows begin .. end - 1; critical pixels go to saddles.
     void scan(const Real* values, std::size_t begin, std::size_t end, std::vector<Saddle>& saddles, const Stop& stop) {
-        constexpr Real never = std::numeric_limits<Real>::infinity();
         const std::size_t width = columns_ + 2;
         std::vector<Real> lines(3 * width, never);
         std::vector<std::uint32_t> places(width);
@@ -105,8 +104,6 @@ public:
     void append_pairs(const Real* values, std::vector<Saddle>& saddles, Pairing& out, const Stop& stop) {
         values_ = values;
         radix_sort(saddles, stop);
-        components_.clear();
-        loops_.clear();
         join_components(saddles, stop);
         if (options_.keep_zero) add_local_pairs(0, components_, stop);
         append(0, components_, out);
@@ -117,7 +114,6 @@ public:
         write_cell(0, oldest, 0, &out.birth_cell.back());
         out.birth_at.push_back(oldest);
         if (options_.max_degree < 1) return;
-        regions_.clear();
         join_regions(stop);
         if (options_.keep_zero) add_local_pairs(1, regions_, stop);
         sort_deaths(regions_, stop);
@@ -133,6 +129,8 @@ private:
         std::uint32_t at;
         std::uint32_t which;
     };
+    static constexpr Real never = std::numeric_limits<Real>::infinity();
+    static constexpr std::size_t chunk = 65536;  // steps between two looks at the stop
     static constexpr std::uint32_t pixel_bits = 28;
     static constexpr std::uint32_t pixel_mask = (std::uint32_t{1} << pixel_bits) - 1;
 
@@ -194,49 +192,89 @@ private:
         return x < y || (x == y && a < b);
     }
 
-    static std::uint32_t find(std::uint32_t* parent, std::uint32_t element) {
-        while (parent[element] != element) {
-            parent[element] = parent[parent[element]];
-            element = parent[element];
-        }
+    static std::uint32_t find(const std::uint32_t* parent, std::uint32_t element) {
+        while (parent[element] != element) element = parent[element];
         return element;
     }
 
+    // From two elements to the roots of their sets, halving the paths. Both at once: neither length can be guessed.
+    static void find_both(std::uint32_t* parent, std::uint32_t& a, std::uint32_t& b) {
+        std::uint32_t next_a, next_b;
+        do {
+            next_a = parent[a];
+            next_b = parent[b];
+            a = parent[a] = parent[next_a];
+            b = parent[b] = parent[next_b];
+        } while (((a ^ next_a) | (b ^ next_b)) != 0);
+    }
+
+    // Here and in join_regions(): what an edge does is as good as random, so that its outcomes are written in any case and
+    // counted where they hold. What the loops read is copied, as the compiler cannot know that it does not change.
     void join_components(const std::vector<Saddle>& saddles, const Stop& stop) {
         std::uint32_t* parent = below_.get();
-        for (std::size_t place = 0; place < saddles.size(); ++place) {
-            if (place % 65536 == 0) stop.check();
-            const std::uint32_t at = saddles[place].at, pixel = at & pixel_mask;
-            const Link& link = links_[masks_[pixel]];
-            for (std::uint32_t which = 0; which < link.edges; ++which) {
-                const CriticalEdge& edge = link.edge[which];
-                std::uint32_t elder = find(parent, pixel + (dual_ ? offsets_[edge.left] : 0));
-                std::uint32_t younger = find(parent, pixel + offsets_[dual_ ? edge.right : edge.end]);
-                if (elder == younger) {
-                    if (above_) loops_.push_back({at, which});
-                    continue;
+        const auto offsets = offsets_;
+        const bool dual = dual_, keep_zero = options_.keep_zero;
+        const Real sign = options_.superlevel ? Real{-1} : Real{1};
+        const Real* values = values_;
+        std::size_t joins = 0, loops = 0;
+        for (std::size_t begin = 0; begin < saddles.size(); begin += chunk) {
+            stop.check();
+            const std::size_t end = std::min(saddles.size(), begin + chunk);
+            components_.resize(joins + 3 * (end - begin));
+            loops_.resize(loops + 3 * (end - begin));
+            Pair* joined = components_.data();
+            Loop* looped = loops_.data();
+            for (std::size_t place = begin; place < end; ++place) {
+                const std::uint32_t at = saddles[place].at, pixel = at & pixel_mask;
+                const Link& link = links_[masks_[pixel]];
+                const Real height = values[pixel];
+                for (std::uint32_t which = 0; which < link.edges; ++which) {
+                    const CriticalEdge& edge = link.edge[which];
+                    std::uint32_t a = pixel + offsets[dual ? edge.left : itself], b = pixel + offsets[dual ? edge.right : edge.end];
+                    find_both(parent, a, b);
+                    const Real x = sign * values[a], y = sign * values[b];
+                    const bool swap = (y < x) | ((y <= x) & (b < a)), same = a == b;
+                    const std::uint32_t elder = swap ? b : a, younger = swap ? a : b;
+                    parent[younger] = elder;
+                    joined[joins] = {younger, pixel, 0, edge.code};
+                    joins += std::size_t{!same && (keep_zero || values[younger] != height)};
+                    looped[loops] = {at, which};
+                    loops += std::size_t{same};
                 }
-                if (before(younger, elder)) std::swap(elder, younger);
-                parent[younger] = elder;
-                if (options_.keep_zero || values_[younger] != values_[pixel]) components_.push_back({younger, pixel, 0, edge.code});
             }
+            if (!above_) loops = 0;
         }
+        components_.resize(joins);
+        loops_.resize(loops);
     }
 
     void join_regions(const Stop& stop) {
         std::uint32_t* parent = above_.get();
         parent[outside()] = outside();
+        const std::uint32_t out = outside();
+        const std::uint8_t last = last_code();
+        const bool dual = dual_, keep_zero = options_.keep_zero;
+        const Real sign = options_.superlevel ? Real{-1} : Real{1};
+        const Real* values = values_;
+        std::size_t joins = 0;
+        regions_.resize(loops_.size());
+        Pair* joined = regions_.data();
         for (std::size_t place = loops_.size(); place-- > 0;) {
-            if (place % 65536 == 0) stop.check();
+            if (place % chunk == 0) stop.check();
             const std::uint32_t pixel = loops_[place].at & pixel_mask, walls = loops_[place].at >> pixel_bits;
             const CriticalEdge& edge = links_[masks_[pixel]].edge[loops_[place].which];
-            std::uint32_t elder = find(parent, dual_ ? pixel : step(pixel, walls, edge.left));
-            std::uint32_t younger = find(parent, step(pixel, walls, dual_ ? edge.end : edge.right));
-            if (elder == younger) throw std::logic_error("a loop must separate two regions");
-            if (younger == outside() || (elder != outside() && before(elder, younger))) std::swap(elder, younger);
+            std::uint32_t a = dual ? pixel : step(pixel, walls, edge.left), b = step(pixel, walls, dual ? edge.end : edge.right);
+            find_both(parent, a, b);
+            if (a == b) throw std::logic_error("a loop must separate two regions");
+            if (a == out) std::swap(a, b);
+            const Real x = sign * values[a], y = b == out ? never : sign * values[b];
+            const bool swap = (y < x) | ((y <= x) & (b < a));
+            const std::uint32_t elder = swap ? a : b, younger = swap ? b : a;
             parent[younger] = elder;
-            if (options_.keep_zero || values_[younger] != values_[pixel]) regions_.push_back({pixel, younger, edge.code, last_code()});
+            joined[joins] = {pixel, younger, edge.code, last};
+            joins += std::size_t{keep_zero || values[younger] != values[pixel]};
         }
+        regions_.resize(joins);
     }
 
     // Code of the critical top cell of a maximum: the last one of its pixel.
@@ -254,22 +292,20 @@ private:
 
     // By value, then by pixel, then by code.
     void sort_deaths(std::vector<Pair>& pairs, const Stop& stop) const {
-        struct Place {
-            std::uint32_t key, place;
-        };
         struct Item {
             Key key;
-            std::uint32_t place;
+            Pair pair;
         };
-        std::vector<Place> places(pairs.size());
-        for (std::uint32_t place = 0; place < pairs.size(); ++place) places[place] = {pairs[place].death << 3 | pairs[place].death_code, place};
-        radix_sort(places, stop);
         std::vector<Item> items(pairs.size());
-        for (std::size_t place = 0; place < pairs.size(); ++place) items[place] = {monotone_key(height(pairs[places[place].place].death)), places[place].place};
+        for (std::size_t place = 0; place < pairs.size(); ++place) items[place] = {monotone_key(height(pairs[place].death)), pairs[place]};
         radix_sort(items, stop);
-        std::vector<Pair> sorted(pairs.size());
-        for (std::size_t place = 0; place < pairs.size(); ++place) sorted[place] = pairs[items[place].place];
-        pairs.swap(sorted);
+        for (auto first = items.begin(); first != items.end();) {  // equal values
+            const auto end = std::find_if(first + 1, items.end(), [&](const Item& item) { return item.key != first->key; });
+            if (end - first > 1)
+                std::sort(first, end, [](const Item& a, const Item& b) { return std::pair(a.pair.death, a.pair.death_code) < std::pair(b.pair.death, b.pair.death_code); });
+            first = end;
+        }
+        for (std::size_t place = 0; place < pairs.size(); ++place) pairs[place] = items[place].pair;
     }
 
     void append(std::size_t degree, const std::vector<Pair>& pairs, Pairing& out) const {

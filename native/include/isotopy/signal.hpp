@@ -36,18 +36,24 @@ public:
         else
             std::erase_if(classes_, [&](const Class& c) { return values_[c.birth] == values_[c.death]; });
         sort_deaths(stop);
-        for (const Class& c : classes_) {
-            out.degree.push_back(0);
-            out.essential.push_back(0);
-            out.birth_cell.push_back(c.birth_vertex);
-            out.death_cell.insert(out.death_cell.end(), {c.death_vertex, c.death_vertex + 1});
-            out.birth_at.push_back(c.birth);
-            out.death_at.push_back(c.death);
-        }
-        out.degree.push_back(0);
+        const std::size_t count = classes_.size();
+        out.degree.insert(out.degree.end(), count + 1, std::int64_t{0});
+        out.essential.insert(out.essential.end(), count, std::uint8_t{0});
         out.essential.push_back(1);
-        out.birth_cell.push_back(oldest);
-        out.birth_at.push_back(oldest);
+        const auto more = [](std::vector<std::int64_t>& numbers, std::size_t by) {
+            numbers.resize(numbers.size() + by);
+            return numbers.data() + (numbers.size() - by);
+        };
+        std::int64_t *birth_cell = more(out.birth_cell, count + 1), *death_cell = more(out.death_cell, 2 * count);
+        std::int64_t *birth_at = more(out.birth_at, count + 1), *death_at = more(out.death_at, count);
+        for (const Class& c : classes_) {
+            *birth_cell++ = c.birth_vertex;
+            *death_cell++ = c.death_vertex;
+            *death_cell++ = c.death_vertex + 1;
+            *birth_at++ = c.birth;
+            *death_at++ = c.death;
+        }
+        *birth_cell = *birth_at = oldest;
     }
 
 private:
@@ -119,18 +125,12 @@ private:
     void sort_deaths(const Stop& stop) {
         struct Item {
             decltype(monotone_key(Real{})) key;
-            std::uint32_t place;
+            Class found;
         };
-        if (classes_.size() < 1000) {
-            std::stable_sort(classes_.begin(), classes_.end(), [&](const Class& a, const Class& b) { return height(a.death) < height(b.death); });
-            return;
-        }
         std::vector<Item> items(classes_.size());
-        for (std::size_t place = 0; place < items.size(); ++place) items[place] = {monotone_key(height(classes_[place].death)), static_cast<std::uint32_t>(place)};
+        for (std::size_t place = 0; place < items.size(); ++place) items[place] = {monotone_key(height(classes_[place].death)), classes_[place]};
         radix_sort(items, stop);
-        std::vector<Class> sorted(items.size());
-        for (std::size_t place = 0; place < items.size(); ++place) sorted[place] = classes_[items[place].place];
-        classes_.swap(sorted);
+        for (std::size_t place = 0; place < items.size(); ++place) classes_[place] = items[place].found;
     }
 
     LevelSetOptions options_;

@@ -99,7 +99,7 @@ class Diagram:
 
     def _corners(self, dimensions: T) -> T:
         """Number of vertices of cells of these dimensions."""
-        return 2**dimensions if self.cubical else dimensions + 1
+        return 1 << dimensions if self.cubical else dimensions + 1
 
     @classmethod
     def _trusted(cls, dies: Bool[Tensor, " k"], **fields: Any) -> Diagram:
@@ -136,7 +136,8 @@ class Diagram:
         if len(self.degrees) == 1:
             width = self._corners(self.degrees[0] + more)
             return vertices.reshape(-1, width)[keep].reshape(-1)
-        return vertices[torch.repeat_interleave(keep, self._corners(degree + more))]
+        kept = torch.repeat_interleave(keep, self._corners(degree + more))
+        return vertices.index_select(0, kept.nonzero()[:, 0])  # much faster than a mask as index
 
     def of(self, degree: int) -> Diagram:
         """The classes of one degree."""

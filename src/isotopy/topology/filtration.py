@@ -19,7 +19,7 @@ class Pairs:
     degree: Int64[Tensor, " k"]
     essential: Bool[Tensor, " k"]
     birth: Float[Tensor, " k"]
-    death: Float[Tensor, " f"]  # of the finite ones, in turn
+    death: Float[Tensor, " f"]  # of the finite ones, in turn; or of all, where those of essential ones mean nothing
     birth_vertices: Int64[Tensor, " v"]  # of the critical cells, in turn
     death_vertices: Int64[Tensor, " w"]
 

@@ -126,20 +126,11 @@ class GridFiltration(Filtration):
         samples, vertices = self.samples, math.prod(self.shape)
         flat = self.values.reshape(-1)
         if len(self.shape) == 3:
-            at = self._volumes(flat, samples, vertices, max_degree, modulus, keep_zero, workers)
-        else:
-            at = self._images(flat, samples, vertices, max_degree, keep_zero, workers)
-        births = len(at["degree"])
-        birth, death = flat.index_select(0, at["at"]).tensor_split((births,))
-        return Pairs(
-            at["sample"],
-            at["degree"],
-            at["essential"].view(torch.bool),
-            birth,
-            death,
-            at["birth_cell"],
-            at["death_cell"],
-        )
+            return self._volumes(flat, samples, vertices, max_degree, modulus, keep_zero, workers)
+        at = self._images(flat, samples, vertices, max_degree, keep_zero, workers)
+        birth, death = flat.index_select(0, at["at"]).reshape(2, -1).unbind()
+        essential = at["essential"].view(torch.bool)
+        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
 
     def _images(
         self, flat: Tensor, samples: int, vertices: int, max_degree: int, keep_zero: bool, workers: int
@@ -174,7 +165,7 @@ class GridFiltration(Filtration):
         modulus: int,
         keep_zero: bool,
         workers: int,
-    ) -> dict[str, Tensor]:
+    ) -> Pairs:
         # Per vertex: sorted edges and triangles, owners, dual sets and reduced columns.
         workers = memory.workers_that_fit(
             workers,
@@ -195,8 +186,9 @@ class GridFiltration(Filtration):
             workers,
         )
         at = tensors(found, self.values.device)
-        dies = (at["essential"] == 0).nonzero()[:, 0]
+        essential = at["essential"] != 0
+        dies = (~essential).nonzero()[:, 0]
         first = vertices * torch.cat([at["sample"], at["sample"][dies]])
-        at["at"] = first + torch.cat([at["birth_at"], at["death_at"]])
-        at["essential"] = at["essential"].to(torch.uint8)
-        return at
+        values = flat.index_select(0, first + torch.cat([at["birth_at"], at["death_at"]]))
+        birth, death = values.split([len(essential), len(dies)])
+        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])

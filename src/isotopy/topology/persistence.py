@@ -64,7 +64,10 @@ def persistence(
     found = filtration.pairs(max_degree, modulus=modulus, keep_zero=keep_zero, workers=workers)
     never = -torch.inf if filtration.superlevel else torch.inf
     dies = ~found.essential
-    death = torch.full_like(found.birth, never).index_put((dies.nonzero()[:, 0],), found.death)
+    if len(found.death) == len(dies):
+        death = found.death.masked_fill(found.essential, never)
+    else:
+        death = torch.full_like(found.birth, never).index_put((dies.nonzero()[:, 0],), found.death)
     return Diagram._trusted(
         dies,
         birth=found.birth,
