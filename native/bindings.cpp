@@ -18,11 +18,13 @@
 #include "isotopy/grid.hpp"
 #include "isotopy/matching.hpp"
 #include "isotopy/lower_star.hpp"
+#include "isotopy/image.hpp"
 #include "isotopy/pairing.hpp"
 #include "isotopy/parallel.hpp"
 #include "isotopy/rank.hpp"
 #include "isotopy/rank_graph.hpp"
 #include "isotopy/rips.hpp"
+#include "isotopy/signal.hpp"
 
 namespace nb = nanobind;
 
@@ -30,12 +32,12 @@ namespace {
 
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Array = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<1>>;
 
-Array to_numpy(std::vector<std::int64_t>&& values) {
-    auto* kept = new std::vector<std::int64_t>(std::move(values));
-    nb::capsule owner(kept, [](void* pointer) noexcept { delete static_cast<std::vector<std::int64_t>*>(pointer); });
-    return Array(kept->data(), {kept->size()}, owner);
+template <class Number>
+auto to_numpy(std::vector<Number>&& values) {
+    auto* kept = new std::vector<Number>(std::move(values));
+    nb::capsule owner(kept, [](void* pointer) noexcept { delete static_cast<std::vector<Number>*>(pointer); });
+    return nb::ndarray<nb::numpy, Number, nb::ndim<1>>(kept->data(), {kept->size()}, owner);
 }
 
 // Runs work(sample, stop) for every sample without the GIL. Ctrl-C is looked at while the workers run, and stops them.
@@ -259,6 +261,125 @@ nb::dict delaunay(Doubles points, Integers sizes, std::size_t dimension, Vertice
     return gather(std::move(pairings));
 }
 
+// What one piece of a batch found: samples in order, carriers as places in the whole batch.
+struct Piece {
+    isotopy::Pairing pairing;
+    std::vector<std::int64_t> sample;
+
+    void close(std::size_t index, std::size_t size) {
+        const auto shift = [&](std::vector<std::int64_t>& at, std::size_t from) {
+            for (std::size_t place = from; place < at.size(); ++place) at[place] += static_cast<std::int64_t>(index * size);
+        };
+        shift(pairing.birth_at, sample.size());
+        shift(pairing.death_at, deaths_);
+        deaths_ = pairing.death_at.size();
+        sample.resize(pairing.degree.size(), static_cast<std::int64_t>(index));
+    }
+
+private:
+    std::size_t deaths_ = 0;
+};
+
+// One table for the batch; `at` has the carriers of all births, then of the deaths (of the births, where there is none).
+nb::dict join(std::vector<Piece>&& pieces) {
+    Piece all = pieces.empty() ? Piece{} : std::move(pieces[0]);
+    const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    for (std::size_t index = 1; index < pieces.size(); ++index) {
+        const Piece piece = std::move(pieces[index]);
+        append(all.sample, piece.sample);
+        append(all.pairing.degree, piece.pairing.degree);
+        append(all.pairing.essential, piece.pairing.essential);
+        append(all.pairing.birth_cell, piece.pairing.birth_cell);
+        append(all.pairing.death_cell, piece.pairing.death_cell);
+        append(all.pairing.birth_at, piece.pairing.birth_at);
+        append(all.pairing.death_at, piece.pairing.death_at);
+    }
+    auto& at = all.pairing.birth_at;
+    const std::size_t count = at.size();
+    at.resize(2 * count);
+    for (std::size_t index = 0, death = 0; index < count; ++index) at[count + index] = all.pairing.essential[index] != 0 ? at[index] : all.pairing.death_at[death++];
+    nb::dict result;
+    result["sample"] = to_numpy(std::move(all.sample));
+    result["degree"] = to_numpy(std::move(all.pairing.degree));
+    result["essential"] = to_numpy(std::move(all.pairing.essential));
+    result["birth_cell"] = to_numpy(std::move(all.pairing.birth_cell));
+    result["death_cell"] = to_numpy(std::move(all.pairing.death_cell));
+    result["at"] = to_numpy(std::move(all.pairing.birth_at));
+    return result;
+}
+
+template <class Real>
+using Reals = nb::ndarray<const Real, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+// Calls work(samples first .. last - 1, piece, stop) on pieces of the batch that fill the threads.
+template <class Work>
+nb::dict run_pieces(std::size_t samples, std::size_t threads, bool short_work, const Work& work) {
+    std::vector<Piece> pieces(short_work ? std::min<std::size_t>(samples, 1) : std::min(samples, 8 * threads));
+    run(pieces.size(), threads, short_work, [&](std::size_t index, const isotopy::Stop& stop) {
+        work(samples * index / pieces.size(), samples * (index + 1) / pieces.size(), pieces[index], stop);
+    });
+    return join(std::move(pieces));
+}
+
+isotopy::LevelSetOptions level_sets(int cells, bool superlevel, int max_degree, bool keep_zero) {
+    if (cells < 0 || cells > 2) throw std::invalid_argument("cells must be 0, 1 or 2");
+    return {static_cast<isotopy::Cells>(cells), superlevel, max_degree, keep_zero};
+}
+
+template <class Real>
+nb::dict signal(Reals<Real> values, std::size_t samples, int cells, bool superlevel, bool keep_zero, std::size_t threads) {
+    const std::size_t size = samples == 0 ? 0 : values.shape(0) / samples;
+    if (size * samples != values.shape(0) || size > isotopy::largest_image) throw std::invalid_argument("values do not fill the signals");
+    return run_pieces(samples, threads, values.shape(0) < 100000, [&](std::size_t first, std::size_t last, Piece& piece, const isotopy::Stop& stop) {
+        isotopy::Signal<Real> one(level_sets(cells, superlevel, 0, keep_zero));
+        for (std::size_t sample = first; sample < last; ++sample) {
+            one.append_pairs(values.data() + sample * size, size, piece.pairing, stop);
+            piece.close(sample, size);
+        }
+    });
+}
+
+template <class Real>
+nb::dict image(Reals<Real> values, std::size_t samples, std::size_t columns, int cells, bool superlevel, int max_degree, bool keep_zero, std::size_t threads) {
+    const std::size_t size = samples == 0 ? 0 : values.shape(0) / samples, rows = columns == 0 ? 0 : size / columns;
+    if (rows * columns * samples != values.shape(0) || size > isotopy::largest_image) throw std::invalid_argument("values do not fill the images");
+    if (size == 0) return join({});
+    using One = isotopy::Image<Real>;
+    const isotopy::LevelSetOptions options = level_sets(cells, superlevel, max_degree, keep_zero);
+    if (samples < threads && size >= 65536) {  // threads inside of each image
+        std::vector<Piece> pieces(1);
+        for (std::size_t sample = 0; sample < samples; ++sample) {
+            const Real* here = values.data() + sample * size;
+            One one(rows, columns, options);
+            std::vector<std::vector<typename One::Saddle>> bands(std::min(4 * threads, rows));
+            run(bands.size(), threads, false, [&](std::size_t band, const isotopy::Stop& stop) {
+                one.scan(here, rows * band / bands.size(), rows * (band + 1) / bands.size(), bands[band], stop);
+            });
+            run(1, 1, false, [&](std::size_t, const isotopy::Stop& stop) {
+                for (std::size_t band = 1; band < bands.size(); ++band) bands[0].insert(bands[0].end(), bands[band].begin(), bands[band].end());
+                one.append_pairs(here, bands[0], pieces[0].pairing, stop);
+            });
+            pieces[0].close(sample, size);
+        }
+        return join(std::move(pieces));
+    }
+    return run_pieces(samples, threads, values.shape(0) < 50000, [&](std::size_t first, std::size_t last, Piece& piece, const isotopy::Stop& stop) {
+        One one(rows, columns, options);
+        for (std::size_t sample = first; sample < last; ++sample) {
+            one.append_pairs(values.data() + sample * size, piece.pairing, stop);
+            piece.close(sample, size);
+        }
+    });
+}
+
+template <class Real>
+void bind_level_sets(nb::module_& m) {
+    m.def("signal", &signal<Real>, nb::arg("values").noconvert(), nb::arg("samples"), nb::arg("cells"), nb::arg("superlevel"), nb::arg("keep_zero"),
+          nb::arg("threads"), "Critical cells of the level sets of a batch of signals, degree 0.");
+    m.def("image", &image<Real>, nb::arg("values").noconvert(), nb::arg("samples"), nb::arg("columns"), nb::arg("cells"), nb::arg("superlevel"),
+          nb::arg("max_degree"), nb::arg("keep_zero"), nb::arg("threads"), "Critical cells of the level sets of a batch of images, degrees 0 and 1.");
+}
+
 using Residues = nb::ndarray<const std::uint32_t, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>>;
 
@@ -373,6 +494,8 @@ NB_MODULE(_native, m) {
           nb::arg("top_sizes").noconvert(), nb::arg("widths").noconvert(), nb::arg("loose").noconvert(), nb::arg("loose_sizes").noconvert(), nb::arg("weak"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of weak alpha or alpha filtrations of a batch, and the simplices that carry their values.");
+    bind_level_sets<float>(m);
+    bind_level_sets<double>(m);
 
     bind_rank_chain<isotopy::Rows3>(m, "RankChain3");
     bind_rank_chain<isotopy::RowsP>(m, "RankChainP");

@@ -77,6 +77,71 @@ def grid_persistence(
     return persistence_pairs(sorted(key, key=key.__getitem__), modulus)
 
 
+LevelSetPair = tuple[int, Cell, Cell | None, int, int | None]  # degree, cells, and the pixels that they enter with
+
+
+def level_set_persistence(
+    values: list[float], shape: tuple[int, ...], kind: str, *, superlevel: bool = False
+) -> list[LevelSetPair]:
+    """Pairs of a function on a grid over Z/2, by the textbook reduction; `kind` as `cells` of `grid`.
+
+    Pixels in the order (value, number), cells in the order (pixel they enter with, dimension, vertices). Cells are
+    described by inclusion, and no use is made of anything else.
+    """
+    heights = [-value for value in values] if superlevel else list(values)
+    place = {pixel: index for index, pixel in enumerate(sorted(range(len(heights)), key=lambda p: (heights[p], p)))}
+    entries = []
+    for dimension, cell, pixels in _grid_cells(shape, kind):
+        choose = min if kind == "cubical_top" else max
+        pixel = choose(pixels, key=place.__getitem__)
+        entries.append((place[pixel], dimension, cell, pixel))
+    entries.sort()
+    columns: dict[int, set[int]] = {}  # by their last row
+    born: set[int] = set()
+    by_dimension: dict[int, list[int]] = {}
+    pairs: list[LevelSetPair] = []
+    for index, (_, dimension, cell, pixel) in enumerate(entries):
+        column = {face for face in by_dimension.get(dimension - 1, []) if set(entries[face][2]) < set(cell)}
+        by_dimension.setdefault(dimension, []).append(index)
+        while column and max(column) in columns:
+            column ^= columns[max(column)]
+        if column:
+            low = max(column)
+            columns[low] = column
+            born.remove(low)
+            pairs.append((dimension - 1, entries[low][2], cell, entries[low][3], pixel))
+        else:
+            born.add(index)
+    return pairs + [(entries[index][1], entries[index][2], None, entries[index][3], None) for index in sorted(born)]
+
+
+def _grid_cells(shape: tuple[int, ...], kind: str) -> list[tuple[int, Cell, list[int]]]:
+    """Dimension, vertices and pixels of every cell: the pixels are its vertices, or the top cells it is a face of."""
+    if kind == "freudenthal":
+        return [(len(cell) - 1, cell, list(cell)) for cell in freudenthal_cells(shape)]
+    top = kind == "cubical_top"
+    corners = tuple(size + 1 for size in shape) if top else shape
+
+    def number(point: tuple[int, ...], sizes: tuple[int, ...]) -> int:
+        result = 0
+        for coordinate, size in zip(point, sizes, strict=True):
+            result = result * size + coordinate
+        return result
+
+    found = []
+    for base in itertools.product(*(range(size) for size in corners)):
+        for sides in itertools.product((0, 1), repeat=len(shape)):
+            if any(b + s >= size for b, s, size in zip(base, sides, corners, strict=True)):
+                continue
+            steps = itertools.product(*(range(side + 1) for side in sides))
+            points = [tuple(b + k for b, k in zip(base, step, strict=True)) for step in steps]
+            cell = tuple(sorted(number(point, corners) for point in points))
+            above = itertools.product(*((b,) if s else (b - 1, b) for b, s in zip(base, sides, strict=True)))
+            cubes = [c for c in above if all(0 <= a < size for a, size in zip(c, shape, strict=True))]
+            found.append((sum(sides), cell, [number(c, shape) for c in cubes] if top else list(cell)))
+    return found
+
+
 def distance_matrix(points: list[list[float]]) -> list[list[float]]:
     """Euclidean distances by differences, summed axis by axis."""
 

@@ -59,6 +59,19 @@ def delaunay(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
+def signal(
+    values: np.ndarray, samples: int, cells: int, superlevel: bool, keep_zero: bool, threads: int
+) -> dict[str, np.ndarray]: ...
+def image(
+    values: np.ndarray,
+    samples: int,
+    columns: int,
+    cells: int,
+    superlevel: bool,
+    max_degree: int,
+    keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
 def matrix_ranks(residues: NDArray[np.uint32], prime: int, threads: int) -> NDArray[np.int32]: ...
 
 class RankChain3:

@@ -178,7 +178,7 @@ def test_wrong_types_are_refused():
     [
         (torch.zeros(4), {}, r"values must have at least ndim = 2 axes.*got \(4,\). Say ndim=1"),
         (torch.zeros(4, 4), {"ndim": 4}, "ndim must be 1, 2 or 3; got 4"),
-        (torch.zeros(4, 4), {"cells": "cubical"}, "cells must be one of 'freudenthal'; got 'cubical'"),
+        (torch.zeros(4, 4, 4), {"ndim": 3, "cells": "cubical"}, "cells must be 'freudenthal' in dimension 3"),
         (torch.tensor([[0.0, math.nan]]), {}, r"values must be finite; entry \(0, 1\) is NaN or infinite"),
         (torch.tensor([[0.0], [math.inf]]), {}, r"values must be finite; entry \(1, 0\)"),
         (

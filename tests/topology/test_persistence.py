@@ -58,9 +58,9 @@ def clouds(draw: st.DrawFn, largest: int = 12) -> Tensor:
 
 
 @st.composite
-def functions(draw: st.DrawFn) -> Tensor:
+def functions(draw: st.DrawFn, smallest: int = 1) -> Tensor:
     """Small signals, images and volumes, with and without ties."""
-    ndim = draw(st.integers(1, 3))
+    ndim = draw(st.integers(smallest, 3))
     shape = tuple(draw(st.integers(1, [10, 4, 3][ndim - 1])) for _ in range(ndim))
     random = np.random.default_rng(draw(st.integers(0, 2**31)))
     tied = draw(st.booleans())
@@ -188,8 +188,8 @@ def test_rips_is_stable(points: Tensor, seed: int):
 
 
 @settings(max_examples=30)
-@given(functions(), st.booleans(), PRIMES)
-def test_grids_pair_the_cells_of_the_textbook(values: Tensor, superlevel: bool, modulus: int):
+@given(functions(smallest=3), st.booleans(), PRIMES)
+def test_volumes_pair_the_cells_of_the_textbook(values: Tensor, superlevel: bool, modulus: int):
     shape = tuple(values.shape)
     expected = reference.grid_persistence(values.flatten().tolist(), shape, superlevel=superlevel, modulus=modulus)
     f = grid(values, ndim=values.ndim, superlevel=superlevel)

@@ -1,6 +1,7 @@
-// Stable radix sort of items by a 64-bit key, and the monotone map from doubles to such keys.
+// Stable radix sort of items by an unsigned key, and the monotone maps from floating-point numbers to such keys.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -11,21 +12,23 @@
 
 namespace isotopy {
 
-// Smaller double, smaller key; -0 and +0 share one key. NaN is not allowed.
+// Smaller number, smaller key; -0 and +0 share one key. NaN is not allowed.
 inline std::uint64_t monotone_key(double value) noexcept {
     const auto bits = std::bit_cast<std::uint64_t>(value + 0.0);
     return (bits >> 63) != 0 ? ~bits : bits | (std::uint64_t{1} << 63);
 }
 
-// Item has a member `key`. Six passes of 11 bits; passes over digits that all items share are left out.
-template <class Item>
-void radix_sort(std::vector<Item>& items, const Stop& stop) {
-    constexpr std::size_t bits = 11;
+inline std::uint32_t monotone_key(float value) noexcept {
+    const auto bits = std::bit_cast<std::uint32_t>(value + 0.0f);
+    return (bits >> 31) != 0 ? ~bits : bits | (std::uint32_t{1} << 31);
+}
+
+// Item has a member `key`. Passes over digits that all items share are left out.
+template <std::size_t bits, class Item>
+void radix_sort_by(std::vector<Item>& items, const Stop& stop) {
     constexpr std::size_t digits = std::size_t{1} << bits;
-    constexpr std::size_t passes = 6;
-    if (items.size() < 2) return;
-    std::vector<std::array<std::size_t, digits>> counts(passes);
-    for (auto& count : counts) count.fill(0);
+    constexpr std::size_t passes = (8 * sizeof(Item::key) + bits - 1) / bits;
+    std::vector<std::array<std::size_t, digits>> counts(passes);  // all zero
     for (const Item& item : items)
         for (std::size_t pass = 0; pass < passes; ++pass) ++counts[pass][(item.key >> (pass * bits)) & (digits - 1)];
     std::vector<Item> buffer(items.size());
@@ -42,6 +45,17 @@ void radix_sort(std::vector<Item>& items, const Stop& stop) {
         for (const Item& item : items) buffer[count[(item.key >> (pass * bits)) & (digits - 1)]++] = item;
         items.swap(buffer);
     }
+}
+
+// Wide digits take fewer passes, narrow ones less time to set up.
+template <class Item>
+void radix_sort(std::vector<Item>& items, const Stop& stop) {
+    if (items.size() < 64)
+        std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.key < b.key; });
+    else if (items.size() < 4096)
+        radix_sort_by<8>(items, stop);
+    else
+        radix_sort_by<11>(items, stop);
 }
 
 }  // namespace isotopy

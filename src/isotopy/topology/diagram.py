@@ -9,7 +9,8 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,37 +95,56 @@ class Diagram:
 
     # --- parts
 
-    @property
+    @cached_property
     def _dies(self) -> Bool[Tensor, " k"]:
         return ~torch.isinf(self.death.detach())
 
     def _corners(self, dimensions: T) -> T:
         """Number of vertices of cells of these dimensions."""
-        return 2**dimensions if self.cubical else dimensions + 1
+        return 1 << dimensions if self.cubical else dimensions + 1
 
-    def _where(self, keep: Bool[Tensor, " k"], degrees: tuple[int, ...] | None = None) -> Diagram:
+    @classmethod
+    def _trusted(cls, dies: Bool[Tensor, " k"], **fields: Any) -> Diagram:
+        """A diagram of ours, made without the checks of those that come from outside.
+
+        Small diagrams are made by the thousand in training: the checks would cost more than the persistence.
+        """
+        diagram = object.__new__(cls)
+        diagram.__dict__.update(fields, _dies=dies)
+        return diagram
+
+    def _where(self, keep: Bool[Tensor, " k"], degrees: tuple[int, ...] | None = None, **changes: Any) -> Diagram:
         """The classes that `keep` marks, with their cells."""
-        births, deaths = self.birth_vertices, self.death_vertices
-        if births is not None:
-            births = births[torch.repeat_interleave(keep, self._corners(self.degree))]
-        if deaths is not None:
-            dies = self._dies
-            deaths = deaths[torch.repeat_interleave(keep[dies], self._corners(self.degree[dies] + 1))]
-        return replace(
-            self,
-            birth=self.birth[keep],
-            death=self.death[keep],
-            degree=self.degree[keep],
-            sample=self.sample[keep],
-            degrees=self.degrees if degrees is None else degrees,
-            birth_vertices=births,
-            death_vertices=deaths,
-        )
+        fields = self.__dict__ | changes
+        if degrees is not None:
+            fields["degrees"] = degrees
+        dies = fields.pop("_dies", None)
+        dies = self._dies if dies is None else dies
+        index = keep.nonzero()[:, 0]
+        if len(index) < len(keep):
+            births, deaths = self.birth_vertices, self.death_vertices
+            if births is not None:
+                births = self._cells_where(births, keep, self.degree, 0)
+            if deaths is not None and keep is not dies:
+                deaths = self._cells_where(deaths, keep[dies], self.degree[dies], 1)
+            for name in ("birth", "death", "degree", "sample"):
+                fields[name] = fields[name].index_select(0, index)
+            fields["birth_vertices"], fields["death_vertices"] = births, deaths
+            dies = dies.index_select(0, index)
+        return self._trusted(dies, **fields)
+
+    def _cells_where(self, vertices: Tensor, keep: Tensor, degree: Tensor, more: int) -> Tensor:
+        """Vertices of the cells that `keep` marks; their dimension is the degree and `more`."""
+        if len(self.degrees) == 1:
+            width = self._corners(self.degrees[0] + more)
+            return vertices.reshape(-1, width)[keep].reshape(-1)
+        kept = torch.repeat_interleave(keep, self._corners(degree + more))
+        return vertices.index_select(0, kept.nonzero()[:, 0])  # much faster than a mask as index
 
     def of(self, degree: int) -> Diagram:
         """The classes of one degree."""
         self._check_degree(degree)
-        return self._where(self.degree == degree, degrees=(degree,))
+        return self if self.degrees == (degree,) else self._where(self.degree == degree, degrees=(degree,))
 
     @property
     def finite(self) -> Diagram:
@@ -144,8 +164,7 @@ class Diagram:
         if not -self.samples <= index < self.samples:
             raise IndexError(f"sample {index} of a diagram of {self.samples} samples")
         keep = self.sample == index % self.samples
-        part = self._where(keep)
-        return replace(part, sample=torch.zeros_like(part.sample), samples=1)
+        return self._where(keep, samples=1, sample=torch.zeros_like(self.sample))
 
     # --- values
 

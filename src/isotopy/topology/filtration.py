@@ -21,7 +21,7 @@ class Pairs:
     degree: Int64[Tensor, " k"]
     essential: Bool[Tensor, " k"]
     birth: Float[Tensor, " k"]
-    death: Float[Tensor, " f"]  # of the finite ones, in turn
+    death: Float[Tensor, " f"]  # of the finite ones, in turn; or of all, where those of essential ones mean nothing
     birth_vertices: Int64[Tensor, " v"]  # of the critical cells, in turn
     death_vertices: Int64[Tensor, " w"]
 
@@ -71,7 +71,8 @@ def wide_on_cpu(values: Tensor) -> Tensor:
 
 def tensors(arrays: dict[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
     """What a kernel returned, as tensors on the device of the input."""
-    return {key: torch.from_numpy(array).to(device) for key, array in arrays.items()}
+    found = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    return found if device.type == "cpu" else {key: tensor.to(device) for key, tensor in found.items()}
 
 
 def check_floating(value: object, name: str) -> None:

@@ -15,23 +15,32 @@ from isotopy import _native
 from . import memory
 from .filtration import Filtration, Pairs, check_floating, tensors, wide_on_cpu
 
-_GRID_CELLS = ("freudenthal",)
-_LARGEST_GRID = 2**28 - 1  # vertices: cells are numbered by 32 bits
+_CELLS = {"freudenthal": 0, "cubical": 1, "cubical_top": 2}  # as the kernel numbers them
+_LARGEST_GRID = 2**28 - 1  # pixels: cells are numbered by 32 bits
 
 
 def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str = "freudenthal") -> Filtration:
     """Level-set filtration of a function on a grid: signals, images, volumes.
 
-    Pixels are vertices of the Freudenthal triangulation: each cube is cut into simplices along its main diagonal, so
-    that in the plane (i, j) is joined to (i+1, j), (i, j+1) and (i+1, j+1). A simplex enters with its last vertex.
-    Gradients flow to that vertex; where several tie, to the first in row-major order. Cells are ordered by (value,
-    dimension, vertices in row-major order): pairs are the same on every machine, whatever ties there are.
+    Three decompositions of the grid into cells:
+
+    - `"freudenthal"`: pixels are vertices, each cube is cut into simplices along its main diagonal; in the plane (i, j)
+      is joined to (i+1, j), (i, j+1) and (i+1, j+1). A simplex enters with its last pixel.
+    - `"cubical"`: pixels are vertices, joined along the axes; cells are edges, squares and cubes. A cell enters with
+      its last pixel.
+    - `"cubical_top"`: pixels are the squares, or cubes, themselves, so that pixels that share a corner are joined; a
+      face enters with its first pixel. Vertices of cells are the corners of pixels, numbered row by row in a grid that
+      has one more of them along each axis than there are pixels.
+
+    Pixels are ordered by (value, number in row-major order), cells by (the pixel they enter with, dimension, vertices):
+    pairs are the same on every machine, whatever ties there are. Gradients flow to the pixels that the critical cells
+    enter with. Cells of the cubical kinds have 2^k vertices in dimension k.
 
     Args:
         values: The last `ndim` axes are the grid, leading axes are the batch. Any float type.
         ndim: Dimension of the grid: 1, 2 or 3.
         superlevel: Grow from high values to low ones; births are then above deaths.
-        cells: Decomposition of the grid into cells. Only `"freudenthal"`.
+        cells: Decomposition of the grid into cells. In dimension 3 only `"freudenthal"`.
 
     Returns:
         Filtration whose values are those of the function.
@@ -46,44 +55,53 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
         >>> persistence(grid(signal, ndim=1)).pairs      # the basin of 1 joins that of 0 at 2
         tensor([[1., 2.],
                 [0., inf]])
+        >>> image = torch.tensor([[0., 1.], [1., 0.]])   # are the two dark pixels one?
+        >>> persistence(grid(image, cells="cubical")).of(0).pairs
+        tensor([[0., 1.],
+                [0., inf]])
+        >>> persistence(grid(image, cells="cubical_top")).of(0).pairs
+        tensor([[0., inf]])
 
     Source:
-        R. B. Gabrielsson et al., A Topology Layer for Machine Learning, AISTATS 2020.
+        R. B. Gabrielsson et al., A Topology Layer for Machine Learning, AISTATS 2020 (Freudenthal). B. Bleile et al.,
+        The persistent homology of dual digital image constructions, arXiv 2102.11397 (the cubical kinds).
     """
     if ndim not in (1, 2, 3):
         raise ValueError(f"ndim must be 1, 2 or 3; got {ndim}.")
-    if cells not in _GRID_CELLS:
-        known = ", ".join(repr(name) for name in _GRID_CELLS)
+    if cells not in _CELLS:
+        known = ", ".join(repr(name) for name in _CELLS)
         raise ValueError(f"cells must be one of {known}; got {cells!r}.")
+    if ndim == 3 and cells != "freudenthal":
+        raise ValueError(f"cells must be 'freudenthal' in dimension 3; got {cells!r}.")
     check_floating(values, "values")
     if values.ndim < ndim:
         raise ValueError(
             f"values must have at least ndim = {ndim} axes, the last of them the grid; got {tuple(values.shape)}. "
             f"Say ndim={max(values.ndim, 1)}, or add axes."
         )
-    shape = tuple(int(size) for size in values.shape[values.ndim - ndim :])
+    shape = tuple(values.shape[values.ndim - ndim :])
     vertices = math.prod(shape)
     if vertices > _LARGEST_GRID:
         raise ValueError(
             f"values must have fewer than 2^28 vertices per grid; got {vertices}. Take coarser grids or tiles."
         )
-    batch = math.prod(values.shape[: values.ndim - ndim])
-    if not bool(torch.isfinite(values).all()):
+    # One number tells for nearly every input: a sum is finite only if all its terms are.
+    if not math.isfinite(values.detach().sum().item()) and not bool(torch.isfinite(values).all()):
         place = tuple((~torch.isfinite(values)).nonzero()[0].tolist())
         raise ValueError(
             f"values must be finite; entry {place} is NaN or infinite. Replace it, by nan_to_num for instance."
         )
-    return GridFiltration(values.reshape(batch, vertices), shape, cells, superlevel)
+    return GridFiltration(values, shape, cells, superlevel)
 
 
 @dataclass(frozen=True, eq=False)
 class GridFiltration(Filtration):
-    """Lower-star filtrations of a batch of grids, by sublevel or superlevel sets."""
+    """Level sets of a batch of functions on grids, sublevel or superlevel."""
 
     kind: ClassVar[str] = "grid"
     unit: ClassVar[str] = "value"
 
-    table: Tensor  # (samples, vertices)
+    values: Tensor  # leading axes: the batch
     shape: tuple[int, ...]  # of one grid
     cells: str
     from_above: bool
@@ -91,40 +109,86 @@ class GridFiltration(Filtration):
     @property
     def samples(self) -> int:
         """Number of grids."""
-        return int(self.table.shape[0])
+        return math.prod(self.values.shape[: self.values.ndim - len(self.shape)])
 
     @property
     def superlevel(self) -> bool:
         """Whether superlevel sets are taken."""
         return self.from_above
 
+    @property
+    def cubical(self) -> bool:
+        """Whether cells are cubes."""
+        return self.cells != "freudenthal"
+
     def pairs(self, max_degree: int, *, modulus: int, keep_zero: bool, workers: int) -> Pairs:
-        """Critical cells, and the values of their last vertices."""
-        vertices = int(self.table.shape[1])
-        # Per vertex: sorted edges, and in dimension 3 sorted triangles, owners, dual sets and reduced columns.
-        per_sample = (700 if len(self.shape) == 3 and max_degree > 0 else 120) * vertices
+        """Critical cells, and the values of the pixels that they enter with."""
+        samples, vertices = self.samples, math.prod(self.shape)
+        flat = self.values.reshape(-1)
+        if len(self.shape) == 3:
+            return self._volumes(flat, samples, vertices, max_degree, modulus, keep_zero, workers)
+        at = self._images(flat, samples, vertices, max_degree, keep_zero, workers)
+        birth, death = flat.index_select(0, at["at"]).reshape(2, -1).unbind()
+        essential = at["essential"].view(torch.bool)
+        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
+
+    def _images(
+        self, flat: Tensor, samples: int, vertices: int, max_degree: int, keep_zero: bool, workers: int
+    ) -> dict[str, Tensor]:
+        """Signals and images; there is no torsion in the plane, so pairs are the same over every field."""
         workers = memory.workers_that_fit(
             workers,
-            self.samples,
-            per_sample=per_sample,
-            fixed=8 * self.table.numel(),
+            samples,
+            # masks and pointers per pixel; then critical cells, as a pair and as it is returned
+            per_sample=(400 if keep_zero else 100) * vertices,
+            fixed=8 * flat.numel(),
+            what=f"grids of {vertices} vertices",
+            way_out="Take coarser grids or tiles, or max_degree=0.",
+        )
+        data = flat.detach().cpu().contiguous()
+        if data.dtype not in (torch.float32, torch.float64):
+            data = data.float()
+        array = data.numpy()
+        kind = _CELLS[self.cells]
+        if len(self.shape) == 1:
+            found = _native.signal(array, samples, kind, self.superlevel, keep_zero, workers)
+        else:
+            found = _native.image(array, samples, self.shape[1], kind, self.superlevel, max_degree, keep_zero, workers)
+        return tensors(found, self.values.device)
+
+    def _volumes(
+        self,
+        flat: Tensor,
+        samples: int,
+        vertices: int,
+        max_degree: int,
+        modulus: int,
+        keep_zero: bool,
+        workers: int,
+    ) -> Pairs:
+        # Per vertex: sorted edges and triangles, owners, dual sets and reduced columns.
+        workers = memory.workers_that_fit(
+            workers,
+            samples,
+            per_sample=(700 if max_degree > 0 else 120) * vertices,
+            fixed=8 * flat.numel(),
             what=f"grids of {vertices} vertices",
             way_out="Take coarser grids or tiles, or max_degree=0.",
         )
         found = _native.grid(
-            wide_on_cpu(self.table).reshape(-1).numpy(),
+            wide_on_cpu(flat).numpy(),
             np.array(self.shape, dtype=np.int64),
-            self.samples,
+            samples,
             self.superlevel,
             min(max_degree, 3),
             modulus,
             keep_zero,
             workers,
         )
-        at = tensors(found, self.table.device)
+        at = tensors(found, self.values.device)
         essential = at["essential"] != 0
         dies = (~essential).nonzero()[:, 0]
         first = vertices * torch.cat([at["sample"], at["sample"][dies]])
-        values = self.table.reshape(-1).index_select(0, first + torch.cat([at["birth_at"], at["death_at"]]))
+        values = flat.index_select(0, first + torch.cat([at["birth_at"], at["death_at"]]))
         birth, death = values.split([len(essential), len(dies)])
         return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])

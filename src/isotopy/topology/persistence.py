@@ -73,9 +73,13 @@ def persistence(
         raise TypeError(f"filtration must come from rips, grid or their kin; got {type(filtration).__name__}.")
     found = filtration.pairs(max_degree, modulus=modulus, keep_zero=keep_zero, workers=workers)
     never = -torch.inf if filtration.superlevel else torch.inf
-    dies = (~found.essential).nonzero()
-    death = torch.full_like(found.birth, never).index_put((dies[:, 0],), found.death)
-    return Diagram(
+    dies = ~found.essential
+    if len(found.death) == len(dies):
+        death = found.death.masked_fill(found.essential, never)
+    else:
+        death = torch.full_like(found.birth, never).index_put((dies.nonzero()[:, 0],), found.death)
+    return Diagram._trusted(
+        dies,
         birth=found.birth,
         death=death,
         degree=found.degree,
