@@ -1,6 +1,7 @@
 // The only file that knows Python: each binding checks, releases the GIL and calls a kernel of include/isotopy.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
@@ -8,7 +9,9 @@
 #include <cstdint>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,6 +20,7 @@
 #include "isotopy/parallel.hpp"
 #include "isotopy/rank.hpp"
 #include "isotopy/rips.hpp"
+#include "isotopy/volume.hpp"
 
 namespace nb = nanobind;
 
@@ -131,6 +135,42 @@ nb::dict grid(Doubles values, Integers shape, std::size_t samples, bool superlev
     return gather(std::move(pairings));
 }
 
+// Functions on one volume of the given shape, (samples, voxels), one after the other, float32 or float64. Threads that are
+// not needed for the batch work inside the volumes.
+nb::dict volume(nb::ndarray<nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu> values, Integers shape, std::size_t samples, const std::string& cells,
+                bool superlevel, int max_degree, std::uint32_t modulus, bool keep_zero, std::size_t threads) {
+    if (shape.shape(0) != 3) throw std::invalid_argument("volumes have 3 axes");
+    std::size_t size = 1, padded = 1;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+        constexpr std::size_t largest = isotopy::volume_detail::Box::largest;
+        if (shape(axis) < 0) throw std::invalid_argument("shape must not be negative");
+        const auto length = static_cast<std::size_t>(shape(axis));
+        if (length > largest || (padded *= length + 2) > largest) throw std::invalid_argument("the volume is too large");
+        size *= length;
+    }
+    if (values.shape(0) != samples * size) throw std::invalid_argument("values do not fill the volumes");
+    if (max_degree < 0 || !isotopy::is_prime(modulus)) throw std::invalid_argument("max_degree must not be negative, modulus must be a prime");
+    isotopy::VolumeOptions options{isotopy::VolumeCells::freudenthal, superlevel, max_degree, modulus, keep_zero, 1};
+    if (cells == "cubical") options.cells = isotopy::VolumeCells::cubical;
+    else if (cells == "cubical_top") options.cells = isotopy::VolumeCells::cubical_top;
+    else if (cells != "freudenthal") throw std::invalid_argument("cells must be freudenthal, cubical or cubical_top");
+    const std::size_t workers = std::max<std::size_t>(1, threads), volumes_at_once = std::max<std::size_t>(1, std::min(workers, samples));
+    const bool short_work = samples * size < 8000;
+    options.threads = short_work ? 1 : workers / volumes_at_once;
+    std::vector<isotopy::Pairing> pairings(samples);
+    const auto work = [&](const auto* data) {
+        using Value = std::remove_cvref_t<decltype(*data)>;
+        const std::span<const std::int64_t> lengths(shape.data(), 3);
+        run(samples, volumes_at_once, short_work, [&](std::size_t sample, const isotopy::Stop& stop) {
+            pairings[sample] = isotopy::volume_persistence(lengths, std::span<const Value>(data + sample * size, size), options, stop);
+        });
+    };
+    if (values.dtype() == nb::dtype<float>()) work(static_cast<const float*>(values.data()));
+    else if (values.dtype() == nb::dtype<double>()) work(static_cast<const double*>(values.data()));
+    else throw std::invalid_argument("values must be float32 or float64");
+    return gather(std::move(pairings));
+}
+
 using Residues = nb::ndarray<const std::uint32_t, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>>;
 
@@ -183,6 +223,10 @@ NB_MODULE(_native, m) {
     m.def("grid", &grid, nb::arg("values").noconvert(), nb::arg("shape").noconvert(), nb::arg("samples"), nb::arg("superlevel"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of lower-star filtrations on Freudenthal grids of 1 to 3 dimensions, degrees below the dimension.");
+
+    m.def("volume", &volume, nb::arg("values").noconvert(), nb::arg("shape").noconvert(), nb::arg("samples"), nb::arg("cells"), nb::arg("superlevel"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
+          "Critical cells of lower-star filtrations on volumes, degrees 0 to 2: freudenthal, cubical or cubical_top cells.");
 
     bind_rank_chain<isotopy::Rows3>(m, "RankChain3");
     bind_rank_chain<isotopy::RowsP>(m, "RankChainP");

@@ -24,6 +24,17 @@ def grid(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
+def volume(
+    values: np.ndarray,
+    shape: np.ndarray,
+    samples: int,
+    cells: str,
+    superlevel: bool,
+    max_degree: int,
+    modulus: int,
+    keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
 def matrix_ranks(residues: NDArray[np.uint32], prime: int, threads: int) -> NDArray[np.int32]: ...
 
 class RankChain3:
