@@ -45,6 +45,7 @@ struct VolumeOptions {
     std::uint32_t modulus = 2;
     bool keep_zero = false;
     std::size_t threads = 1;
+    std::size_t written = 8;  // edges of chains that are kept, per voxel; columns after those are reduced anew when needed
 };
 
 namespace volume_detail {
@@ -321,8 +322,9 @@ public:
         return find(above_, box_.row(0, 0));
     }
 
-    // Degree 1: needs numbers in the order, and the other two degrees.
-    void loops(const Field& field) {
+    // Degree 1: needs numbers in the order, and the other two degrees. Chains with more than `written` edges together are
+    // not kept: where one of those is needed, the boundary of its 2-cell takes its place and is reduced on the way.
+    void loops(const Field& field, std::size_t written) {
         above_ = {};
         std::vector<std::uint32_t>& slot = below_;  // of the first loop at a voxel, among all of them
         std::uint32_t count = 0;
@@ -330,8 +332,8 @@ public:
             slot[place.voxel] = count;
             count += static_cast<std::uint32_t>(std::popcount(loops_[place.voxel]));
         }
-        if (field.prime() == 2) reduce_all<true>(field, slot, count);
-        else reduce_all<false>(field, slot, count);
+        if (field.prime() == 2) reduce_all<true>(field, slot, count, written);
+        else reduce_all<false>(field, slot, count, written);
     }
 
     // Pairs inside lower stars.
@@ -429,9 +431,9 @@ private:
     }
 
     template <bool binary>
-    void reduce_all(const Field& field, const std::vector<std::uint32_t>& slot, std::size_t count) {
+    void reduce_all(const Field& field, const std::vector<std::uint32_t>& slot, std::size_t count, std::size_t written) {
         Chain<binary> chain(at_.size() << key_bits, field);
-        std::vector<std::uint32_t> owner(count, nobody), keys, coefficients;
+        std::vector<std::uint32_t> owner(count, nobody), ends, keys, coefficients;  // ends: coefficients of last edges
         std::vector<std::size_t> start{0};
         const auto key_of = [&](Voxel v, std::size_t a) { return static_cast<std::uint32_t>(heights_[v]) << key_bits | static_cast<std::uint32_t>(a); };
         const auto add_around = [&](Voxel v, std::size_t a, std::size_t b, std::uint32_t along, std::uint32_t against) {
@@ -439,13 +441,16 @@ private:
                 if (heights_[w] != 0) chain.add(key_of(w, d), opposite ? against : along);
             });
         };
+        const auto add_boundary = [&](const Cell& filling, std::uint32_t c) {
+            const auto [a, b] = link().ends(filling.place);
+            const std::uint32_t minus_c = field.negative(c);
+            chain.add(key_of(filling.voxel, a), c);
+            chain.add(key_of(filling.voxel, b), minus_c);
+            add_around(filling.voxel, a, b, c, minus_c);
+        };
         std::size_t steps = 0;
         for (const Cell& filling : fillings_) {
-            const auto [a, b] = link().ends(filling.place);
-            const std::uint32_t one = 1, minus_one = field.negative(1);
-            chain.add(key_of(filling.voxel, a), one);
-            chain.add(key_of(filling.voxel, b), minus_one);
-            add_around(filling.voxel, a, b, one, minus_one);
+            add_boundary(filling, 1);
             for (;;) {
                 if (++steps % 8192 == 0) stop_.check();
                 const std::size_t index = chain.last_word();
@@ -470,19 +475,21 @@ private:
                 std::uint32_t& column = owner[slot[v] + static_cast<std::uint32_t>(std::popcount(loops_[v] & ((1u << last) - 1)))];
                 if (column == nobody) {
                     column = static_cast<std::uint32_t>(start.size() - 1);
-                    chain.drain(keys, coefficients);
-                    start.push_back(keys.size());
+                    if constexpr (!binary) ends.push_back(chain.coefficient(first | last));
                     pairs_[1].push_back({{v, static_cast<std::uint8_t>(last)}, filling});
+                    chain.drain(keys, coefficients);
+                    if (keys.size() > written) {
+                        keys.resize(start.back());
+                        if constexpr (!binary) coefficients.resize(start.back());
+                    }
+                    start.push_back(keys.size());
                     break;
                 }
-                if constexpr (binary) {
-                    for (std::size_t at = start[column]; at < start[column + 1]; ++at) chain.add(keys[at], 1);
-                } else {
-                    const std::uint32_t own = coefficients[start[column]];  // of the edge that both end with
-                    const std::uint32_t scale = field.negative(field.multiply(chain.coefficient(first | last), field.inverse(own)));
-                    for (std::size_t at = start[column]; at < start[column + 1]; ++at)
-                        chain.add(keys[at], field.multiply(coefficients[at], scale));
-                }
+                const std::uint32_t scale =
+                    binary ? 1 : field.negative(field.multiply(chain.coefficient(first | last), field.inverse(ends[column])));
+                if (start[column] == start[column + 1]) add_boundary(fillings_[column], scale);
+                for (std::size_t at = start[column]; at < start[column + 1]; ++at)
+                    chain.add(keys[at], binary ? 1 : field.multiply(coefficients[at], scale));
                 steps += start[column + 1] - start[column];
             }
         }
@@ -569,7 +576,7 @@ Pairing persistence(std::span<const std::int64_t> shape, std::span<const Value> 
         if (task == 0 && from_below) first = volume.components();
         if (task == 1 && from_above) last = volume.cavities();
     }, [&] { return stop.requested(); });
-    if (top > 0) volume.loops(Field(options.modulus));
+    if (top > 0) volume.loops(Field(options.modulus), options.written * values.size());
     if (options.keep_zero) {
         std::array<bool, 3> wanted{};
         for (std::size_t degree = 0; degree <= top; ++degree) wanted[dual ? 2 - degree : degree] = true;
