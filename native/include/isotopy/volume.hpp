@@ -185,6 +185,7 @@ template <VoxelLink::Cells kind>
 class Volume {
 public:
     static constexpr bool cubical = kind == VoxelLink::Cells::cubical;
+    static constexpr std::uint8_t top_place = cubical ? 7 : 23;  // of the 3-cell that closes the last gap around a maximum
     static constexpr unsigned key_bits = cubical ? 3 : 4;  // of an edge: the number of its voxel in the order, its direction
 
     Volume(std::span<const std::int64_t> shape, bool outside_first, std::size_t threads, const Stop& stop)
@@ -306,8 +307,8 @@ public:
             if (++step % 8192 == 0) stop_.check();
             const Voxel v = walls_[index].voxel;
             const VoxelStar& star = stars_[star_[v]];
-            for (std::size_t w = star.first_wall; w < star.first_wall + star.walls; ++w) {
-                const Wall& wall = stars_.wall(w);
+            for (std::size_t w = star.walls; w-- > 0;) {
+                const Wall& wall = stars_.wall(star.first_wall + w);
                 Voxel elder = find(above_, neighbor(v, wall.left)), younger = find(above_, neighbor(v, wall.right));
                 if (elder == younger) {
                     fillings_.push_back({v, wall.edge});
@@ -315,7 +316,7 @@ public:
                 }
                 if (before(elder, younger)) std::swap(elder, younger);
                 above_[younger] = elder;
-                pairs_[2].push_back({{v, wall.edge}, {younger, 0}});
+                pairs_[2].push_back({{v, wall.edge}, {younger, top_place}});
             }
         }
         std::reverse(fillings_.begin(), fillings_.end());
@@ -348,9 +349,9 @@ public:
                     const StarPairs star(link(), stars_.lower_link(stars_.key(earlier[k])));
                     if (degrees[0] && star.first != StarPairs::none) pairs_[0].push_back({{v, 0}, {v, star.first}});
                     for (std::uint8_t a = 0; degrees[1] && a < link().vertices(); ++a)
-                        if (star.next[a] != StarPairs::none) pairs_[1].push_back({{v, a}, {v, star.by[a]}});
+                        if (star.joined[a] != StarPairs::none) pairs_[1].push_back({{v, a}, {v, star.joined[a]}});
                     for (std::uint8_t t = 0; degrees[2] && t < link().triangles(); ++t)
-                        if (star.exit[t] != StarPairs::none) pairs_[2].push_back({{v, star.exit[t]}, {v, t}});
+                        if (star.opened[t] != StarPairs::none) pairs_[2].push_back({{v, star.opened[t]}, {v, t}});
                 }
             }
     }
@@ -601,7 +602,7 @@ Pairing persistence(std::span<const std::int64_t> shape, std::span<const Value> 
         if (degree > 0) continue;
         out.degree.push_back(0);
         out.essential.push_back(1);
-        writer.write(dual ? 3 : 0, {dual ? last : first, 0}, out.birth_cell, out.birth_at);
+        writer.write(dual ? 3 : 0, dual ? Cell{last, Volume<kind>::top_place} : Cell{first, 0}, out.birth_cell, out.birth_at);
     }
     return out;
 }

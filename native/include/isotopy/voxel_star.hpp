@@ -2,11 +2,12 @@
 //
 // The cells around an inner voxel v, without v itself, are the cells of a triangulated sphere, its link: Freudenthal's has 14
 // vertices, 36 edges and 24 triangles (edges, triangles and tetrahedra at v), the cubical one is the octahedron (edges, squares
-// and cubes at v). The cells that enter with v form a subcomplex L of that sphere. A forest of L and a forest of the dual graph
-// outside of it leave exactly the Betti numbers of L unpaired (tree and cotree), so that v has as few critical cells as its
-// lower star allows: for each further component of L an edge, for each further component of the rest of the sphere a 2-cell,
-// and a 3-cell if L is the whole sphere. Which L there is follows from which neighbors come before v: there are 16384 and
-// 15935 kinds of lower stars.
+// and cubes at v). The cells that enter with v form a subcomplex L of that sphere. The first forest of L and the last one of
+// the dual graph have no edge in common; they pair all cells but as many as L has classes (tree and cotree): v has as few
+// critical cells as its lower star allows, for each further component of L an edge, for each further component of the rest of
+// the sphere a 2-cell, and a 3-cell if L is the whole sphere. Forests by Kruskal make them the cells that the reduction of the
+// textbook leaves, where cells of one star are ordered by dimension and vertices. Which L there is follows from which
+// neighbors come before v: there are 16384 and 15935 kinds of lower stars.
 //
 // V. Robins, P. J. Wood, A. P. Sheppard, Theory and algorithms for constructing discrete Morse complexes from grayscale
 // digital images, IEEE TPAMI 33 (2011); D. Eppstein, Dynamic generators of topologically embedded graphs, SODA 2003.
@@ -57,10 +58,11 @@ public:
         for (std::size_t a = 0; a < vertices_; ++a)
             for (std::size_t b = a + 1; b < vertices_; ++b)
                 for (std::size_t c = b + 1; c < vertices_; ++c)
-                    if (joined(a, b) && joined(a, c) && joined(b, c)) {
+                    if (joined(a, b) && joined(a, c) && joined(b, c))
                         corners_.push_back({static_cast<std::uint8_t>(a), static_cast<std::uint8_t>(b), static_cast<std::uint8_t>(c)});
-                        sides_.push_back({edge(a, b), edge(a, c), edge(b, c)});
-                    }
+        sort_by_vertices(ends_);
+        sort_by_vertices(corners_);
+        for (const auto& [a, b, c] : corners_) sides_.push_back({edge(a, b), edge(a, c), edge(b, c)});
         wings_.assign(ends_.size(), {none, none});
         at_.assign(vertices_, 0);
         for (std::size_t e = 0; e < ends_.size(); ++e)
@@ -116,6 +118,21 @@ public:
     }
 
 private:
+    // By the vertices of the cells at the voxel, row-major: the corners of a simplex of the sphere are directions.
+    template <class Simplex>
+    void sort_by_vertices(std::vector<Simplex>& simplices) const {
+        const auto vertices = [&](const Simplex& simplex) {
+            std::vector<VoxelStep> result{VoxelStep{}};
+            for (const std::uint8_t a : simplex) {
+                const std::size_t count = cubical() ? result.size() : 1;
+                for (std::size_t i = 0; i < count; ++i) result.push_back(result[i] + steps_[a]);
+            }
+            std::sort(result.begin(), result.end());
+            return result;
+        };
+        std::sort(simplices.begin(), simplices.end(), [&](const Simplex& x, const Simplex& y) { return vertices(x) < vertices(y); });
+    }
+
     Cells cells_;
     std::size_t vertices_ = 0;
     std::vector<VoxelStep> steps_;
@@ -135,81 +152,96 @@ struct LowerLink {
 struct StarPairs {
     static constexpr std::uint8_t none = VoxelLink::none;
 
-    std::array<std::uint8_t, 14> next{};     // of a vertex: the other end of the edge that it is paired with; none at roots
-    std::array<std::uint8_t, 14> by{};       // that edge
-    std::array<std::uint8_t, 24> exit{};     // of a triangle: the edge that is paired with it; none if it is critical
+    std::uint8_t first = none;               // the vertex paired with the voxel itself; none if there is none
+    std::uint32_t roots = 0;                 // vertices that are critical, the first ones of further components
+    std::uint64_t walls = 0;                 // edges that are critical
+    std::array<std::uint8_t, 14> joined{};   // of a vertex: the edge paired with it, which joins it to what came before
+    std::array<std::uint8_t, 14> next{};     // of a vertex: the next one on the way to the first of its component
+    std::array<std::uint8_t, 24> opened{};   // of a triangle: the edge paired with it; none if it is critical
     std::array<std::uint8_t, 24> region{};   // of a triangle: the component of the rest of the sphere that the dual path reaches
     std::array<std::uint8_t, 24> witness{};  // of such a component: a neighbor of the voxel that comes later and lies in it
     std::uint8_t regions = 0;
-    std::uint8_t first = none;               // the vertex paired with the voxel itself; none if there is none
-    std::uint32_t roots = 0;                 // vertices that are critical
-    std::uint64_t walls = 0;                 // edges that are critical
 
     StarPairs(const VoxelLink& link, const LowerLink& lower) {
+        joined.fill(none);
         next.fill(none);
-        by.fill(none);
-        exit.fill(none);
+        opened.fill(none);
         region.fill(none);
-        std::uint64_t tree = grow(link, lower);
-        cut(link, lower, lower.edges & ~tree);
+        cut(link, lower, lower.edges & ~grow(link, lower));
     }
 
 private:
-    // A tree in every component of the subcomplex, from its first vertex.
+    // The first forest, by the elder rule; then the ways to the first vertices.
     std::uint64_t grow(const VoxelLink& link, const LowerLink& lower) {
+        std::array<std::uint8_t, 14> root{}, queue{};
+        for (std::uint8_t a = 0; a < link.vertices(); ++a) root[a] = a;
         std::uint64_t tree = 0;
-        std::array<std::uint8_t, 14> queue{};
+        for (std::uint64_t left = lower.edges; left != 0; left &= left - 1) {
+            const auto e = static_cast<std::uint8_t>(std::countr_zero(left));
+            const std::uint8_t x = root[link.ends(e)[0]], y = root[link.ends(e)[1]];
+            if (x == y) continue;
+            const std::uint8_t elder = std::min(x, y), younger = std::max(x, y);
+            joined[younger] = e;
+            tree |= std::uint64_t{1} << e;
+            for (std::uint8_t& r : root)
+                if (r == younger) r = elder;
+        }
         for (std::uint32_t left = lower.vertices; left != 0;) {
-            const auto root = static_cast<std::uint8_t>(std::countr_zero(left));
-            if (first == none) first = root;
-            else roots |= std::uint32_t{1} << root;
+            const auto start = static_cast<std::uint8_t>(std::countr_zero(left));
+            if (first == none) first = start;
+            else roots |= std::uint32_t{1} << start;
             left &= left - 1;
             std::size_t count = 0;
-            queue[count++] = root;
-            for (std::size_t head = 0; head < count; ++head) {
-                const std::uint8_t a = queue[head];
-                for (std::uint64_t out = link.edges_at(a) & lower.edges; out != 0; out &= out - 1) {
-                    const auto e = static_cast<std::uint8_t>(std::countr_zero(out));
-                    const std::uint8_t b = link.ends(e)[0] == a ? link.ends(e)[1] : link.ends(e)[0];
-                    if ((left >> b & 1) == 0) continue;
-                    left &= ~(std::uint32_t{1} << b);
-                    next[b] = a;
-                    by[b] = e;
-                    tree |= std::uint64_t{1} << e;
-                    queue[count++] = b;
+            queue[count++] = start;
+            for (std::size_t head = 0; head < count; ++head)
+                for (std::uint64_t out = link.edges_at(queue[head]) & tree; out != 0; out &= out - 1) {
+                    const auto& [a, b] = link.ends(static_cast<std::size_t>(std::countr_zero(out)));
+                    const std::uint8_t other = a == queue[head] ? b : a;
+                    if ((left >> other & 1) == 0) continue;
+                    left &= ~(std::uint32_t{1} << other);
+                    next[other] = queue[head];
+                    queue[count++] = other;
                 }
-            }
         }
         return tree;
     }
 
-    // Triangles are paired across the edges that are not in the tree, from the rest of the sphere inward; where there is no
-    // rest, from the first triangle, which is critical.
+    // The last forest of the dual graph, by the elder rule from the last edge on: the rest of the sphere came first, then the
+    // last triangle. Edges between two components of the rest are critical.
     void cut(const VoxelLink& link, const LowerLink& lower, std::uint64_t cotree) {
         std::array<std::uint8_t, 24> queue{};
         std::size_t count = 0, head = 0;
-        const auto reach = [&](std::uint8_t t, std::uint8_t label) {
-            region[t] = label;
-            queue[count++] = t;
-        };
-        const auto across = [&](std::uint8_t t, std::uint8_t e) { return link.wings(e)[0] == t ? link.wings(e)[1] : link.wings(e)[0]; };
         for (std::uint8_t t = 0; t < link.triangles(); ++t) {
             if ((lower.triangles >> t & 1) != 0 || region[t] != none) continue;
             witness[regions] = missing(link, lower, t);
-            for (reach(t, regions++); head < count; ++head)
-                for (const std::uint8_t e : link.sides(queue[head]))
-                    if ((lower.edges >> e & 1) == 0 && region[across(queue[head], e)] == none) reach(across(queue[head], e), region[queue[head]]);
+            region[t] = regions;
+            for (queue[count++] = t; head < count; ++head)
+                for (const std::uint8_t e : link.sides(queue[head])) {
+                    const std::uint8_t other = link.wings(e)[0] == queue[head] ? link.wings(e)[1] : link.wings(e)[0];
+                    if ((lower.edges >> e & 1) != 0 || region[other] != none) continue;
+                    region[other] = regions;
+                    queue[count++] = other;
+                }
+            ++regions;
         }
-        if (count == 0) reach(0, 0);
-        for (head = 0; head < count; ++head)
-            for (const std::uint8_t e : link.sides(queue[head])) {
-                const std::uint8_t t = across(queue[head], e);
-                if ((cotree >> e & 1) == 0 || region[t] != none) continue;
-                exit[t] = e;
-                cotree &= ~(std::uint64_t{1} << e);
-                reach(t, region[queue[head]]);
+        // Until it reaches a region, a tree is named by its last triangle.
+        std::array<std::uint8_t, 24>& name = region;
+        constexpr std::uint8_t triangle = 64;
+        for (std::uint8_t t = 0; t < link.triangles(); ++t)
+            if (name[t] == none) name[t] = static_cast<std::uint8_t>(triangle + t);
+        for (std::uint64_t left = cotree; left != 0;) {
+            const auto e = static_cast<std::uint8_t>(63 - std::countl_zero(left));
+            left &= ~(std::uint64_t{1} << e);
+            std::uint8_t elder = name[link.wings(e)[0]], younger = name[link.wings(e)[1]];
+            if (elder < triangle && younger < triangle) {
+                walls |= std::uint64_t{1} << e;
+                continue;
             }
-        walls = cotree;
+            if (younger < triangle || (elder >= triangle && younger > elder)) std::swap(elder, younger);
+            opened[younger - triangle] = e;
+            for (std::uint8_t& n : name)
+                if (n == younger) n = elder;
+        }
     }
 
     // The neighbor whose absence keeps a triangle out.
