@@ -15,7 +15,7 @@ from isotopy import _native
 from . import memory
 from .filtration import Filtration, Pairs, check_floating, tensors, wide_on_cpu
 
-_GRID_CELLS = ("freudenthal",)
+_CELLS = ("freudenthal", "cubical", "cubical_top")
 _LARGEST_GRID = 2**28 - 1  # vertices: cells are numbered by 32 bits
 
 
@@ -31,7 +31,10 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
         values: The last `ndim` axes are the grid, leading axes are the batch. Any float type.
         ndim: Dimension of the grid: 1, 2 or 3.
         superlevel: Grow from high values to low ones; births are then above deaths.
-        cells: Decomposition of the grid into cells. Only `"freudenthal"`.
+        cells: Decomposition of the grid into cells: `"freudenthal"`, and in dimension 3 also `"cubical"`, where voxels
+            are vertices of cubes, and `"cubical_top"`, where they are the cubes. There cells have 2^k vertices, of
+            `"cubical_top"` the corners of voxels, numbered in the grid that has one more along each axis. Cells are
+            ordered by (the voxel they enter with, dimension, vertices), voxels by (value, number).
 
     Returns:
         Filtration whose values are those of the function.
@@ -52,9 +55,9 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
     """
     if ndim not in (1, 2, 3):
         raise ValueError(f"ndim must be 1, 2 or 3; got {ndim}.")
-    if cells not in _GRID_CELLS:
-        known = ", ".join(repr(name) for name in _GRID_CELLS)
-        raise ValueError(f"cells must be one of {known}; got {cells!r}.")
+    known = _CELLS if ndim == 3 else _CELLS[:1]
+    if cells not in known:
+        raise ValueError(f"cells must be one of {', '.join(map(repr, known))}; got {cells!r}.")
     check_floating(values, "values")
     if values.ndim < ndim:
         raise ValueError(
@@ -98,11 +101,53 @@ class GridFiltration(Filtration):
         """Whether superlevel sets are taken."""
         return self.from_above
 
+    @property
+    def cubical(self) -> bool:
+        """Whether cells are cubes."""
+        return self.cells != "freudenthal"
+
     def pairs(self, max_degree: int, *, modulus: int, keep_zero: bool, workers: int) -> Pairs:
         """Critical cells, and the values of their last vertices."""
         vertices = int(self.table.shape[1])
-        # Per vertex: sorted edges, and in dimension 3 sorted triangles, owners, dual sets and reduced columns.
-        per_sample = (700 if len(self.shape) == 3 and max_degree > 0 else 120) * vertices
+        found = (self._volumes if len(self.shape) == 3 else self._images)(max_degree, modulus, keep_zero, workers)
+        at = tensors(found, self.table.device)
+        essential = at["essential"] != 0
+        dies = (~essential).nonzero()[:, 0]
+        first = vertices * torch.cat([at["sample"], at["sample"][dies]])
+        values = self.table.reshape(-1).index_select(0, first + torch.cat([at["birth_at"], at["death_at"]]))
+        birth, death = values.split([len(essential), len(dies)])
+        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
+
+    def _volumes(self, max_degree: int, modulus: int, keep_zero: bool, workers: int) -> dict[str, np.ndarray]:
+        # Per voxel, with one layer around: order, forests, chains, coefficients; local pairs and what is returned.
+        per_voxel = 40 if max_degree == 0 else 160 if modulus == 2 else 260
+        if keep_zero:
+            per_voxel += 180 if max_degree == 0 else 1000 if self.cubical else 2100
+        fit = memory.workers_that_fit(
+            workers,
+            self.samples,
+            per_sample=per_voxel * math.prod(size + 2 for size in self.shape),
+            fixed=4 * self.table.numel(),
+            what=f"volumes of {math.prod(self.shape)} voxels",
+            way_out="Take coarser volumes or tiles, or max_degree=0.",
+        )
+        single = self.table.dtype != torch.float64
+        data = self.table.detach().to("cpu", torch.float32 if single else torch.float64).contiguous()
+        return _native.volume(
+            data.reshape(-1).numpy(),
+            np.array(self.shape, dtype=np.int64),
+            self.samples,
+            self.cells,
+            self.superlevel,
+            max_degree,
+            modulus,
+            keep_zero,
+            workers if fit >= self.samples else fit,  # those that the batch does not need work inside of volumes
+        )
+
+    def _images(self, max_degree: int, modulus: int, keep_zero: bool, workers: int) -> dict[str, np.ndarray]:
+        vertices = int(self.table.shape[1])
+        per_sample = 120 * vertices  # sorted edges, union-find, cells
         workers = memory.workers_that_fit(
             workers,
             self.samples,
@@ -111,7 +156,7 @@ class GridFiltration(Filtration):
             what=f"grids of {vertices} vertices",
             way_out="Take coarser grids or tiles, or max_degree=0.",
         )
-        found = _native.grid(
+        return _native.grid(
             wide_on_cpu(self.table).reshape(-1).numpy(),
             np.array(self.shape, dtype=np.int64),
             self.samples,
@@ -121,10 +166,3 @@ class GridFiltration(Filtration):
             keep_zero,
             workers,
         )
-        at = tensors(found, self.table.device)
-        essential = at["essential"] != 0
-        dies = (~essential).nonzero()[:, 0]
-        first = vertices * torch.cat([at["sample"], at["sample"][dies]])
-        values = self.table.reshape(-1).index_select(0, first + torch.cat([at["birth_at"], at["death_at"]]))
-        birth, death = values.split([len(essential), len(dies)])
-        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
