@@ -1,6 +1,7 @@
 // The only file that knows Python: each binding checks, releases the GIL and calls a kernel of include/isotopy.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
@@ -11,11 +12,12 @@
 #include <span>
 #include <stdexcept>
 #include <tuple>
+#include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "isotopy/delaunay.hpp"
-#include "isotopy/grid.hpp"
 #include "isotopy/matching.hpp"
 #include "isotopy/lower_star.hpp"
 #include "isotopy/image.hpp"
@@ -25,6 +27,7 @@
 #include "isotopy/rank_graph.hpp"
 #include "isotopy/rips.hpp"
 #include "isotopy/signal.hpp"
+#include "isotopy/volume.hpp"
 
 namespace nb = nanobind;
 
@@ -117,28 +120,6 @@ nb::dict rips(Doubles data, Integers sizes, std::int64_t dimension, double thres
     return gather(std::move(pairings));
 }
 
-// Functions on one grid of the given shape, (samples, vertices), one after the other.
-nb::dict grid(Doubles values, Integers shape, std::size_t samples, bool superlevel, int max_degree, std::uint32_t modulus, bool keep_zero,
-              std::size_t threads) {
-    if (shape.shape(0) < 1 || shape.shape(0) > 3) throw std::invalid_argument("grids have 1 to 3 axes");
-    std::size_t size = 1;
-    for (std::size_t axis = 0; axis < shape.shape(0); ++axis) {
-        if (shape(axis) < 0) throw std::invalid_argument("shape must not be negative");
-        const auto length = static_cast<std::size_t>(shape(axis));
-        if (length > isotopy::FreudenthalGrid::largest || (size *= length) > isotopy::FreudenthalGrid::largest)
-            throw std::invalid_argument("the grid is too large");
-    }
-    if (values.shape(0) != samples * size) throw std::invalid_argument("values do not fill the grids");
-    const isotopy::FreudenthalGrid cells(std::span<const std::int64_t>(shape.data(), shape.shape(0)));
-    const isotopy::GridOptions options{superlevel, max_degree, modulus, keep_zero};
-    std::vector<isotopy::Pairing> pairings(samples);
-    const bool short_work = samples * size < (shape.shape(0) == 3 ? 2000u : 20000u);
-    run(samples, threads, short_work, [&](std::size_t sample, const isotopy::Stop& stop) {
-        pairings[sample] = isotopy::grid_persistence(cells, std::span<const double>(values.data() + sample * size, size), options, stop);
-    });
-    return gather(std::move(pairings));
-}
-
 std::vector<std::span<const isotopy::DiagramPoint>> diagrams(const Doubles& points, const Integers& sizes) {
     static_assert(sizeof(isotopy::DiagramPoint) == 2 * sizeof(double));
     const auto* first = reinterpret_cast<const isotopy::DiagramPoint*>(points.data());
@@ -156,8 +137,8 @@ std::vector<std::span<const isotopy::DiagramPoint>> diagrams(const Doubles& poin
 
 // Optimal matchings of a batch of pairs of diagrams (points one after the other, birth and death). A finite order: for every
 // point of the first its partner in the second, counted within the sample, or -1. An infinite one: two numbers per sample, the
-// pair that is farthest apart. With it, per sample,
-// whether more than `most` pairs would have to be held.
+// pair that is farthest apart. With it, per
+// sample, whether more than `most` pairs would have to be held.
 nb::tuple match(Doubles a, Integers a_sizes, Doubles b, Integers b_sizes, double order, double ground, std::size_t most, std::size_t threads) {
     const auto first = diagrams(a, a_sizes), second = diagrams(b, b_sizes);
     if (first.size() != second.size()) throw std::invalid_argument("both sides must have as many diagrams");
@@ -380,6 +361,42 @@ void bind_level_sets(nb::module_& m) {
           nb::arg("max_degree"), nb::arg("keep_zero"), nb::arg("threads"), "Critical cells of the level sets of a batch of images, degrees 0 and 1.");
 }
 
+// Functions on one volume of the given shape, (samples, voxels), one after the other, float32 or float64. Threads that are
+// not needed for the batch work inside the volumes.
+nb::dict volume(nb::ndarray<nb::ro, nb::ndim<1>, nb::c_contig, nb::device::cpu> values, Integers shape, std::size_t samples, const std::string& cells,
+                bool superlevel, int max_degree, std::uint32_t modulus, bool keep_zero, std::size_t threads) {
+    if (shape.shape(0) != 3) throw std::invalid_argument("volumes have 3 axes");
+    std::size_t size = 1, padded = 1;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+        constexpr std::size_t largest = isotopy::volume_detail::Box::largest;
+        if (shape(axis) < 0) throw std::invalid_argument("shape must not be negative");
+        const auto length = static_cast<std::size_t>(shape(axis));
+        if (length > largest || (padded *= length + 2) > largest) throw std::invalid_argument("the volume is too large");
+        size *= length;
+    }
+    if (values.shape(0) != samples * size) throw std::invalid_argument("values do not fill the volumes");
+    if (max_degree < 0 || !isotopy::is_prime(modulus)) throw std::invalid_argument("max_degree must not be negative, modulus must be a prime");
+    isotopy::VolumeOptions options{isotopy::VolumeCells::freudenthal, superlevel, max_degree, modulus, keep_zero, 1};
+    if (cells == "cubical") options.cells = isotopy::VolumeCells::cubical;
+    else if (cells == "cubical_top") options.cells = isotopy::VolumeCells::cubical_top;
+    else if (cells != "freudenthal") throw std::invalid_argument("cells must be freudenthal, cubical or cubical_top");
+    const std::size_t workers = std::max<std::size_t>(1, threads), volumes_at_once = std::max<std::size_t>(1, std::min(workers, samples));
+    const bool short_work = samples * size < 8000;
+    options.threads = short_work ? 1 : workers / volumes_at_once;
+    std::vector<isotopy::Pairing> pairings(samples);
+    const auto work = [&](const auto* data) {
+        using Value = std::remove_cvref_t<decltype(*data)>;
+        const std::span<const std::int64_t> lengths(shape.data(), 3);
+        run(samples, volumes_at_once, short_work, [&](std::size_t sample, const isotopy::Stop& stop) {
+            pairings[sample] = isotopy::volume_persistence(lengths, std::span<const Value>(data + sample * size, size), options, stop);
+        });
+    };
+    if (values.dtype() == nb::dtype<float>()) work(static_cast<const float*>(values.data()));
+    else if (values.dtype() == nb::dtype<double>()) work(static_cast<const double*>(values.data()));
+    else throw std::invalid_argument("values must be float32 or float64");
+    return gather(std::move(pairings));
+}
+
 using Residues = nb::ndarray<const std::uint32_t, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>>;
 
@@ -482,9 +499,6 @@ NB_MODULE(_native, m) {
     m.def("rips", &rips, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of the Rips filtration of a batch, degrees 0 and 1.");
-    m.def("grid", &grid, nb::arg("values").noconvert(), nb::arg("shape").noconvert(), nb::arg("samples"), nb::arg("superlevel"),
-          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
-          "Critical cells of lower-star filtrations on Freudenthal grids of 1 to 3 dimensions, degrees below the dimension.");
     m.def("match", &match, nb::arg("a").noconvert(), nb::arg("a_sizes").noconvert(), nb::arg("b").noconvert(), nb::arg("b_sizes").noconvert(),
           nb::arg("order"), nb::arg("ground"), nb::arg("most"), nb::arg("threads"), "Optimal matchings of a batch of pairs of diagrams.");
     m.def("lower_star", &lower_star, nb::arg("values").noconvert(), nb::arg("samples"), nb::arg("vertices"), nb::arg("facets"), nb::arg("superlevel"),
@@ -496,6 +510,10 @@ NB_MODULE(_native, m) {
           "Critical cells of weak alpha or alpha filtrations of a batch, and the simplices that carry their values.");
     bind_level_sets<float>(m);
     bind_level_sets<double>(m);
+
+    m.def("volume", &volume, nb::arg("values").noconvert(), nb::arg("shape").noconvert(), nb::arg("samples"), nb::arg("cells"), nb::arg("superlevel"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
+          "Critical cells of lower-star filtrations on volumes, degrees 0 to 2: freudenthal, cubical or cubical_top cells.");
 
     bind_rank_chain<isotopy::Rows3>(m, "RankChain3");
     bind_rank_chain<isotopy::RowsP>(m, "RankChainP");

@@ -68,15 +68,6 @@ def freudenthal_cells(shape: tuple[int, ...]) -> list[Cell]:
     return sorted(found)
 
 
-def grid_persistence(
-    values: list[float], shape: tuple[int, ...], *, superlevel: bool = False, modulus: int = 2
-) -> list[Pair]:
-    """Pairs of the lower-star filtration on a Freudenthal grid, cells in the order (value, dimension, vertices)."""
-    heights = [-value for value in values] if superlevel else list(values)
-    key = {cell: (max(heights[v] for v in cell), len(cell), cell) for cell in freudenthal_cells(shape)}
-    return persistence_pairs(sorted(key, key=key.__getitem__), modulus)
-
-
 LevelSetPair = tuple[int, Cell, Cell | None, int, int | None]  # degree, cells, and the pixels that they enter with
 
 
@@ -140,6 +131,75 @@ def _grid_cells(shape: tuple[int, ...], kind: str) -> list[tuple[int, Cell, list
             cubes = [c for c in above if all(0 <= a < size for a, size in zip(c, shape, strict=True))]
             found.append((sum(sides), cell, [number(c, shape) for c in cubes] if top else list(cell)))
     return found
+
+
+VoxelPair = tuple[Cell, Cell | None, int, int | None]  # birth and death cell, and the voxels that they enter with
+
+
+def volume_persistence(
+    values: list[float], shape: tuple[int, int, int], kind: str, *, superlevel: bool = False, modulus: int = 2
+) -> list[VoxelPair]:
+    """Pairs of a function on a volume, by the textbook column reduction over Z/p; `kind` as `cells` of `grid`.
+
+    Voxels in the order (value, number), cells in the order (voxel that they enter with, dimension, vertices). Cubes are
+    products of intervals, placed in a grid of doubled coordinates: odd where they extend.
+    """
+    heights = [-value for value in values] if superlevel else list(values)
+    place = {voxel: index for index, voxel in enumerate(sorted(range(len(heights)), key=lambda v: (heights[v], v)))}
+    top = kind == "cubical_top"
+    sizes = tuple(size + 1 for size in shape) if top else shape
+
+    def number(point: tuple[int, ...], lengths: tuple[int, ...]) -> int:
+        return (point[0] * lengths[1] + point[1]) * lengths[2] + point[2]
+
+    def corners(center: tuple[int, ...]) -> Cell:
+        ends = [range(x // 2, (x + 1) // 2 + 1) for x in center]
+        return tuple(number(point, sizes) for point in itertools.product(*ends))
+
+    entries = []  # (place, dimension, cell, voxel, boundary)
+    if kind == "freudenthal":
+        for cell in freudenthal_cells(shape):
+            voxel = max(cell, key=place.__getitem__)
+            faces = [(cell[:j] + cell[j + 1 :], (-1) ** j) for j in range(len(cell))] if len(cell) > 1 else []
+            entries.append((place[voxel], len(cell) - 1, cell, voxel, faces))
+    else:
+        for center in itertools.product(*(range(2 * size - 1) for size in sizes)):
+            cell, faces, sign = corners(center), [], 1
+            for axis in range(3):
+                if center[axis] % 2:
+                    for side in (-1, 1):
+                        face = (*center[:axis], center[axis] + side, *center[axis + 1 :])
+                        faces.append((corners(face), side * sign))
+                    sign = -sign
+            if top:  # the cube of voxel p has its center at 2 p + 1
+                near = [((x - 1) // 2,) if x % 2 else (x // 2 - 1, x // 2) for x in center]
+                inside = [p for p in itertools.product(*near) if all(0 <= a < b for a, b in zip(p, shape, strict=True))]
+                voxel = min((number(p, shape) for p in inside), key=place.__getitem__)
+            else:
+                voxel = max(cell, key=place.__getitem__)
+            entries.append((place[voxel], sum(x % 2 for x in center), cell, voxel, faces))
+    entries.sort(key=lambda entry: entry[:3])
+    index_of = {entry[2]: index for index, entry in enumerate(entries)}
+    columns: dict[int, dict[int, int]] = {}  # by the row of the last entry
+    born: set[int] = set()
+    pairs: list[VoxelPair] = []
+    for index, (_, _, cell, voxel, faces) in enumerate(entries):
+        column = {index_of[face]: sign % modulus for face, sign in faces}
+        while column and max(column) in columns:
+            other = columns[max(column)]
+            factor = column[max(column)] * pow(other[max(column)], -1, modulus)
+            for row, entry in other.items():
+                column[row] = (column.get(row, 0) - factor * entry) % modulus
+                if not column[row]:
+                    del column[row]
+        if column:
+            low = max(column)
+            columns[low] = column
+            born.remove(low)
+            pairs.append((entries[low][2], cell, entries[low][3], voxel))
+        else:
+            born.add(index)
+    return pairs + [(entries[index][2], None, entries[index][3], None) for index in sorted(born)]
 
 
 def distance_matrix(points: list[list[float]]) -> list[list[float]]:

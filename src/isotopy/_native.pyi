@@ -13,16 +13,6 @@ def rips(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
-def grid(
-    values: np.ndarray,
-    shape: np.ndarray,
-    samples: int,
-    superlevel: bool,
-    max_degree: int,
-    modulus: int,
-    keep_zero: bool,
-    threads: int,
-) -> dict[str, np.ndarray]: ...
 def match(
     a: np.ndarray,
     a_sizes: np.ndarray,
@@ -38,6 +28,11 @@ def lower_star(
     samples: int,
     vertices: Sequence[np.ndarray],
     facets: Sequence[np.ndarray],
+def volume(
+    values: np.ndarray,
+    shape: np.ndarray,
+    samples: int,
+    cells: str,
     superlevel: bool,
     max_degree: int,
     modulus: int,

@@ -23,8 +23,9 @@ public:
 class Stop {
 public:
     void request() noexcept { flag_.store(true, std::memory_order_relaxed); }
+    bool requested() const noexcept { return flag_.load(std::memory_order_relaxed); }
     void check() const {
-        if (flag_.load(std::memory_order_relaxed)) throw Cancelled();
+        if (requested()) throw Cancelled();
     }
 
 private:

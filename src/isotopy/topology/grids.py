@@ -13,7 +13,7 @@ from torch import Tensor
 from isotopy import _native
 
 from . import memory
-from .filtration import Filtration, Pairs, check_floating, tensors, wide_on_cpu
+from .filtration import Filtration, Pairs, check_floating, tensors
 
 _CELLS = {"freudenthal": 0, "cubical": 1, "cubical_top": 2}  # as the kernel numbers them
 _LARGEST_GRID = 2**28 - 1  # pixels: cells are numbered by 32 bits
@@ -40,7 +40,7 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
         values: The last `ndim` axes are the grid, leading axes are the batch. Any float type.
         ndim: Dimension of the grid: 1, 2 or 3.
         superlevel: Grow from high values to low ones; births are then above deaths.
-        cells: Decomposition of the grid into cells. In dimension 3 only `"freudenthal"`.
+        cells: Decomposition of the grid into cells, see above.
 
     Returns:
         Filtration whose values are those of the function.
@@ -71,8 +71,6 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
     if cells not in _CELLS:
         known = ", ".join(repr(name) for name in _CELLS)
         raise ValueError(f"cells must be one of {known}; got {cells!r}.")
-    if ndim == 3 and cells != "freudenthal":
-        raise ValueError(f"cells must be 'freudenthal' in dimension 3; got {cells!r}.")
     check_floating(values, "values")
     if values.ndim < ndim:
         raise ValueError(
@@ -123,19 +121,17 @@ class GridFiltration(Filtration):
 
     def pairs(self, max_degree: int, *, modulus: int, keep_zero: bool, workers: int) -> Pairs:
         """Critical cells, and the values of the pixels that they enter with."""
-        samples, vertices = self.samples, math.prod(self.shape)
         flat = self.values.reshape(-1)
         if len(self.shape) == 3:
-            return self._volumes(flat, samples, vertices, max_degree, modulus, keep_zero, workers)
-        at = self._images(flat, samples, vertices, max_degree, keep_zero, workers)
+            return self._volumes(flat, max_degree, modulus, keep_zero, workers)
+        at = self._images(flat, max_degree, keep_zero, workers)
         birth, death = flat.index_select(0, at["at"]).reshape(2, -1).unbind()
         essential = at["essential"].view(torch.bool)
         return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
 
-    def _images(
-        self, flat: Tensor, samples: int, vertices: int, max_degree: int, keep_zero: bool, workers: int
-    ) -> dict[str, Tensor]:
+    def _images(self, flat: Tensor, max_degree: int, keep_zero: bool, workers: int) -> dict[str, Tensor]:
         """Signals and images; there is no torsion in the plane, so pairs are the same over every field."""
+        samples, vertices = self.samples, math.prod(self.shape)
         workers = memory.workers_that_fit(
             workers,
             samples,
@@ -145,10 +141,7 @@ class GridFiltration(Filtration):
             what=f"grids of {vertices} vertices",
             way_out="Take coarser grids or tiles, or max_degree=0.",
         )
-        data = flat.detach().cpu().contiguous()
-        if data.dtype not in (torch.float32, torch.float64):
-            data = data.float()
-        array = data.numpy()
+        array = _as_given(flat)
         kind = _CELLS[self.cells]
         if len(self.shape) == 1:
             found = _native.signal(array, samples, kind, self.superlevel, keep_zero, workers)
@@ -156,39 +149,42 @@ class GridFiltration(Filtration):
             found = _native.image(array, samples, self.shape[1], kind, self.superlevel, max_degree, keep_zero, workers)
         return tensors(found, self.values.device)
 
-    def _volumes(
-        self,
-        flat: Tensor,
-        samples: int,
-        vertices: int,
-        max_degree: int,
-        modulus: int,
-        keep_zero: bool,
-        workers: int,
-    ) -> Pairs:
-        # Per vertex: sorted edges and triangles, owners, dual sets and reduced columns.
-        workers = memory.workers_that_fit(
+    def _volumes(self, flat: Tensor, max_degree: int, modulus: int, keep_zero: bool, workers: int) -> Pairs:
+        samples, voxels = self.samples, math.prod(self.shape)
+        # Per voxel, with one layer around: order, forests, chains, coefficients; local pairs and what is returned.
+        per_voxel = 40 if max_degree == 0 else 160 if modulus == 2 else 260
+        if keep_zero:
+            per_voxel += 180 if max_degree == 0 else 1000 if self.cubical else 2100
+        fit = memory.workers_that_fit(
             workers,
             samples,
-            per_sample=(700 if max_degree > 0 else 120) * vertices,
-            fixed=8 * flat.numel(),
-            what=f"grids of {vertices} vertices",
-            way_out="Take coarser grids or tiles, or max_degree=0.",
+            per_sample=per_voxel * math.prod(size + 2 for size in self.shape),
+            fixed=4 * flat.numel(),
+            what=f"volumes of {voxels} voxels",
+            way_out="Take coarser volumes or tiles, or max_degree=0.",
         )
-        found = _native.grid(
-            wide_on_cpu(flat).numpy(),
+        found = _native.volume(
+            _as_given(flat),
             np.array(self.shape, dtype=np.int64),
             samples,
+            self.cells,
             self.superlevel,
-            min(max_degree, 3),
+            max_degree,
             modulus,
             keep_zero,
-            workers,
+            workers if fit >= samples else fit,  # those that the batch does not need work inside of volumes
         )
         at = tensors(found, self.values.device)
         essential = at["essential"] != 0
         dies = (~essential).nonzero()[:, 0]
-        first = vertices * torch.cat([at["sample"], at["sample"][dies]])
+        first = voxels * torch.cat([at["sample"], at["sample"][dies]])
         values = flat.index_select(0, first + torch.cat([at["birth_at"], at["death_at"]]))
         birth, death = values.split([len(essential), len(dies)])
         return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
+
+
+def _as_given(values: Tensor) -> np.ndarray:
+    """The border to the kernel: detached, contiguous, on the CPU, in double precision only where it was given so."""
+    data = values.detach().cpu().contiguous()
+    array: np.ndarray = (data if data.dtype in (torch.float32, torch.float64) else data.float()).numpy()
+    return array
