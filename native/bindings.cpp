@@ -6,13 +6,16 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "isotopy/field.hpp"
 #include "isotopy/grid.hpp"
+#include "isotopy/metric.hpp"
 #include "isotopy/pairing.hpp"
 #include "isotopy/parallel.hpp"
 #include "isotopy/rank.hpp"
@@ -81,32 +84,83 @@ nb::dict gather(std::vector<isotopy::Pairing>&& pairings) {
     return result;
 }
 
+// What may reach the Rips kernel from Python: anything else raises.
+isotopy::RipsOptions rips_options(double threshold, int max_degree, std::uint32_t modulus, bool keep_zero, std::size_t samples, std::size_t threads) {
+    if (max_degree < 0 || max_degree > 1) throw std::invalid_argument("max_degree must be 0 or 1");
+    if (!isotopy::is_prime(modulus) || modulus >= 1u << 31) throw std::invalid_argument("modulus must be a prime below 2^31");
+    if (!(threshold >= 0)) throw std::invalid_argument("threshold must be 0 or larger");
+    return {threshold, max_degree, modulus, keep_zero, std::max<std::size_t>(1, threads / std::max<std::size_t>(1, samples))};
+}
+
+std::vector<std::size_t> checked_sizes(const Integers& sizes, std::size_t largest) {
+    std::vector<std::size_t> result(sizes.shape(0));
+    for (std::size_t sample = 0; sample < result.size(); ++sample) {
+        if (sizes(sample) < 0) throw std::invalid_argument("sizes must not be negative");
+        result[sample] = static_cast<std::size_t>(sizes(sample));
+        if (result[sample] > largest) throw std::invalid_argument("a sample is too large");
+    }
+    return result;
+}
+
 // Samples of points (sizes[s], dimension), or of matrices (sizes[s], sizes[s]) where dimension is -1, one after the other.
+// birth_at and death_at come back as places in the table: rows of points, two per edge, or entries of matrices, one per edge.
 nb::dict rips(Doubles data, Integers sizes, std::int64_t dimension, double threshold, int max_degree, std::uint32_t modulus, bool keep_zero,
               std::size_t threads) {
-    const std::size_t samples = sizes.shape(0);
-    std::vector<std::span<const double>> inputs;
+    const auto counts = checked_sizes(sizes, std::size_t{1} << 31);
+    const auto options = rips_options(threshold, max_degree, modulus, keep_zero, counts.size(), threads);
+    const double lowest = dimension < 0 ? 0.0 : -1e150, highest = dimension < 0 ? std::numeric_limits<double>::infinity() : 1e150;
+    bool valid = dimension >= -1;
+    for (std::size_t index = 0; index < data.shape(0); ++index) valid &= data.data()[index] >= lowest && data.data()[index] <= highest;
+    if (!valid) throw std::invalid_argument("data must hold coordinates within 1e150, or distances");
+    std::vector<std::size_t> starts(counts.size());
     std::size_t start = 0;
     double operations = 0;
-    for (std::size_t sample = 0; sample < samples; ++sample) {
-        if (sizes(sample) < 0) throw std::invalid_argument("sizes must not be negative");
-        const auto size = static_cast<std::size_t>(sizes(sample));
-        const std::size_t length = size * (dimension < 0 ? size : static_cast<std::size_t>(dimension));
-        if (length > data.shape(0) - start) throw std::invalid_argument("data is shorter than sizes say");
-        inputs.emplace_back(data.data() + start, length);
-        start += length;
+    for (std::size_t sample = 0; sample < counts.size(); ++sample) {
+        const std::size_t size = counts[sample], width = dimension < 0 ? size : static_cast<std::size_t>(dimension);
+        if (width != 0 && size > (data.shape(0) - start) / width) throw std::invalid_argument("data is shorter than sizes say");
+        starts[sample] = start;
+        start += size * width;
         const auto n = static_cast<double>(size);
-        operations += n * n * (static_cast<double>(std::max<std::int64_t>(dimension, 1)) + (max_degree > 0 ? n : 1));
+        operations += n * n * (static_cast<double>(std::max<std::int64_t>(dimension, 1)) + (max_degree > 0 ? 60 : 2));
     }
-    const isotopy::RipsOptions options{threshold, max_degree, modulus, keep_zero};
-    std::vector<isotopy::Pairing> pairings(samples);
-    run(samples, threads, operations < 3e6, [&](std::size_t sample, const isotopy::Stop& stop) {
-        const auto size = static_cast<std::size_t>(sizes(sample));
-        const auto metric = dimension < 0 ? isotopy::Metric::of_matrix(inputs[sample], size)
-                                          : isotopy::Metric::of_points(inputs[sample], size, static_cast<std::size_t>(dimension));
-        pairings[sample] = isotopy::rips_persistence(metric, options, stop);
+    if (start != data.shape(0)) throw std::invalid_argument("data is longer than sizes say");
+    std::vector<isotopy::Pairing> pairings(counts.size());
+    run(counts.size(), threads, operations < 3e6, [&](std::size_t sample, const isotopy::Stop& stop) {
+        const std::size_t size = counts[sample], width = dimension < 0 ? size : static_cast<std::size_t>(dimension);
+        const std::span<const double> input(data.data() + starts[sample], size * width);
+        const auto metric = dimension < 0 ? isotopy::Metric::of_matrix(input, size) : isotopy::Metric::of_points(input, size, width);
+        isotopy::Pairing& pairing = pairings[sample] = isotopy::rips_persistence(metric, options, stop);
+        for (auto* ends : {&pairing.birth_at, &pairing.death_at}) {
+            if (dimension < 0) {
+                for (std::size_t edge = 0; edge < ends->size() / 2; ++edge)
+                    (*ends)[edge] = static_cast<std::int64_t>(starts[sample] + static_cast<std::size_t>((*ends)[2 * edge]) * size) + (*ends)[2 * edge + 1];
+                ends->resize(ends->size() / 2);
+            } else if (dimension > 0) {
+                for (std::int64_t& end : *ends) end += static_cast<std::int64_t>(starts[sample] / width);
+            }
+        }
     });
     return gather(std::move(pairings));
+}
+
+// Per matrix: the smallest entry (NaN if there is one), the largest finite one, the largest on the diagonal, and the largest
+// difference of two entries that should be equal.
+nb::ndarray<nb::numpy, double, nb::ndim<2>> survey(Doubles data, Integers sizes) {
+    const auto counts = checked_sizes(sizes, std::size_t{1} << 31);
+    auto* found = new std::vector<double>(counts.size() * 4);
+    nb::capsule owner(found, [](void* pointer) noexcept { delete static_cast<std::vector<double>*>(pointer); });
+    std::size_t start = 0;
+    for (std::size_t sample = 0; sample < counts.size(); ++sample) {
+        const std::size_t size = counts[sample];
+        if (size != 0 && size > (data.shape(0) - start) / size) throw std::invalid_argument("data is shorter than sizes say");
+        const isotopy::MatrixSurvey survey = isotopy::survey_matrix({data.data() + start, size * size}, size);
+        (*found)[sample * 4] = survey.smallest;
+        (*found)[sample * 4 + 1] = survey.largest;
+        (*found)[sample * 4 + 2] = survey.diagonal;
+        (*found)[sample * 4 + 3] = survey.asymmetry;
+        start += size * size;
+    }
+    return {found->data(), {counts.size(), 4}, owner};
 }
 
 // Functions on one grid of the given shape, (samples, vertices), one after the other.
@@ -180,6 +234,8 @@ NB_MODULE(_native, m) {
     m.def("rips", &rips, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of the Rips filtration of a batch, degrees 0 and 1.");
+    m.def("survey", &survey, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(),
+          "Per matrix: smallest, largest finite and largest diagonal entry, largest asymmetry.");
     m.def("grid", &grid, nb::arg("values").noconvert(), nb::arg("shape").noconvert(), nb::arg("samples"), nb::arg("superlevel"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of lower-star filtrations on Freudenthal grids of 1 to 3 dimensions, degrees below the dimension.");

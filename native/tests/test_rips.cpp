@@ -54,7 +54,7 @@ int main() {
         for (const std::uint32_t modulus : {2u, 3u, 65537u}) {  // planar and small complexes: no torsion, the same over all fields
             const Pairing found = fast(x, n, d, {threshold, 1, modulus, true});
             CHECK(to_pairs(found) == expected);
-            CHECK(found.birth_at.size() == 2 * found.degree.size());
+            CHECK(found.birth_at.size() == 2 * static_cast<std::size_t>(std::count(found.degree.begin(), found.degree.end(), 1)));
         }
         Pairs components;
         for (const auto& pair : expected)

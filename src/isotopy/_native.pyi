@@ -14,6 +14,7 @@ def rips(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
+def survey(data: np.ndarray, sizes: np.ndarray) -> NDArray[np.float64]: ...
 def grid(
     values: np.ndarray,
     shape: np.ndarray,

@@ -1,4 +1,4 @@
-// Stable radix sort of items by a 64-bit key, and the monotone map from doubles to such keys.
+// Stable radix sort of items by an unsigned key, and the monotone map from doubles to 64-bit keys.
 #pragma once
 
 #include <array>
@@ -17,12 +17,12 @@ inline std::uint64_t monotone_key(double value) noexcept {
     return (bits >> 63) != 0 ? ~bits : bits | (std::uint64_t{1} << 63);
 }
 
-// Item has a member `key`. Six passes of 11 bits; passes over digits that all items share are left out.
+// Item has a member `key`. Passes of 11 bits; those over digits that all items share are left out.
 template <class Item>
 void radix_sort(std::vector<Item>& items, const Stop& stop) {
     constexpr std::size_t bits = 11;
     constexpr std::size_t digits = std::size_t{1} << bits;
-    constexpr std::size_t passes = 6;
+    constexpr std::size_t passes = (8 * sizeof(Item::key) + bits - 1) / bits;
     if (items.size() < 2) return;
     std::vector<std::array<std::size_t, digits>> counts(passes);
     for (auto& count : counts) count.fill(0);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -57,19 +57,16 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
     if not threshold >= 0:
         raise ValueError(f"threshold must be a diameter, 0 or larger; got {threshold}. Leave it out to keep all edges.")
     clouds = _clouds(points, distances)
-    for index, cloud in enumerate(clouds):
-        where = "points" if isinstance(points, Tensor) and points.ndim == 2 else f"points[{index}]"
-        if distances:
-            _check_distances(cloud, where)
-        else:
-            _check_coordinates(cloud, where)
-    sizes = tuple(int(cloud.shape[0]) for cloud in clouds)
-    if not isinstance(points, Tensor):
-        table = torch.cat([cloud.reshape(-1) if distances else cloud for cloud in clouds])
-    elif distances:
-        table = points.reshape(-1)
+    if isinstance(points, Tensor):
+        sizes = (points.shape[-2],) * (1 if points.ndim == 2 else points.shape[0])
+        table = points.reshape(-1) if distances else points.reshape(sum(sizes), points.shape[-1])
     else:
-        table = points.reshape(sum(sizes), points.shape[-1])
+        sizes = tuple(cloud.shape[0] for cloud in clouds)
+        table = torch.cat([cloud.reshape(-1) if distances else cloud for cloud in clouds])
+    if distances:
+        _check_distances(table, sizes, points)
+    else:
+        _check_coordinates(table, sizes, points)
     return RipsFiltration(table, sizes, threshold, distances)
 
 
@@ -96,11 +93,34 @@ class RipsFiltration(Filtration):
             raise ValueError(
                 f"max_degree must be 0 or 1 for a Rips filtration; got {max_degree}. Higher degrees are not computed."
             )
+        columns = -1 if self.distances else int(self.table.shape[1])
+        workers = self._workers(max_degree, columns, workers)
+        table = wide_on_cpu(self.table).reshape(-1).numpy()
+        sizes = np.array(self.sizes, dtype=np.int64)
+        found = _native.rips(table, sizes, columns, self.threshold, max_degree, modulus, keep_zero, workers)
+        device = self.table.device
+        lengths = self._lengths(torch.from_numpy(np.concatenate([found["birth_at"], found["death_at"]])).to(device))
+        born_late = np.flatnonzero(found["degree"])  # classes of degree 0 are born at 0
+        birth = lengths.new_zeros(len(found["degree"]))
+        if len(born_late):
+            birth = birth.index_copy(0, torch.from_numpy(born_late).to(device), lengths[: len(born_late)])
+        at = tensors(found, device)
+        return Pairs(
+            at["sample"],
+            at["degree"],
+            at["essential"] != 0,
+            birth,
+            lengths[len(born_late) :],
+            at["birth_cell"],
+            at["death_cell"],
+        )
+
+    def _workers(self, max_degree: int, columns: int, workers: int) -> int:
+        """How many clouds may be worked on at the same time."""
         largest = max(self.sizes, default=0)
-        columns = 0 if self.distances else int(self.table.shape[1])
-        # Degree 1: sorted edges twice (16 bytes each), ranks of all pairs (4), a lune vertex per edge. Degree 0: rows.
-        per_sample = 24 * largest**2 if max_degree > 0 else 8 * largest * (columns + 8)
-        workers = memory.workers_that_fit(
+        # Degree 1: sorted edges (8 bytes, twice while sorting) and ranks of all pairs (4 bytes), with their summaries.
+        per_sample = 12 * largest**2 if max_degree > 0 else 8 * largest * (2 * columns + 8)
+        return memory.workers_that_fit(
             workers,
             len(self.sizes),
             per_sample=per_sample,
@@ -110,52 +130,53 @@ class RipsFiltration(Filtration):
             if max_degree > 0
             else "Take a subsample of the points.",
         )
-        table = wide_on_cpu(self.table)
-        if self.distances:
-            parts = torch.split(table, [n * n for n in self.sizes])
-            table = torch.cat([_symmetric(part) for part in parts]) if self.sizes else table
-        found = _native.rips(
-            table.reshape(-1).numpy(),
-            np.array(self.sizes, dtype=np.int64),
-            -1 if self.distances else columns,
-            self.threshold,
-            max_degree,
-            modulus,
-            keep_zero,
-            workers,
-        )
-        at = tensors(found, self.table.device)
-        essential = at["essential"] != 0
-        dies = (~essential).nonzero()[:, 0]
-        sample = torch.cat([at["sample"], at["sample"][dies]])
-        lengths = self._lengths(sample, torch.cat([at["birth_at"], at["death_at"]]))
-        birth, death = lengths.split([len(essential), len(dies)])
-        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
 
-    def _lengths(self, sample: Tensor, ends: Tensor) -> Tensor:
-        """Lengths of edges, two vertices each, worked out in double precision, as in the kernel, and rounded once."""
-        wide = self.table.to(torch.float32 if self.table.device.type == "mps" else torch.float64)
-        i, j = ends.reshape(-1, 2).T
-        sizes = torch.tensor(self.sizes, dtype=torch.int64, device=ends.device)
+    def _lengths(self, places: Tensor) -> Tensor:
+        """Lengths of edges: entries of the matrices, or distances of rows of the table, two rows per edge."""
         if self.distances:
-            starts = torch.cumsum(sizes * sizes, 0) - sizes * sizes
-            entries = wide[starts[sample] + i * sizes[sample] + j]
-            lengths = torch.where(i == j, torch.zeros_like(entries), entries)
-        else:
-            starts = (torch.cumsum(sizes, 0) - sizes)[sample]
-            squares = (wide[starts + i] - wide[starts + j]).square().sum(1)
-            apart = (
-                squares > 0
-            )  # the root has no finite derivative at 0; where() alone would still multiply by infinity
-            roots = torch.where(apart, squares, torch.ones_like(squares)).sqrt()
-            lengths = torch.where(apart, roots, torch.zeros_like(squares))
-        rounded = lengths.to(self.table.dtype)
-        if not bool(torch.isfinite(rounded).all()):
+            return self.table.index_select(0, places)
+        lengths: Tensor = _Distances.apply(self.table, places)
+        if self.table.dtype != torch.float64 and not bool(torch.isfinite(lengths.detach()).all()):
             raise ValueError(
                 f"points have distances that {self.table.dtype} cannot hold. Convert first: points.to(torch.float32) "
                 "or wider."
             )
-        return rounded
+        return lengths
+
+
+class _Distances(torch.autograd.Function):
+    """Distances of pairs of rows, with the bits of the kernel, rounded once to the type of the input.
+
+    The gradient of a distance that is zero is zero.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
+        """`rows` (2k,): the two ends of each of k edges in turn."""
+        ctx.save_for_backward(table, rows)
+        squares = _differences(table, rows).square()
+        # The kernel adds axis by axis; sum() does so only along few of them.
+        sums = squares.sum(1) if squares.shape[1] <= 4 else squares.cumsum(1)[:, -1]
+        return sums.sqrt().to(table.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        table, rows = ctx.saved_tensors
+        differences = _differences(table, rows)
+        squares = differences.square().sum(1)
+        apart = squares > 0
+        slopes = torch.where(apart, gradients[0] / torch.where(apart, squares, 1.0).sqrt(), 0.0)
+        pulls = slopes[:, None] * differences
+        whole = torch.zeros_like(table, dtype=differences.dtype)
+        both = torch.stack([pulls, -pulls], 1).reshape(-1, table.shape[1])
+        return whole.index_add(0, rows, both).to(table.dtype), None
+
+
+def _differences(table: Tensor, rows: Tensor) -> Tensor:
+    """First end minus second end of every edge, in double precision where the device has it."""
+    wide = torch.float32 if table.device.type == "mps" else torch.float64
+    ends = table.index_select(0, rows).to(wide).reshape(-1, 2, table.shape[1])
+    return ends[:, 0] - ends[:, 1]
 
 
 def _clouds(points: object, distances: bool) -> list[Tensor]:
@@ -203,41 +224,41 @@ def _clouds(points: object, distances: bool) -> list[Tensor]:
     return clouds
 
 
-def _check_coordinates(cloud: Tensor, where: str) -> None:
-    cloud = cloud.detach()
-    finite = torch.isfinite(cloud)
-    if not bool(finite.all()):
-        row = int((~finite).any(1).nonzero()[0, 0])
-        raise ValueError(f"{where} must be finite; row {row} holds NaN or infinity. Leave such points out.")
-    if cloud.numel() and float(cloud.abs().max()) > _LARGEST_COORDINATE:
-        raise ValueError(
-            f"{where} must lie within {_LARGEST_COORDINATE:g}, or squares of distances overflow; got "
-            f"{float(cloud.abs().max()):g}. Rescale the points."
-        )
+def _where(points: Tensor | Sequence[Tensor], index: int) -> str:
+    return "points" if isinstance(points, Tensor) and points.ndim == 2 else f"points[{index}]"
 
 
-def _check_distances(matrix: Tensor, where: str) -> None:
-    """A distance matrix: no NaN, nothing negative, zero diagonal, symmetric; the last two up to rounding."""
-    matrix = matrix.detach()
-    if bool(torch.isnan(matrix).any()):
-        raise ValueError(f"{where} must not hold NaN. For an edge that never enters, use infinity.")
-    if bool((matrix < 0).any()):
-        raise ValueError(f"{where} must hold distances, 0 or larger; the smallest entry is {float(matrix.min()):g}.")
-    finite = torch.where(torch.isinf(matrix), torch.zeros_like(matrix), matrix)
-    # torch.cdist forms squares by matrix products and so loses half of the digits next to zero.
-    rounding = 4 * torch.finfo(matrix.dtype).eps ** 0.5 * float(finite.max()) if matrix.numel() else 0.0
-    largest = float(matrix.diagonal().max()) if matrix.numel() else 0.0
-    if largest > rounding:
-        raise ValueError(
-            f"{where} must have a zero diagonal; got {largest:g} there. Set it: {where}.fill_diagonal_(0)."
-        )
-    same_infinities = torch.equal(torch.isinf(matrix), torch.isinf(matrix).T)
-    if not same_infinities or bool(((finite - finite.T).abs() > rounding).any()):
-        raise ValueError(f"{where} must be symmetric. Average it with its transpose: (D + D.T) / 2.")
+def _check_coordinates(table: Tensor, sizes: tuple[int, ...], points: Tensor | Sequence[Tensor]) -> None:
+    """Rows of all clouds, one after the other: finite, and small enough for squares."""
+    if not table.numel() or float(table.detach().abs().max()) <= _LARGEST_COORDINATE:
+        return
+    for index, cloud in enumerate(torch.split(table.detach(), sizes)):
+        where = _where(points, index)
+        finite = torch.isfinite(cloud)
+        if not bool(finite.all()):
+            row = int((~finite).any(1).nonzero()[0, 0])
+            raise ValueError(f"{where} must be finite; row {row} holds NaN or infinity. Leave such points out.")
+        if float(cloud.abs().max()) > _LARGEST_COORDINATE:
+            raise ValueError(
+                f"{where} must lie within {_LARGEST_COORDINATE:g}, or squares of distances overflow; got "
+                f"{float(cloud.abs().max()):g}. Rescale the points."
+            )
 
 
-def _symmetric(entries: Tensor) -> Tensor:
-    """Entries above the diagonal, mirrored; zeros on it."""
-    size = round(entries.numel() ** 0.5)
-    upper = torch.triu(entries.reshape(size, size), diagonal=1)
-    return (upper + upper.T).reshape(-1)
+def _check_distances(table: Tensor, sizes: tuple[int, ...], points: Tensor | Sequence[Tensor]) -> None:
+    """Distance matrices: no NaN, nothing negative, zero diagonal, symmetric; the last two up to rounding."""
+    found = _native.survey(wide_on_cpu(table).numpy(), np.array(sizes, dtype=np.int64))
+    for index, (smallest, largest, diagonal, asymmetry) in enumerate(found.tolist()):
+        where = _where(points, index)
+        if math.isnan(smallest):
+            raise ValueError(f"{where} must not hold NaN. For an edge that never enters, use infinity.")
+        if smallest < 0:
+            raise ValueError(f"{where} must hold distances, 0 or larger; the smallest entry is {smallest:g}.")
+        # torch.cdist forms squares by matrix products and so loses half of the digits next to zero.
+        rounding = 4 * torch.finfo(table.dtype).eps ** 0.5 * largest
+        if diagonal > rounding:
+            raise ValueError(
+                f"{where} must have a zero diagonal; got {diagonal:g} there. Set it: {where}.fill_diagonal_(0)."
+            )
+        if asymmetry > rounding:
+            raise ValueError(f"{where} must be symmetric. Average it with its transpose: (D + D.T) / 2.")
