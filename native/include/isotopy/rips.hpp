@@ -17,12 +17,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "isotopy/field.hpp"
+#include "isotopy/kd_tree.hpp"
 #include "isotopy/metric.hpp"
 #include "isotopy/pairing.hpp"
 #include "isotopy/parallel.hpp"
@@ -86,6 +88,20 @@ inline Parts parts_of(const RipsEdges& edges, std::span<const Rank> empty_lunes)
         parts.forest_ranks.push_back(rank);
     }
     return parts;
+}
+
+// The forest of sorted edges alone.
+inline std::vector<Edge> forest_of(const RipsEdges& edges) {
+    std::vector<Edge> forest;
+    UnionFind components(edges.size());
+    for (std::size_t rank = 0; rank < edges.count() && forest.size() + 1 < edges.size(); ++rank) {
+        const Ends edge = edges.ends(rank);
+        const std::uint32_t a = components.find(edge.i), b = components.find(edge.j);
+        if (a == b) continue;
+        components.hang(std::max(a, b), std::min(a, b));
+        forest.push_back({edges.length(rank), edge.i, edge.j});
+    }
+    return forest;
 }
 
 // Degree 1: every edge is a combination of generators, worked out when first needed: the sum of two edges to the middle of its
@@ -212,13 +228,13 @@ private:
                 const std::size_t generator = reducer.close(triangle, stop);
                 if (generator == no_entry) continue;
                 const auto birth = static_cast<std::size_t>(generators[generator]);
-                if (options_.keep_zero) append_instant(written, triangle.rank + 1, empty_lunes);
+                if (options_.keep_zero) append_instant(written, triangle.rank + 1, empty_lunes, stop);
                 if (options_.keep_zero || edges_.length(birth) != edges_.length(triangle.rank)) append_loop(birth, triangle.rank, triangle.vertex);
             }
             first = last;
             while (born < generators.size() && static_cast<std::size_t>(generators[born]) < first) ++born;
         }
-        if (options_.keep_zero) append_instant(written, edges_.count(), empty_lunes);
+        if (options_.keep_zero) append_instant(written, edges_.count(), empty_lunes, stop);
         for (std::size_t generator = 0; generator < generators.size(); ++generator) {
             if (!reducer.alive(generator)) continue;
             append_birth(static_cast<std::size_t>(generators[generator]));
@@ -227,9 +243,10 @@ private:
     }
 
     // Edges that are killed at once, by the first triangle of their lune.
-    void append_instant(std::size_t& from, std::size_t to, std::span<const Rank> empty_lunes) {
+    void append_instant(std::size_t& from, std::size_t to, std::span<const Rank> empty_lunes, const Stop& stop) {
         auto next = std::lower_bound(empty_lunes.begin(), empty_lunes.end(), static_cast<Rank>(from));
         for (; from < to; ++from) {
+            stop.check();
             if (next != empty_lunes.end() && static_cast<std::size_t>(*next) == from) ++next;
             else append_loop(from, from, ranks_.first(from));
         }
@@ -263,22 +280,91 @@ private:
 
 }  // namespace rips_detail
 
-// Persistence of the Rips filtration of one sample, in degrees 0 to min(max_degree, 1).
-inline Pairing rips_persistence(const Metric& metric, const RipsOptions& options, const Stop& stop) {
+namespace rips_detail {
+
+// From here on a tree beats rows of distances, in as few dimensions as let it leave out most of the points.
+inline bool tree_pays(const Metric& metric, std::size_t points) {
+    return !metric.is_matrix() && metric.dimension() > 0 && metric.dimension() <= 8 && metric.size() > points;
+}
+
+// visit(i, j, length) for all edges up to the threshold in lexicographic order, without all pairs where a tree can tell.
+template <class Visit>
+void for_edges(const Metric& metric, double threshold, const Stop& stop, const Visit& visit) {
+    const auto n = static_cast<std::uint32_t>(metric.size());
+    if (tree_pays(metric, 4096)) {
+        const KdTree tree(metric);
+        std::vector<std::pair<std::uint32_t, double>> near;
+        for (std::uint32_t i = 0; i < n; ++i) {
+            stop.check();
+            near.clear();
+            tree.within(i, threshold, [&](std::uint32_t j, double length) { near.emplace_back(j, length); });
+            std::sort(near.begin(), near.end());
+            for (const auto& [j, length] : near) visit(i, j, length);
+        }
+        return;
+    }
+    std::vector<double> row(n);
+    for (std::uint32_t i = 0; i < n; ++i) {
+        stop.check();
+        metric.row(i, i + 1, row.data());
+        for (std::uint32_t j = i + 1; j < n; ++j)
+            if (const double length = row[j - i - 1]; length <= threshold && length < std::numeric_limits<double>::infinity()) visit(i, j, length);
+    }
+}
+
+}  // namespace rips_detail
+
+// Number of edges up to the threshold; stops at `most`.
+inline std::size_t count_edges(const Metric& metric, double threshold, std::size_t most, const Stop& stop) {
+    std::size_t count = 0;
+    struct Enough {};
+    try {
+        rips_detail::for_edges(metric, threshold, stop, [&](std::uint32_t, std::uint32_t, double) {
+            if (++count == most) throw Enough{};
+        });
+    } catch (const Enough&) {
+    }
+    return count;
+}
+
+// Persistence in degrees 0 and 1 of a filtered graph and the triangles in it.
+inline Pairing rips_persistence(const RipsEdges& edges, const Metric* metric, const RipsOptions& options, const Stop& stop) {
     Pairing out;
     if (options.max_degree < 1) {
-        rips_detail::append_components(metric.size(), spanning_forest(metric, options.threshold, stop), options.keep_zero, out);
-        return out;
-    }
-    const RipsEdges edges(metric, options.threshold, options.keep_zero, stop);
-    if (edges.count() >= edges.size() * edges.size() / 8) {
-        RankMatrix ranks(edges, rips_detail::near_order(metric, stop));
+        rips_detail::append_components(edges.size(), rips_detail::forest_of(edges), options.keep_zero, out);
+    } else if (edges.count() >= edges.size() * edges.size() / 8) {
+        std::vector<std::uint32_t> order(edges.size());
+        std::iota(order.begin(), order.end(), std::uint32_t{0});
+        RankMatrix ranks(edges, metric != nullptr ? rips_detail::near_order(*metric, stop) : order, stop);
         rips_detail::Loops(edges, ranks, options, out).append(stop);
     } else {
         RankGraph ranks(edges);
         rips_detail::Loops(edges, ranks, options, out).append(stop);
     }
     return out;
+}
+
+// Persistence of the Rips filtration of one sample, in degrees 0 to min(max_degree, 1).
+inline Pairing rips_persistence(const Metric& metric, const RipsOptions& options, const Stop& stop) {
+    if (options.max_degree < 1) {
+        Pairing out;
+        const auto forest = rips_detail::tree_pays(metric, 8192) ? KdTree(metric).spanning_forest(options.threshold, options.threads, stop)
+                                                                 : spanning_forest(metric, options.threshold, stop);
+        rips_detail::append_components(metric.size(), forest, options.keep_zero, out);
+        return out;
+    }
+    if (metric.size() < 4096 || !(options.threshold < std::numeric_limits<double>::infinity())) {
+        const RipsEdges edges(metric, options.threshold, options.keep_zero, stop);
+        return rips_persistence(edges, &metric, options, stop);
+    }
+    std::vector<Ends> ends;
+    std::vector<double> lengths;
+    rips_detail::for_edges(metric, options.threshold, stop, [&](std::uint32_t i, std::uint32_t j, double length) {
+        ends.push_back({i, j});
+        lengths.push_back(length);
+    });
+    const RipsEdges edges(metric.size(), std::move(ends), std::move(lengths), stop);
+    return rips_persistence(edges, &metric, options, stop);
 }
 
 }  // namespace isotopy

@@ -91,12 +91,13 @@ ISOTOPY_WIDE static void open_lunes(const Rank* row, const Rank* const* near, co
 // All ranks as a matrix, its rows in an order in which neighbors lie close together.
 class RankMatrix {
 public:
-    RankMatrix(const RipsEdges& edges, std::vector<std::uint32_t> order) : edges_(edges), order_(std::move(order)), place_(edges.size()) {
+    RankMatrix(const RipsEdges& edges, std::vector<std::uint32_t> order, const Stop& stop) : edges_(edges), order_(std::move(order)), place_(edges.size()) {
         for (std::size_t row = 0; row < order_.size(); ++row) place_[order_[row]] = static_cast<std::uint32_t>(row);
         block_.reset(edges.size());
         near_.assign(edges.size() * neighbors, rips_detail::none);
         std::vector<std::uint8_t> known(edges.size(), 0);
         for (std::size_t rank = 0; rank < edges.count(); ++rank) {
+            if (rank % 65536 == 0) stop.check();
             const std::uint32_t a = place_[edges.ends(rank).i], b = place_[edges.ends(rank).j];
             block_.row(a)[b] = block_.row(b)[a] = static_cast<Rank>(rank);
             if (known[a] < neighbors) near_[a * neighbors + known[a]++] = b;

@@ -9,14 +9,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from isotopy import _native
+from isotopy.errors import BudgetError
 
 from . import memory
 from .filtration import Filtration, Pairs, check_floating, tensors, wide_on_cpu
 
 _LARGEST_COORDINATE = 1e150
+_ROUNDING = 4  # times the root of the machine precision: what torch.cdist leaves on a diagonal
+_PER_PAIR = 12  # bytes: a sorted edge of half the pairs (8, twice while sorting), ranks of all (4), their summaries
+_PER_EDGE = 48  # bytes: ends and length, sorted (8, twice while sorting), at both ends (16)
 
 
 def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, distances: bool = False) -> Filtration:
@@ -32,9 +37,11 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
     Args:
         points: One cloud `(n, d)`, a batch `(B, n, d)`, or a list of clouds `(n_i, d)`. Any float type. `n` may be 0.
             With `distances=True`: `(n, n)`, `(B, n, n)` or a list of `(n_i, n_i)` symmetric matrices with a zero
-            diagonal; the entries above the diagonal are used, and an infinite one is an edge that never enters.
+            diagonal; the entries above the diagonal are used, and an infinite one is an edge that never enters. One
+            sparse matrix `(n, n)` (COO or CSR) or a list of them: symmetric, entries that are not stored are edges that
+            never enter, a stored zero is a distance of zero; gradients flow to the stored entries above the diagonal.
         threshold: Largest diameter kept, in the units of `points`. A diameter, not a radius. Loops that are not filled
-            by then are essential.
+            by then are essential. Memory grows with the edges kept, not with the square of the number of points.
         distances: `points` holds distances instead of coordinates.
 
     Returns:
@@ -56,13 +63,11 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
     threshold = float(threshold)
     if not threshold >= 0:
         raise ValueError(f"threshold must be a diameter, 0 or larger; got {threshold}. Leave it out to keep all edges.")
-    clouds = _clouds(points, distances)
-    if isinstance(points, Tensor):
-        sizes = (points.shape[-2],) * (1 if points.ndim == 2 else points.shape[0])
-        table = points.reshape(-1) if distances else points.reshape(sum(sizes), points.shape[-1])
-    else:
-        sizes = tuple(cloud.shape[0] for cloud in clouds)
-        table = torch.cat([cloud.reshape(-1) if distances else cloud for cloud in clouds])
+    if _is_sparse(points):
+        if not distances:
+            raise ValueError("points must be dense coordinates; a sparse matrix of distances needs distances=True.")
+        return _sparse_filtration(points, threshold)
+    sizes, table = _table(points, distances)
     if distances:
         _check_distances(table, sizes, points)
     else:
@@ -71,16 +76,25 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
 
 
 @dataclass(frozen=True, eq=False)
+class Graphs:
+    """The edges of a batch of weighted graphs; their lengths are elsewhere."""
+
+    ends: Int64[Tensor, "m 2"]  # on the CPU, first end smaller, per graph in lexicographic order
+    counts: tuple[int, ...]  # edges per graph
+
+
+@dataclass(frozen=True, eq=False)
 class RipsFiltration(Filtration):
-    """Vietoris–Rips filtrations of a batch of point clouds or distance matrices."""
+    """Vietoris–Rips filtrations of a batch of point clouds, distance matrices, or weighted graphs."""
 
     kind: ClassVar[str] = "rips"
     unit: ClassVar[str] = "diameter"
 
-    table: Tensor  # (sum n_i, d) coordinates, or (sum n_i²,) distances
+    table: Tensor  # (sum n_i, d) coordinates, (sum n_i²,) distances, or (sum m_i,) lengths of the edges of graphs
     sizes: tuple[int, ...]  # n_i
     threshold: float
     distances: bool
+    graphs: Graphs | None = None
 
     @property
     def samples(self) -> int:
@@ -93,11 +107,15 @@ class RipsFiltration(Filtration):
             raise ValueError(
                 f"max_degree must be 0 or 1 for a Rips filtration; got {max_degree}. Higher degrees are not computed."
             )
-        columns = -1 if self.distances else int(self.table.shape[1])
-        workers = self._workers(max_degree, columns, workers)
+        workers = self._workers(max_degree, workers)
         table = wide_on_cpu(self.table).reshape(-1).numpy()
         sizes = np.array(self.sizes, dtype=np.int64)
-        found = _native.rips(table, sizes, columns, self.threshold, max_degree, modulus, keep_zero, workers)
+        options = (self.threshold, max_degree, modulus, keep_zero, workers)
+        if self.graphs is None:
+            found = _native.rips(table, sizes, self._columns, *options)
+        else:
+            counts = np.array(self.graphs.counts, dtype=np.int64)
+            found = _native.rips_graphs(table, self.graphs.ends.reshape(-1).numpy(), counts, sizes, *options)
         device = self.table.device
         lengths = self._lengths(torch.from_numpy(np.concatenate([found["birth_at"], found["death_at"]])).to(device))
         born_late = np.flatnonzero(found["degree"])  # classes of degree 0 are born at 0
@@ -115,27 +133,50 @@ class RipsFiltration(Filtration):
             at["death_cell"],
         )
 
-    def _workers(self, max_degree: int, columns: int, workers: int) -> int:
-        """How many clouds may be worked on at the same time."""
+    @property
+    def _columns(self) -> int:
+        return -1 if self.distances else int(self.table.shape[1])
+
+    def _workers(self, max_degree: int, workers: int) -> int:
+        """How many samples may be worked on at the same time."""
         largest = max(self.sizes, default=0)
-        # Degree 1: sorted edges (8 bytes, twice while sorting) and ranks of all pairs (4 bytes), with their summaries.
-        per_sample = 12 * largest**2 if max_degree > 0 else 8 * largest * (2 * columns + 8)
+        fixed = 16 * self.table.numel()
+        if max_degree == 0 and self.graphs is None:
+            per_point = 8 * (2 * max(self._columns, 0) + 8)
+            what, way_out = f"{largest} points", "Take a subsample of the points."
+            return memory.workers_that_fit(
+                workers, self.samples, per_sample=per_point * largest, fixed=fixed, what=what, way_out=way_out
+            )
+        way_out = "Set a smaller threshold, take a subsample of the points, or max_degree=0."
+        if self.graphs is None:
+            what = f"H_1 of a Rips filtration on {largest} points"
+            try:
+                return memory.workers_that_fit(
+                    workers, self.samples, per_sample=_PER_PAIR * largest**2, fixed=fixed, what=what, way_out=way_out
+                )
+            except BudgetError:
+                if math.isinf(self.threshold):
+                    raise
+            edges = self._most_edges(workers)
+        else:
+            edges = max(self.graphs.counts, default=0)
+        what = f"H_1 of a Rips filtration with {edges} edges"
         return memory.workers_that_fit(
-            workers,
-            len(self.sizes),
-            per_sample=per_sample,
-            fixed=16 * self.table.numel(),
-            what=f"H_1 of a Rips filtration on {largest} points" if max_degree > 0 else f"{largest} points",
-            way_out="Take a subsample of the points, or max_degree=0."
-            if max_degree > 0
-            else "Take a subsample of the points.",
+            workers, self.samples, per_sample=_PER_EDGE * edges, fixed=fixed, what=what, way_out=way_out
         )
+
+    def _most_edges(self, workers: int) -> int:
+        """Edges up to the threshold, of the sample that has the most; counting stops where no memory would do."""
+        table = wide_on_cpu(self.table).reshape(-1).numpy()
+        sizes = np.array(self.sizes, dtype=np.int64)
+        most = memory.available() // _PER_EDGE + 1
+        return int(_native.count_edges(table, sizes, self._columns, self.threshold, most, workers).max())
 
     def _lengths(self, places: Tensor) -> Tensor:
         """Lengths of edges: entries of the matrices, or distances of rows of the table, two rows per edge."""
         if self.distances:
             return self.table.index_select(0, places)
-        lengths: Tensor = _Distances.apply(self.table, places)
+        lengths: Tensor = _Distances.apply(self.table, places)  # type: ignore[no-untyped-call]
         if self.table.dtype != torch.float64 and not bool(torch.isfinite(lengths.detach()).all()):
             raise ValueError(
                 f"points have distances that {self.table.dtype} cannot hold. Convert first: points.to(torch.float32) "
@@ -179,8 +220,8 @@ def _differences(table: Tensor, rows: Tensor) -> Tensor:
     return ends[:, 0] - ends[:, 1]
 
 
-def _clouds(points: object, distances: bool) -> list[Tensor]:
-    """The samples as a list of matrices, with shapes and types checked."""
+def _table(points: object, distances: bool) -> tuple[tuple[int, ...], Tensor]:
+    """Sizes of the samples and all rows, or entries, in turn; shapes and types are checked."""
     one, many = ("(n, n)", "(B, n, n)") if distances else ("(n, d)", "(B, n, d)")
     if isinstance(points, Tensor):
         check_floating(points, "points")
@@ -189,14 +230,29 @@ def _clouds(points: object, distances: bool) -> list[Tensor]:
                 "Flatten images first: points.flatten(1)." if points.ndim > 3 else "One row per point: points[:, None]."
             )
             raise ValueError(f"points must have shape {one} or {many}; got {tuple(points.shape)}. {way_out}")
-        clouds = [points] if points.ndim == 2 else list(points)
-        last, first = points.shape[-1], points.shape[-2]
-        if distances and first != last:
+        size, columns = points.shape[-2:]
+        if distances and size != columns:
             raise ValueError(
                 f"points must be square with distances=True; got {tuple(points.shape)}. "
                 "Leave distances out for coordinates, or pass torch.cdist(x, x)."
             )
-        return clouds
+        sizes = (size,) * (1 if points.ndim == 2 else points.shape[0])
+        return sizes, points.reshape(-1) if distances else points.reshape(sum(sizes), columns)
+    clouds = _list(points)
+    for index, cloud in enumerate(clouds):
+        if cloud.ndim != 2 or (distances and cloud.shape[0] != cloud.shape[1]):
+            raise ValueError(f"points[{index}] must have shape {one}; got {tuple(cloud.shape)}. The list is the batch.")
+        if not distances and cloud.shape[1] != clouds[0].shape[1]:
+            raise ValueError(
+                f"points must share the ambient dimension; points[0] has {clouds[0].shape[1]} columns, "
+                f"points[{index}] has {cloud.shape[1]}. Put clouds of different dimension into different calls."
+            )
+    sizes = tuple(cloud.shape[0] for cloud in clouds)
+    return sizes, torch.cat([cloud.reshape(-1) if distances else cloud for cloud in clouds])
+
+
+def _list(points: object) -> list[Tensor]:
+    """A list of floating point tensors of one type on one device."""
     if not isinstance(points, Sequence):
         raise TypeError(
             f"points must be a tensor or a list of tensors; got {type(points).__name__}. "
@@ -209,19 +265,68 @@ def _clouds(points: object, distances: bool) -> list[Tensor]:
         )
     for index, cloud in enumerate(clouds):
         check_floating(cloud, f"points[{index}]")
-        if cloud.ndim != 2 or (distances and cloud.shape[0] != cloud.shape[1]):
-            raise ValueError(f"points[{index}] must have shape {one}; got {tuple(cloud.shape)}. The list is the batch.")
         if cloud.dtype != clouds[0].dtype or cloud.device != clouds[0].device:
             raise ValueError(
                 f"points must share one float type and device; points[0] is {clouds[0].dtype} on {clouds[0].device}, "
                 f"points[{index}] is {cloud.dtype} on {cloud.device}. Convert with .to()."
             )
-        if not distances and cloud.shape[1] != clouds[0].shape[1]:
-            raise ValueError(
-                f"points must share the ambient dimension; points[0] has {clouds[0].shape[1]} columns, "
-                f"points[{index}] has {cloud.shape[1]}. Put clouds of different dimension into different calls."
-            )
     return clouds
+
+
+def _is_sparse(points: object) -> bool:
+    several = points if isinstance(points, Sequence) else [points]
+    return any(isinstance(one, Tensor) and one.layout != torch.strided for one in several)
+
+
+def _sparse_filtration(points: Tensor | Sequence[Tensor], threshold: float) -> RipsFiltration:
+    """The stored entries above the diagonals of sparse matrices, as graphs."""
+    matrices = [points] if isinstance(points, Tensor) else list(points)
+    where = "points" if isinstance(points, Tensor) else "points[{}]"
+    ends, lengths = [], []
+    for index, matrix in enumerate(_list(matrices)):
+        found = _stored_edges(matrix, where.format(index))
+        ends.append(found[0])
+        lengths.append(found[1])
+    graphs = Graphs(torch.cat(ends), tuple(len(one) for one in lengths))
+    sizes = tuple(int(matrix.shape[0]) for matrix in matrices)
+    return RipsFiltration(torch.cat(lengths), sizes, threshold, True, graphs)
+
+
+def _stored_edges(matrix: Tensor, where: str) -> tuple[Int64[Tensor, "m 2"], Float[Tensor, " m"]]:
+    """Ends and lengths of the edges of one sparse matrix, after it was found to hold distances."""
+    if matrix.layout not in (torch.sparse_coo, torch.sparse_csr):
+        raise ValueError(f"{where} must be dense, COO or CSR; got {matrix.layout}. Convert: {where}.to_sparse_coo().")
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{where} must have shape (n, n); got {tuple(matrix.shape)}. A list of matrices is a batch.")
+    size = matrix.shape[0]
+    if matrix.layout == torch.sparse_coo:
+        if matrix.dense_dim():
+            raise ValueError(f"{where} must have two sparse axes; got {matrix.dense_dim()} dense ones.")
+        matrix = matrix.coalesce()
+        (rows, columns), entries = matrix.indices(), matrix.values()
+    else:
+        rows = torch.repeat_interleave(torch.arange(size, device=matrix.device), matrix.crow_indices().diff())
+        columns, entries = matrix.col_indices().long(), matrix.values()
+    values = entries.detach()
+    if bool(torch.isnan(values).any()):
+        raise ValueError(f"{where} must not hold NaN. An edge that never enters is not stored.")
+    if bool((values < 0).any()):
+        raise ValueError(f"{where} must hold distances, 0 or larger; the smallest entry is {float(values.min()):g}.")
+    finite = values[torch.isfinite(values)]
+    rounding = _ROUNDING * torch.finfo(values.dtype).eps ** 0.5 * (float(finite.max()) if finite.numel() else 0.0)
+    diagonal = values[rows == columns]
+    if diagonal.numel() and float(diagonal.max()) > rounding:
+        raise ValueError(f"{where} must have a zero diagonal; got {float(diagonal.max()):g} there. Do not store it.")
+    above, below = (rows < columns).nonzero()[:, 0], (rows > columns).nonzero()[:, 0]
+    above = above[torch.argsort((rows * size + columns)[above])]
+    below = below[torch.argsort((columns * size + rows)[below])]
+    same = torch.equal(rows[above], columns[below]) and torch.equal(columns[above], rows[below])
+    if not same or bool(((values[above] - values[below]).abs() > rounding).any()):
+        raise ValueError(f"{where} must be symmetric, entries stored on both sides. Take the mean with its transpose.")
+    ends = torch.stack([rows[above], columns[above]], 1)
+    if bool((ends.diff(dim=0) == 0).all(1).any()):
+        raise ValueError(f"{where} must not store an entry twice. Convert: {where}.to_sparse_coo().coalesce().")
+    return ends.cpu(), entries[above]
 
 
 def _where(points: Tensor | Sequence[Tensor], index: int) -> str:
@@ -232,7 +337,7 @@ def _check_coordinates(table: Tensor, sizes: tuple[int, ...], points: Tensor | S
     """Rows of all clouds, one after the other: finite, and small enough for squares."""
     if not table.numel() or float(table.detach().abs().max()) <= _LARGEST_COORDINATE:
         return
-    for index, cloud in enumerate(torch.split(table.detach(), sizes)):
+    for index, cloud in enumerate(torch.split(table.detach(), list(sizes))):
         where = _where(points, index)
         finite = torch.isfinite(cloud)
         if not bool(finite.all()):
@@ -255,7 +360,7 @@ def _check_distances(table: Tensor, sizes: tuple[int, ...], points: Tensor | Seq
         if smallest < 0:
             raise ValueError(f"{where} must hold distances, 0 or larger; the smallest entry is {smallest:g}.")
         # torch.cdist forms squares by matrix products and so loses half of the digits next to zero.
-        rounding = 4 * torch.finfo(table.dtype).eps ** 0.5 * largest
+        rounding = _ROUNDING * torch.finfo(table.dtype).eps ** 0.5 * largest
         if diagonal > rounding:
             raise ValueError(
                 f"{where} must have a zero diagonal; got {diagonal:g} there. Set it: {where}.fill_diagonal_(0)."
