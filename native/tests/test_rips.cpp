@@ -1,5 +1,6 @@
 #include "isotopy/rips.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -46,7 +47,8 @@ int main() {
     std::normal_distribution<double> normal;
     const double infinity = std::numeric_limits<double>::infinity();
     for (int round = 0; round < 120; ++round) {
-        const std::size_t n = random() % 13, d = random() % 3 + 1;
+        const std::size_t n = round % 20 == 0 ? 17 + random() % 10 : random() % 13;  // more than sixteen: several blocks
+        const std::size_t d = random() % 3 + 1;
         std::vector<double> x(n * d);
         for (double& value : x) value = round % 2 == 0 ? double(random() % 3) : normal(random);
         const double threshold = round % 3 == 0 ? std::abs(normal(random)) * 2 : round % 3 == 1 ? 1.0 : infinity;  // 1 is a length of tied clouds
@@ -54,7 +56,7 @@ int main() {
         for (const std::uint32_t modulus : {2u, 3u, 65537u}) {  // planar and small complexes: no torsion, the same over all fields
             const Pairing found = fast(x, n, d, {threshold, 1, modulus, true});
             CHECK(to_pairs(found) == expected);
-            CHECK(found.birth_at.size() == 2 * found.degree.size());
+            CHECK(found.birth_at.size() == 2 * static_cast<std::size_t>(std::count(found.degree.begin(), found.degree.end(), 1)));
         }
         Pairs components;
         for (const auto& pair : expected)
@@ -69,6 +71,29 @@ int main() {
     for (const int degree : {0, 1}) {
         CHECK(to_pairs(rips_persistence(Metric::of_matrix(matrix, 3), {infinity, degree, 2, true}, stop)) == to_pairs(fast(line, 3, 1, {infinity, degree, 2, true})));
         CHECK(rips_persistence(Metric::of_matrix(cut, 3), {infinity, degree, 2, false}, stop).essential == std::vector<std::uint8_t>{0, 1, 1});
+    }
+
+    // Many edges, in several portions: on lists and on a matrix of ranks, on one thread and on three, the same.
+    for (int round = 0; round < 8; ++round) {
+        const std::size_t n = 150;
+        std::vector<double> x(2 * n);
+        for (double& value : x) value = round % 2 == 0 ? double(random() % 12) : normal(random);
+        const Metric metric = Metric::of_points(x, n, 2);
+        const RipsEdges edges(metric, infinity, round % 4 < 2, stop);
+        const RipsOptions options{infinity, 1, round % 3 == 0 ? 3u : 2u, round % 4 < 2, 1};
+        const Pairing expected = rips_persistence(edges, &metric, options, stop);
+        for (const std::size_t threads : {1u, 3u}) {
+            RipsOptions threaded = options;
+            threaded.threads = threads;
+            Pairing found;
+            RankGraph lists(edges);
+            rips_detail::Loops(edges, lists, threaded, found).append(stop);
+            for (const Pairing& other : {found, rips_persistence(metric, threaded, stop)}) {
+                CHECK(other.degree == expected.degree && other.essential == expected.essential);
+                CHECK(other.birth_cell == expected.birth_cell && other.death_cell == expected.death_cell);
+                CHECK(other.birth_at == expected.birth_at && other.death_at == expected.death_at);
+            }
+        }
     }
 
     // Shortest paths on a ring of nine, numbered so that the loop is filled by a triangle with three sides of length 3: the first

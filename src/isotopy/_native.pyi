@@ -13,6 +13,21 @@ def rips(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
+def rips_graphs(
+    lengths: np.ndarray,
+    ends: np.ndarray,
+    counts: np.ndarray,
+    sizes: np.ndarray,
+    threshold: float,
+    max_degree: int,
+    modulus: int,
+    keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
+def count_edges(
+    data: np.ndarray, sizes: np.ndarray, dimension: int, threshold: float, most: int, threads: int
+) -> NDArray[np.int64]: ...
+def survey(data: np.ndarray, sizes: np.ndarray) -> NDArray[np.float64]: ...
 def match(
     a: np.ndarray,
     a_sizes: np.ndarray,

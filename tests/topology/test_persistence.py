@@ -382,7 +382,7 @@ def test_half_precision_that_overflows_is_refused():
 def test_a_request_over_the_budget_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(memory, "available", lambda: 10 * 2**20)
     with pytest.raises(
-        BudgetError, match=r"H_1 of a Rips filtration on 5000 points.*0\.6 GiB; 0\.0 GiB may be used.*subsample"
+        BudgetError, match=r"H_1 of a Rips filtration on 5000 points.*0\.3 GiB; 0\.0 GiB may be used.*subsample"
     ):
         persistence(rips(torch.zeros(5000, 2)))
     assert persistence(rips(torch.zeros(5000, 2)), max_degree=0).essential.birth.numel() == 1

@@ -89,4 +89,17 @@ void parallel_for(std::size_t count, std::size_t threads, bool inline_work, cons
     if (failure) std::rethrow_exception(failure);
 }
 
+// The same inside a kernel: with one thread on the caller's own; the stop of the caller stops all.
+template <class Work>
+void parallel_within(std::size_t count, std::size_t threads, const Stop& outer, const Work& work) {
+    if (threads < 2) {
+        for (std::size_t index = 0; index < count; ++index) {
+            outer.check();
+            work(index, outer);
+        }
+        return;
+    }
+    parallel_for(count, threads, false, work, [&] { return outer.requested(); });
+}
+
 }  // namespace isotopy

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from isotopy import _native
 
-from . import memory
-from .clouds import check_coordinates, clouds
+from . import clouds, memory
 from .filtration import Filtration, Pairs, tensors, wide_on_cpu
 
 _FLAT = 1e-10  # of the longest direction: a cloud thinner than this lies in a plane of lower dimension
@@ -50,7 +49,7 @@ def weak_alpha(points: Tensor | Sequence[Tensor]) -> Filtration:
         R. B. Gabrielsson et al., A Topology Layer for Machine Learning, AISTATS 2020. Delaunay complexes: C. B. Barber,
         D. P. Dobkin, H. Huhdanpaa, The Quickhull algorithm for convex hulls, ACM Trans. Math. Softw. 22 (1996).
     """
-    return WeakAlphaFiltration(*clouds(points, check=check_coordinates))
+    return WeakAlphaFiltration(*_checked(points))
 
 
 def alpha(points: Tensor | Sequence[Tensor]) -> Filtration:
@@ -84,7 +83,13 @@ def alpha(points: Tensor | Sequence[Tensor]) -> Filtration:
     Source:
         H. Edelsbrunner, E. P. Mücke, Three-dimensional alpha shapes, ACM Trans. Graph. 13 (1994).
     """
-    return AlphaFiltration(*clouds(points, check=check_coordinates))
+    return AlphaFiltration(*_checked(points))
+
+
+def _checked(points: Tensor | Sequence[Tensor]) -> tuple[Tensor, tuple[int, ...]]:
+    sizes, table = clouds.table(points)
+    clouds.check_coordinates(table, sizes, points)
+    return table, sizes
 
 
 @dataclass(frozen=True, eq=False)

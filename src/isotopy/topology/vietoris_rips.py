@@ -5,25 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from isotopy import _native
+from isotopy.errors import BudgetError
 
-from . import memory
-from .clouds import check_coordinates, clouds
+from . import clouds, memory
 from .filtration import Filtration, Pairs, tensors, wide_on_cpu
+
+_ROUNDING = 4  # times the root of the machine precision: what torch.cdist leaves on a diagonal
+_PER_PAIR = 12  # bytes: a sorted edge of half the pairs (8, twice while sorting), ranks of all (4), their summaries
+_PER_EDGE = 48  # bytes: ends and length, sorted (8, twice while sorting), at both ends (16)
 
 
 def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, distances: bool = False) -> Filtration:
     """Vietoris–Rips filtration of one point cloud, or of a batch.
 
     A simplex enters when its longest edge does; vertices enter at 0. Distances are Euclidean, worked out in double
-    precision; below 1e-150 they count as 0. Gradients flow to the two endpoints of that edge; where several edges tie, the first in lexicographic order receives all of it (a choice of
-    subgradient). The gradient of a distance that is zero is zero.
+    precision; below 1e-150 they count as 0. Gradients flow to the two endpoints of that edge; where several edges tie,
+    the first in lexicographic order receives all of it (a choice of subgradient). The gradient of a distance that is
+    zero is zero.
 
     Cells are ordered by their last edge, edges by (length, vertices), then by dimension, then by vertices: pairs are
     the same on every machine, whatever ties there are.
@@ -31,9 +37,11 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
     Args:
         points: One cloud `(n, d)`, a batch `(B, n, d)`, or a list of clouds `(n_i, d)`. Any float type. `n` may be 0.
             With `distances=True`: `(n, n)`, `(B, n, n)` or a list of `(n_i, n_i)` symmetric matrices with a zero
-            diagonal; the entries above the diagonal are used, and an infinite one is an edge that never enters.
+            diagonal; the entries above the diagonal are used, and an infinite one is an edge that never enters. One
+            sparse matrix `(n, n)` (COO or CSR) or a list of them: symmetric, entries that are not stored are edges that
+            never enter, a stored zero is a distance of zero; gradients flow to the stored entries above the diagonal.
         threshold: Largest diameter kept, in the units of `points`. A diameter, not a radius. Loops that are not filled
-            by then are essential.
+            by then are essential. Memory grows with the edges kept, not with the square of the number of points.
         distances: `points` holds distances instead of coordinates.
 
     Returns:
@@ -55,21 +63,38 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
     threshold = float(threshold)
     if not threshold >= 0:
         raise ValueError(f"threshold must be a diameter, 0 or larger; got {threshold}. Leave it out to keep all edges.")
-    table, sizes = clouds(points, distances=distances, check=_check_distances if distances else check_coordinates)
+    if _is_sparse(points):
+        if not distances:
+            raise ValueError("points must be dense coordinates; a sparse matrix of distances needs distances=True.")
+        return _sparse_filtration(points, threshold)
+    sizes, table = clouds.table(points, distances=distances)
+    if distances:
+        _check_distances(table, sizes, points)
+    else:
+        clouds.check_coordinates(table, sizes, points)
     return RipsFiltration(table, sizes, threshold, distances)
 
 
 @dataclass(frozen=True, eq=False)
+class Graphs:
+    """The edges of a batch of weighted graphs; their lengths are elsewhere."""
+
+    ends: Int64[Tensor, "m 2"]  # on the CPU, first end smaller, per graph in lexicographic order
+    counts: tuple[int, ...]  # edges per graph
+
+
+@dataclass(frozen=True, eq=False)
 class RipsFiltration(Filtration):
-    """Vietoris–Rips filtrations of a batch of point clouds or distance matrices."""
+    """Vietoris–Rips filtrations of a batch of point clouds, distance matrices, or weighted graphs."""
 
     kind: ClassVar[str] = "rips"
     unit: ClassVar[str] = "diameter"
 
-    table: Tensor  # (sum n_i, d) coordinates, or (sum n_i²,) distances
+    table: Tensor  # (sum n_i, d) coordinates, (sum n_i²,) distances, or (sum m_i,) lengths of the edges of graphs
     sizes: tuple[int, ...]  # n_i
     threshold: float
     distances: bool
+    graphs: Graphs | None = None
 
     @property
     def samples(self) -> int:
@@ -82,90 +107,189 @@ class RipsFiltration(Filtration):
             raise ValueError(
                 f"max_degree must be 0 or 1 for a Rips filtration; got {max_degree}. Higher degrees are not computed."
             )
-        largest = max(self.sizes, default=0)
-        columns = 0 if self.distances else int(self.table.shape[1])
-        # Degree 1: sorted edges twice (16 bytes each), ranks of all pairs (4), a lune vertex per edge. Degree 0: rows.
-        per_sample = 24 * largest**2 if max_degree > 0 else 8 * largest * (columns + 8)
-        workers = memory.workers_that_fit(
-            workers,
-            len(self.sizes),
-            per_sample=per_sample,
-            fixed=16 * self.table.numel(),
-            what=f"H_1 of a Rips filtration on {largest} points" if max_degree > 0 else f"{largest} points",
-            way_out="Take a subsample of the points, or max_degree=0."
-            if max_degree > 0
-            else "Take a subsample of the points.",
-        )
-        table = wide_on_cpu(self.table)
-        if self.distances:
-            parts = torch.split(table, [n * n for n in self.sizes])
-            table = torch.cat([_symmetric(part) for part in parts]) if self.sizes else table
-        found = _native.rips(
-            table.reshape(-1).numpy(),
-            np.array(self.sizes, dtype=np.int64),
-            -1 if self.distances else columns,
-            self.threshold,
-            max_degree,
-            modulus,
-            keep_zero,
-            workers,
-        )
-        at = tensors(found, self.table.device)
-        essential = at["essential"] != 0
-        dies = (~essential).nonzero()[:, 0]
-        sample = torch.cat([at["sample"], at["sample"][dies]])
-        lengths = self._lengths(sample, torch.cat([at["birth_at"], at["death_at"]]))
-        birth, death = lengths.split([len(essential), len(dies)])
-        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
-
-    def _lengths(self, sample: Tensor, ends: Tensor) -> Tensor:
-        """Lengths of edges, two vertices each, worked out in double precision, as in the kernel, and rounded once."""
-        wide = self.table.to(torch.float32 if self.table.device.type == "mps" else torch.float64)
-        i, j = ends.reshape(-1, 2).T
-        sizes = torch.tensor(self.sizes, dtype=torch.int64, device=ends.device)
-        if self.distances:
-            starts = torch.cumsum(sizes * sizes, 0) - sizes * sizes
-            entries = wide[starts[sample] + i * sizes[sample] + j]
-            lengths = torch.where(i == j, torch.zeros_like(entries), entries)
+        workers = self._workers(max_degree, workers)
+        table = wide_on_cpu(self.table).reshape(-1).numpy()
+        sizes = np.array(self.sizes, dtype=np.int64)
+        options = (self.threshold, max_degree, modulus, keep_zero, workers)
+        if self.graphs is None:
+            found = _native.rips(table, sizes, self._columns, *options)
         else:
-            starts = (torch.cumsum(sizes, 0) - sizes)[sample]
-            squares = (wide[starts + i] - wide[starts + j]).square().sum(1)
-            apart = (
-                squares > 0
-            )  # the root has no finite derivative at 0; where() alone would still multiply by infinity
-            roots = torch.where(apart, squares, torch.ones_like(squares)).sqrt()
-            lengths = torch.where(apart, roots, torch.zeros_like(squares))
-        rounded = lengths.to(self.table.dtype)
-        if not bool(torch.isfinite(rounded).all()):
+            counts = np.array(self.graphs.counts, dtype=np.int64)
+            found = _native.rips_graphs(table, self.graphs.ends.reshape(-1).numpy(), counts, sizes, *options)
+        device = self.table.device
+        lengths = self._lengths(torch.from_numpy(np.concatenate([found["birth_at"], found["death_at"]])).to(device))
+        born_late = np.flatnonzero(found["degree"])  # classes of degree 0 are born at 0
+        birth = lengths.new_zeros(len(found["degree"]))
+        if len(born_late):
+            birth = birth.index_copy(0, torch.from_numpy(born_late).to(device), lengths[: len(born_late)])
+        at = tensors(found, device)
+        return Pairs(
+            at["sample"],
+            at["degree"],
+            at["essential"] != 0,
+            birth,
+            lengths[len(born_late) :],
+            at["birth_cell"],
+            at["death_cell"],
+        )
+
+    @property
+    def _columns(self) -> int:
+        return -1 if self.distances else int(self.table.shape[1])
+
+    def _workers(self, max_degree: int, workers: int) -> int:
+        """How many samples may be worked on at the same time."""
+        largest = max(self.sizes, default=0)
+        fixed = 16 * self.table.numel()
+        if max_degree == 0 and self.graphs is None:
+            per_point = 8 * (2 * max(self._columns, 0) + 8)
+            what, way_out = f"{largest} points", "Take a subsample of the points."
+            return memory.workers_that_fit(
+                workers, self.samples, per_sample=per_point * largest, fixed=fixed, what=what, way_out=way_out
+            )
+        way_out = "Set a smaller threshold, take a subsample of the points, or max_degree=0."
+        if self.graphs is None:
+            what = f"H_1 of a Rips filtration on {largest} points"
+            try:
+                return memory.workers_that_fit(
+                    workers, self.samples, per_sample=_PER_PAIR * largest**2, fixed=fixed, what=what, way_out=way_out
+                )
+            except BudgetError:
+                if math.isinf(self.threshold):
+                    raise
+            edges = self._most_edges(workers)
+        else:
+            edges = max(self.graphs.counts, default=0)
+        what = f"H_1 of a Rips filtration with {edges} edges"
+        return memory.workers_that_fit(
+            workers, self.samples, per_sample=_PER_EDGE * edges, fixed=fixed, what=what, way_out=way_out
+        )
+
+    def _most_edges(self, workers: int) -> int:
+        """Edges up to the threshold, of the sample that has the most; counting stops where no memory would do."""
+        table = wide_on_cpu(self.table).reshape(-1).numpy()
+        sizes = np.array(self.sizes, dtype=np.int64)
+        most = memory.available() // _PER_EDGE + 1
+        return int(_native.count_edges(table, sizes, self._columns, self.threshold, most, workers).max())
+
+    def _lengths(self, places: Tensor) -> Tensor:
+        """Lengths of edges: entries of the matrices, or distances of rows of the table, two rows per edge."""
+        if self.distances:
+            return self.table.index_select(0, places)
+        lengths: Tensor = _Distances.apply(self.table, places)  # type: ignore[no-untyped-call]
+        if self.table.dtype != torch.float64 and not bool(torch.isfinite(lengths.detach()).all()):
             raise ValueError(
                 f"points have distances that {self.table.dtype} cannot hold. Convert first: points.to(torch.float32) "
                 "or wider."
             )
-        return rounded
+        return lengths
 
 
-def _check_distances(matrix: Tensor, where: str) -> None:
-    """A distance matrix: no NaN, nothing negative, zero diagonal, symmetric; the last two up to rounding."""
-    matrix = matrix.detach()
-    if bool(torch.isnan(matrix).any()):
-        raise ValueError(f"{where} must not hold NaN. For an edge that never enters, use infinity.")
-    if bool((matrix < 0).any()):
-        raise ValueError(f"{where} must hold distances, 0 or larger; the smallest entry is {float(matrix.min()):g}.")
-    finite = torch.where(torch.isinf(matrix), torch.zeros_like(matrix), matrix)
-    # torch.cdist forms squares by matrix products and so loses half of the digits next to zero.
-    rounding = 4 * torch.finfo(matrix.dtype).eps ** 0.5 * float(finite.max()) if matrix.numel() else 0.0
-    largest = float(matrix.diagonal().max()) if matrix.numel() else 0.0
-    if largest > rounding:
-        raise ValueError(
-            f"{where} must have a zero diagonal; got {largest:g} there. Set it: {where}.fill_diagonal_(0)."
-        )
-    same_infinities = torch.equal(torch.isinf(matrix), torch.isinf(matrix).T)
-    if not same_infinities or bool(((finite - finite.T).abs() > rounding).any()):
-        raise ValueError(f"{where} must be symmetric. Average it with its transpose: (D + D.T) / 2.")
+class _Distances(torch.autograd.Function):
+    """Distances of pairs of rows, with the bits of the kernel, rounded once to the type of the input.
+
+    The gradient of a distance that is zero is zero.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
+        """`rows` (2k,): the two ends of each of k edges in turn."""
+        ctx.save_for_backward(table, rows)
+        squares = _differences(table, rows).square()
+        # The kernel adds axis by axis; sum() does so only along few of them.
+        sums = squares.sum(1) if squares.shape[1] <= 4 else squares.cumsum(1)[:, -1]
+        return sums.sqrt().to(table.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        table, rows = ctx.saved_tensors
+        differences = _differences(table, rows)
+        squares = differences.square().sum(1)
+        apart = squares > 0
+        slopes = torch.where(apart, gradients[0] / torch.where(apart, squares, 1.0).sqrt(), 0.0)
+        pulls = slopes[:, None] * differences
+        whole = torch.zeros_like(table, dtype=differences.dtype)
+        both = torch.stack([pulls, -pulls], 1).reshape(-1, table.shape[1])
+        return whole.index_add(0, rows, both).to(table.dtype), None
 
 
-def _symmetric(entries: Tensor) -> Tensor:
-    """Entries above the diagonal, mirrored; zeros on it."""
-    size = round(entries.numel() ** 0.5)
-    upper = torch.triu(entries.reshape(size, size), diagonal=1)
-    return (upper + upper.T).reshape(-1)
+def _differences(table: Tensor, rows: Tensor) -> Tensor:
+    """First end minus second end of every edge, in double precision where the device has it."""
+    wide = torch.float32 if table.device.type == "mps" else torch.float64
+    ends = table.index_select(0, rows).to(wide).reshape(-1, 2, table.shape[1])
+    return ends[:, 0] - ends[:, 1]
+
+
+def _is_sparse(points: object) -> bool:
+    several = points if isinstance(points, Sequence) else [points]
+    return any(isinstance(one, Tensor) and one.layout != torch.strided for one in several)
+
+
+def _sparse_filtration(points: Tensor | Sequence[Tensor], threshold: float) -> RipsFiltration:
+    """The stored entries above the diagonals of sparse matrices, as graphs."""
+    matrices = [points] if isinstance(points, Tensor) else list(points)
+    where = "points" if isinstance(points, Tensor) else "points[{}]"
+    ends, lengths = [], []
+    for index, matrix in enumerate(clouds.tensors_of(matrices)):
+        found = _stored_edges(matrix, where.format(index))
+        ends.append(found[0])
+        lengths.append(found[1])
+    graphs = Graphs(torch.cat(ends), tuple(len(one) for one in lengths))
+    sizes = tuple(int(matrix.shape[0]) for matrix in matrices)
+    return RipsFiltration(torch.cat(lengths), sizes, threshold, True, graphs)
+
+
+def _stored_edges(matrix: Tensor, where: str) -> tuple[Int64[Tensor, "m 2"], Float[Tensor, " m"]]:
+    """Ends and lengths of the edges of one sparse matrix, after it was found to hold distances."""
+    if matrix.layout not in (torch.sparse_coo, torch.sparse_csr):
+        raise ValueError(f"{where} must be dense, COO or CSR; got {matrix.layout}. Convert: {where}.to_sparse_coo().")
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{where} must have shape (n, n); got {tuple(matrix.shape)}. A list of matrices is a batch.")
+    size = matrix.shape[0]
+    if matrix.layout == torch.sparse_coo:
+        if matrix.dense_dim():
+            raise ValueError(f"{where} must have two sparse axes; got {matrix.dense_dim()} dense ones.")
+        matrix = matrix.coalesce()
+        (rows, columns), entries = matrix.indices(), matrix.values()
+    else:
+        rows = torch.repeat_interleave(torch.arange(size, device=matrix.device), matrix.crow_indices().diff())
+        columns, entries = matrix.col_indices().long(), matrix.values()
+    values = entries.detach()
+    if bool(torch.isnan(values).any()):
+        raise ValueError(f"{where} must not hold NaN. An edge that never enters is not stored.")
+    if bool((values < 0).any()):
+        raise ValueError(f"{where} must hold distances, 0 or larger; the smallest entry is {float(values.min()):g}.")
+    finite = values[torch.isfinite(values)]
+    rounding = _ROUNDING * torch.finfo(values.dtype).eps ** 0.5 * (float(finite.max()) if finite.numel() else 0.0)
+    diagonal = values[rows == columns]
+    if diagonal.numel() and float(diagonal.max()) > rounding:
+        raise ValueError(f"{where} must have a zero diagonal; got {float(diagonal.max()):g} there. Do not store it.")
+    above, below = (rows < columns).nonzero()[:, 0], (rows > columns).nonzero()[:, 0]
+    above = above[torch.argsort((rows * size + columns)[above])]
+    below = below[torch.argsort((columns * size + rows)[below])]
+    same = torch.equal(rows[above], columns[below]) and torch.equal(columns[above], rows[below])
+    if not same or bool(((values[above] - values[below]).abs() > rounding).any()):
+        raise ValueError(f"{where} must be symmetric, entries stored on both sides. Take the mean with its transpose.")
+    ends = torch.stack([rows[above], columns[above]], 1)
+    if bool((ends.diff(dim=0) == 0).all(1).any()):
+        raise ValueError(f"{where} must not store an entry twice. Convert: {where}.to_sparse_coo().coalesce().")
+    return ends.cpu(), entries[above]
+
+
+def _check_distances(table: Tensor, sizes: tuple[int, ...], points: Tensor | Sequence[Tensor]) -> None:
+    """Distance matrices: no NaN, nothing negative, zero diagonal, symmetric; the last two up to rounding."""
+    found = _native.survey(wide_on_cpu(table).numpy(), np.array(sizes, dtype=np.int64))
+    for index, (smallest, largest, diagonal, asymmetry) in enumerate(found.tolist()):
+        where = clouds.name_of(points, index)
+        if math.isnan(smallest):
+            raise ValueError(f"{where} must not hold NaN. For an edge that never enters, use infinity.")
+        if smallest < 0:
+            raise ValueError(f"{where} must hold distances, 0 or larger; the smallest entry is {smallest:g}.")
+        # torch.cdist forms squares by matrix products and so loses half of the digits next to zero.
+        rounding = _ROUNDING * torch.finfo(table.dtype).eps ** 0.5 * largest
+        if diagonal > rounding:
+            raise ValueError(
+                f"{where} must have a zero diagonal; got {diagonal:g} there. Set it: {where}.fill_diagonal_(0)."
+            )
+        if asymmetry > rounding:
+            raise ValueError(f"{where} must be symmetric. Average it with its transpose: (D + D.T) / 2.")
