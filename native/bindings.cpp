@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "isotopy/cohomology.hpp"
 #include "isotopy/grid.hpp"
 #include "isotopy/lower_star.hpp"
 #include "isotopy/pairing.hpp"
@@ -83,29 +84,59 @@ nb::dict gather(std::vector<isotopy::Pairing>&& pairings) {
 }
 
 // Samples of points (sizes[s], dimension), or of matrices (sizes[s], sizes[s]) where dimension is -1, one after the other.
+class Metrics {
+public:
+    Metrics(const Doubles& data, const Integers& sizes, std::int64_t dimension) : dimension_(dimension) {
+        std::size_t start = 0;
+        for (std::size_t sample = 0; sample < sizes.shape(0); ++sample) {
+            if (sizes(sample) < 0) throw std::invalid_argument("sizes must not be negative");
+            const auto size = static_cast<std::size_t>(sizes(sample));
+            const std::size_t length = size * (dimension < 0 ? size : static_cast<std::size_t>(dimension));
+            if (length > data.shape(0) - start) throw std::invalid_argument("data is shorter than sizes say");
+            inputs_.emplace_back(data.data() + start, length);
+            sizes_.push_back(size);
+            start += length;
+        }
+    }
+
+    const std::vector<std::size_t>& sizes() const noexcept { return sizes_; }
+    isotopy::Metric operator[](std::size_t sample) const {
+        return dimension_ < 0 ? isotopy::Metric::of_matrix(inputs_[sample], sizes_[sample])
+                              : isotopy::Metric::of_points(inputs_[sample], sizes_[sample], static_cast<std::size_t>(dimension_));
+    }
+
+private:
+    std::int64_t dimension_;
+    std::vector<std::span<const double>> inputs_;
+    std::vector<std::size_t> sizes_;
+};
+
 nb::dict rips(Doubles data, Integers sizes, std::int64_t dimension, double threshold, int max_degree, std::uint32_t modulus, bool keep_zero,
               std::size_t threads) {
-    const std::size_t samples = sizes.shape(0);
-    std::vector<std::span<const double>> inputs;
-    std::size_t start = 0;
+    const Metrics metrics(data, sizes, dimension);
     double operations = 0;
-    for (std::size_t sample = 0; sample < samples; ++sample) {
-        if (sizes(sample) < 0) throw std::invalid_argument("sizes must not be negative");
-        const auto size = static_cast<std::size_t>(sizes(sample));
-        const std::size_t length = size * (dimension < 0 ? size : static_cast<std::size_t>(dimension));
-        if (length > data.shape(0) - start) throw std::invalid_argument("data is shorter than sizes say");
-        inputs.emplace_back(data.data() + start, length);
-        start += length;
+    for (const std::size_t size : metrics.sizes()) {
         const auto n = static_cast<double>(size);
         operations += n * n * (static_cast<double>(std::max<std::int64_t>(dimension, 1)) + (max_degree > 0 ? n : 1));
     }
     const isotopy::RipsOptions options{threshold, max_degree, modulus, keep_zero};
-    std::vector<isotopy::Pairing> pairings(samples);
-    run(samples, threads, operations < 3e6, [&](std::size_t sample, const isotopy::Stop& stop) {
-        const auto size = static_cast<std::size_t>(sizes(sample));
-        const auto metric = dimension < 0 ? isotopy::Metric::of_matrix(inputs[sample], size)
-                                          : isotopy::Metric::of_points(inputs[sample], size, static_cast<std::size_t>(dimension));
-        pairings[sample] = isotopy::rips_persistence(metric, options, stop);
+    std::vector<isotopy::Pairing> pairings(metrics.sizes().size());
+    run(pairings.size(), threads, operations < 3e6, [&](std::size_t sample, const isotopy::Stop& stop) {
+        pairings[sample] = isotopy::rips_persistence(metrics[sample], options, stop);
+    });
+    return gather(std::move(pairings));
+}
+
+// The same in degrees from 2 on; each thread may take `budget` bytes for its reduction.
+nb::dict rips_cohomology(Doubles data, Integers sizes, std::int64_t dimension, double threshold, int max_degree, std::uint32_t modulus, bool keep_zero,
+                         std::size_t budget, std::size_t threads) {
+    const Metrics metrics(data, sizes, dimension);
+    bool short_work = true;
+    for (const std::size_t size : metrics.sizes()) short_work = short_work && size < 12;
+    const isotopy::RipsOptions options{threshold, max_degree, modulus, keep_zero};
+    std::vector<isotopy::Pairing> pairings(metrics.sizes().size());
+    run(pairings.size(), threads, short_work && pairings.size() < 8, [&](std::size_t sample, const isotopy::Stop& stop) {
+        pairings[sample] = isotopy::rips_cohomology(metrics[sample], options, budget, stop);
     });
     return gather(std::move(pairings));
 }
@@ -216,6 +247,9 @@ NB_MODULE(_native, m) {
     m.def("rips", &rips, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of the Rips filtration of a batch, degrees 0 and 1.");
+    m.def("rips_cohomology", &rips_cohomology, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("budget"), nb::arg("threads"),
+          "Critical cells of the Rips filtration of a batch, degrees from 0 to max_degree, which is 2 or more.");
     m.def("grid", &grid, nb::arg("values").noconvert(), nb::arg("shape").noconvert(), nb::arg("samples"), nb::arg("superlevel"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of lower-star filtrations on Freudenthal grids of 1 to 3 dimensions, degrees below the dimension.");

@@ -89,21 +89,25 @@ def distance_matrix(points: list[list[float]]) -> list[list[float]]:
     return [[distance(a, b) for b in points] for a in points]
 
 
-def rips_persistence(distances: list[list[float]], *, threshold: float = math.inf, modulus: int = 2) -> list[Pair]:
-    """Pairs of the Rips filtration in degrees 0 and 1.
-
-    Simplices in the order (last edge, dimension, vertices), edges in the order (length, vertices).
-    """
+def rips_cells(distances: list[list[float]], *, threshold: float = math.inf, dimension: int = 2) -> list[Cell]:
+    """Simplices in the order (last edge, dimension, vertices), edges in the order (length, vertices)."""
     n = len(distances)
 
     def enters(cell: Cell) -> tuple[float, Cell]:
         return max(((distances[i][j], (i, j)) for i, j in itertools.combinations(cell, 2)), default=(-1.0, ()))
 
     key = {}
-    for size in (1, 2, 3):
+    for size in range(1, dimension + 2):
         for cell in itertools.combinations(range(n), size):
             length, edge = enters(cell)
             if length <= threshold and length < math.inf:
                 key[cell] = (length, edge, size, cell)
-    pairs = persistence_pairs(sorted(key, key=key.__getitem__), modulus)
-    return [pair for pair in pairs if pair[0] < 2]
+    return sorted(key, key=key.__getitem__)
+
+
+def rips_persistence(
+    distances: list[list[float]], *, threshold: float = math.inf, modulus: int = 2, max_degree: int = 1
+) -> list[Pair]:
+    """Pairs of the Rips filtration in degrees 0 to max_degree."""
+    cells = rips_cells(distances, threshold=threshold, dimension=max_degree + 1)
+    return [pair for pair in persistence_pairs(cells, modulus) if pair[0] <= max_degree]

@@ -14,6 +14,17 @@ def rips(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
+def rips_cohomology(
+    data: np.ndarray,
+    sizes: np.ndarray,
+    dimension: int,
+    threshold: float,
+    max_degree: int,
+    modulus: int,
+    keep_zero: bool,
+    budget: int,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
 def grid(
     values: np.ndarray,
     shape: np.ndarray,

@@ -120,7 +120,7 @@ class SimplicialComplex:
         )
 
     def _facet_rows(self, k: int) -> np.ndarray:
-        """Rows, among the (k-1)-cells, of the faces of each k-cell without its i-th vertex, `(m, k+1)`; (m, 0) for 0."""
+        """Rows, among the (k-1)-cells, of the faces of each k-cell without its i-th vertex, `(m, k+1)`; none for 0."""
         if k not in self._facets:
             cells = self.cells(k).numpy()
             faces = self.cells(k - 1).numpy() if k else cells

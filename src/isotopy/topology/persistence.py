@@ -27,8 +27,8 @@ def persistence(
 
     Args:
         filtration: From `rips`, `grid` or `lower_star`.
-        max_degree: Largest k of H_k. Rips filtrations: 0 or 1. A grid of dimension n has classes in degrees below n, a
-            complex of dimension n in degrees up to n; degrees beyond are empty.
+        max_degree: Largest k of H_k. A grid of dimension n has classes in degrees below n, a complex of dimension n in degrees
+            up to n; degrees beyond are empty.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
         threads: Samples worked on at the same time; as many as the hardware has if not given. Diagrams do not depend
@@ -51,7 +51,8 @@ def persistence(
 
     Source:
         H. Edelsbrunner, J. Harer, Computational Topology, AMS 2010, ch. VII; for Rips: Koyama, Memoli, Robins, Turner,
-        Faster computation of degree-1 persistent homology using the reduced Vietoris–Rips filtration, arXiv 2307.16333.
+        Faster computation of degree-1 persistent homology using the reduced Vietoris–Rips filtration, arXiv 2307.16333;
+        from degree 2 on: U. Bauer, Ripser, J. Appl. Comput. Topol. 5 (2021).
     """
     if max_degree < 0:
         raise ValueError(f"max_degree must be 0 or larger; got {max_degree}.")

@@ -14,6 +14,7 @@ from torch import Tensor
 from isotopy import _native
 
 from . import memory
+from .cohomology import rips_cohomology
 from .filtration import Filtration, Pairs, check_floating, tensors, wide_on_cpu
 
 _LARGEST_COORDINATE = 1e150
@@ -92,14 +93,38 @@ class RipsFiltration(Filtration):
 
     def pairs(self, max_degree: int, *, modulus: int, keep_zero: bool, workers: int) -> Pairs:
         """Critical cells, and the lengths of their longest edges."""
-        if max_degree > 1:
-            raise ValueError(
-                f"max_degree must be 0 or 1 for a Rips filtration; got {max_degree}. Higher degrees are not computed."
-            )
+        table = wide_on_cpu(self.table)
+        if self.distances:
+            parts = torch.split(table, [n * n for n in self.sizes])
+            table = torch.cat([_symmetric(part) for part in parts]) if self.sizes else table
+        found = self._found(table, max_degree, modulus, keep_zero, workers)
+        at = tensors(found, self.table.device)
+        essential = at["essential"] != 0
+        dies = (~essential).nonzero()[:, 0]
+        sample = torch.cat([at["sample"], at["sample"][dies]])
+        lengths = self._lengths(sample, torch.cat([at["birth_at"], at["death_at"]]))
+        birth, death = lengths.split([len(essential), len(dies)])
+        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
+
+    def _found(
+        self, table: Tensor, max_degree: int, modulus: int, keep_zero: bool, workers: int
+    ) -> dict[str, np.ndarray]:
+        """What the kernel finds."""
         largest = max(self.sizes, default=0)
-        columns = 0 if self.distances else int(self.table.shape[1])
+        columns = -1 if self.distances else int(self.table.shape[1])
+        if max_degree > 1:
+            return rips_cohomology(
+                table,
+                self.sizes,
+                columns=columns,
+                threshold=self.threshold,
+                max_degree=max_degree,
+                modulus=modulus,
+                keep_zero=keep_zero,
+                workers=workers,
+            )
         # Degree 1: sorted edges twice (16 bytes each), ranks of all pairs (4), a lune vertex per edge. Degree 0: rows.
-        per_sample = 24 * largest**2 if max_degree > 0 else 8 * largest * (columns + 8)
+        per_sample = 24 * largest**2 if max_degree > 0 else 8 * largest * (max(columns, 0) + 8)
         workers = memory.workers_that_fit(
             workers,
             len(self.sizes),
@@ -110,27 +135,16 @@ class RipsFiltration(Filtration):
             if max_degree > 0
             else "Take a subsample of the points.",
         )
-        table = wide_on_cpu(self.table)
-        if self.distances:
-            parts = torch.split(table, [n * n for n in self.sizes])
-            table = torch.cat([_symmetric(part) for part in parts]) if self.sizes else table
-        found = _native.rips(
+        return _native.rips(
             table.reshape(-1).numpy(),
             np.array(self.sizes, dtype=np.int64),
-            -1 if self.distances else columns,
+            columns,
             self.threshold,
             max_degree,
             modulus,
             keep_zero,
             workers,
         )
-        at = tensors(found, self.table.device)
-        essential = at["essential"] != 0
-        dies = (~essential).nonzero()[:, 0]
-        sample = torch.cat([at["sample"], at["sample"][dies]])
-        lengths = self._lengths(sample, torch.cat([at["birth_at"], at["death_at"]]))
-        birth, death = lengths.split([len(essential), len(dies)])
-        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
 
     def _lengths(self, sample: Tensor, ends: Tensor) -> Tensor:
         """Lengths of edges, two vertices each, worked out in double precision, as in the kernel, and rounded once."""
