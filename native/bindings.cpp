@@ -18,6 +18,7 @@
 #include "isotopy/pairing.hpp"
 #include "isotopy/parallel.hpp"
 #include "isotopy/rank.hpp"
+#include "isotopy/representatives.hpp"
 #include "isotopy/rips.hpp"
 
 namespace nb = nanobind;
@@ -198,6 +199,62 @@ nb::dict lower_star(Doubles values, std::size_t samples, const std::vector<Integ
     return gather(std::move(pairings));
 }
 
+nb::dict gather(std::vector<isotopy::Cycles>&& found) {
+    isotopy::Cycles all;
+    for (const isotopy::Cycles& cycles : found) {
+        all.size.insert(all.size.end(), cycles.size.begin(), cycles.size.end());
+        all.edges.insert(all.edges.end(), cycles.edges.begin(), cycles.edges.end());
+        all.coefficients.insert(all.coefficients.end(), cycles.coefficients.begin(), cycles.coefficients.end());
+    }
+    nb::dict result;
+    result["size"] = to_numpy(std::move(all.size));
+    result["edges"] = to_numpy(std::move(all.edges));
+    result["coefficients"] = to_numpy(std::move(all.coefficients));
+    return result;
+}
+
+// Edges that create classes, two vertices each, the samples one after the other: `counts` edges of every sample.
+std::vector<std::span<const std::int64_t>> births_of(const Integers& counts, const Integers& births, const std::vector<std::size_t>& bounds) {
+    std::vector<std::span<const std::int64_t>> result;
+    std::size_t start = 0;
+    if (counts.shape(0) != bounds.size()) throw std::invalid_argument("counts must have one entry per sample");
+    for (std::size_t sample = 0; sample < counts.shape(0); ++sample) {
+        const std::size_t count = counts(sample) < 0 ? births.shape(0) : static_cast<std::size_t>(counts(sample));
+        if (count > (births.shape(0) - start) / 2) throw std::invalid_argument("births are fewer than counts say");
+        result.emplace_back(births.data() + start, 2 * count);
+        start += 2 * count;
+        for (const std::int64_t vertex : result.back())
+            if (vertex < 0 || static_cast<std::size_t>(vertex) >= bounds[sample]) throw std::invalid_argument("births are out of range");
+    }
+    return result;
+}
+
+nb::dict rips_cycles(Doubles data, Integers sizes, std::int64_t dimension, Doubles cutoffs, std::uint32_t modulus, Integers counts, Integers births,
+                     std::size_t threads) {
+    const Metrics metrics(data, sizes, dimension);
+    const auto edges = births_of(counts, births, metrics.sizes());
+    if (cutoffs.shape(0) != edges.size()) throw std::invalid_argument("cutoffs must have one entry per sample");
+    std::vector<isotopy::Cycles> found(edges.size());
+    run(edges.size(), threads, false, [&](std::size_t sample, const isotopy::Stop& stop) {
+        found[sample] = isotopy::rips_cycles(metrics[sample], cutoffs(sample), modulus, edges[sample], stop);
+    });
+    return gather(std::move(found));
+}
+
+nb::dict lower_star_cycles(Doubles values, std::size_t samples, const std::vector<Integers>& vertices, const std::vector<Integers>& facets, bool superlevel,
+                           std::uint32_t modulus, Integers counts, Integers births, std::size_t threads) {
+    const std::size_t numbers = samples == 0 ? 0 : values.shape(0) / samples;
+    if (values.shape(0) != samples * numbers) throw std::invalid_argument("values do not fill the samples");
+    const auto edges = births_of(counts, births, std::vector<std::size_t>(samples, numbers));
+    const isotopy::StarComplex complex = star_complex(vertices, facets, numbers);
+    const isotopy::StarOptions options{superlevel, 1, modulus, false};
+    std::vector<isotopy::Cycles> found(samples);
+    run(samples, threads, false, [&](std::size_t sample, const isotopy::Stop& stop) {
+        found[sample] = isotopy::lower_star_cycles(complex, {values.data() + sample * numbers, numbers}, options, edges[sample], stop);
+    });
+    return gather(std::move(found));
+}
+
 using Residues = nb::ndarray<const std::uint32_t, nb::c_contig, nb::device::cpu>;
 using Table = nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>>;
 
@@ -256,6 +313,12 @@ NB_MODULE(_native, m) {
     m.def("lower_star", &lower_star, nb::arg("values").noconvert(), nb::arg("samples"), nb::arg("vertices"), nb::arg("facets"), nb::arg("superlevel"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of lower-star filtrations on one simplicial complex.");
+    m.def("rips_cycles", &rips_cycles, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("cutoffs").noconvert(),
+          nb::arg("modulus"), nb::arg("counts").noconvert(), nb::arg("births").noconvert(), nb::arg("threads"),
+          "Cycles that represent classes of degree 1 of Rips filtrations.");
+    m.def("lower_star_cycles", &lower_star_cycles, nb::arg("values").noconvert(), nb::arg("samples"), nb::arg("vertices"), nb::arg("facets"),
+          nb::arg("superlevel"), nb::arg("modulus"), nb::arg("counts").noconvert(), nb::arg("births").noconvert(), nb::arg("threads"),
+          "Cycles that represent classes of degree 1 of lower-star filtrations.");
 
     bind_rank_chain<isotopy::Rows3>(m, "RankChain3");
     bind_rank_chain<isotopy::RowsP>(m, "RankChainP");

@@ -40,6 +40,39 @@ def persistence_pairs(cells: list[Cell], modulus: int = 2) -> list[Pair]:
     return pairs + [(len(cells[index]) - 1, cells[index], None) for index in sorted(born)]
 
 
+class Boundaries:
+    """The boundaries of triangles that are added one by one, over Z/p: which chains of edges are among them."""
+
+    def __init__(self, modulus: int) -> None:
+        self.modulus = modulus
+        self.columns: dict[Cell, dict[Cell, int]] = {}  # by their largest edge
+
+    def add(self, triangle: Cell) -> None:
+        a, b, c = triangle
+        rest = self.remainder({(b, c): 1, (a, c): -1, (a, b): 1})
+        if rest:
+            self.columns[max(rest)] = rest
+
+    def remainder(self, chain: dict[Cell, int]) -> dict[Cell, int]:
+        """What is left of a chain of edges after elimination: nothing if it is a boundary."""
+        rest = {edge: entry % self.modulus for edge, entry in chain.items() if entry % self.modulus}
+        done: dict[Cell, int] = {}
+        while rest:
+            pivot = max(rest)
+            if pivot not in self.columns:
+                done[pivot] = rest.pop(pivot)
+                continue
+            column = self.columns[pivot]
+            factor = rest[pivot] * pow(column[pivot], -1, self.modulus)
+            for edge, entry in column.items():
+                value = (rest.get(edge, 0) - factor * entry) % self.modulus
+                if value:
+                    rest[edge] = value
+                else:
+                    rest.pop(edge, None)
+        return done
+
+
 def freudenthal_cells(shape: tuple[int, ...]) -> list[Cell]:
     """All simplices of the Freudenthal triangulation of a grid, as sorted row-major vertex numbers."""
 

@@ -46,6 +46,27 @@ def lower_star(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
+def rips_cycles(
+    data: np.ndarray,
+    sizes: np.ndarray,
+    dimension: int,
+    cutoffs: np.ndarray,
+    modulus: int,
+    counts: np.ndarray,
+    births: np.ndarray,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
+def lower_star_cycles(
+    values: np.ndarray,
+    samples: int,
+    vertices: Sequence[np.ndarray],
+    facets: Sequence[np.ndarray],
+    superlevel: bool,
+    modulus: int,
+    counts: np.ndarray,
+    births: np.ndarray,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
 def matrix_ranks(residues: NDArray[np.uint32], prime: int, threads: int) -> NDArray[np.int32]: ...
 
 class RankChain3:

@@ -15,7 +15,7 @@ from isotopy import _native
 
 from . import memory
 from .cohomology import rips_cohomology
-from .filtration import Filtration, Pairs, check_floating, tensors, wide_on_cpu
+from .filtration import Cycles, Filtration, Pairs, as_cycles, check_floating, loops_of, tensors, wide_on_cpu
 
 _LARGEST_COORDINATE = 1e150
 
@@ -93,11 +93,7 @@ class RipsFiltration(Filtration):
 
     def pairs(self, max_degree: int, *, modulus: int, keep_zero: bool, workers: int) -> Pairs:
         """Critical cells, and the lengths of their longest edges."""
-        table = wide_on_cpu(self.table)
-        if self.distances:
-            parts = torch.split(table, [n * n for n in self.sizes])
-            table = torch.cat([_symmetric(part) for part in parts]) if self.sizes else table
-        found = self._found(table, max_degree, modulus, keep_zero, workers)
+        found = self._found(self._wide(), max_degree, modulus, keep_zero, workers)
         at = tensors(found, self.table.device)
         essential = at["essential"] != 0
         dies = (~essential).nonzero()[:, 0]
@@ -105,6 +101,35 @@ class RipsFiltration(Filtration):
         lengths = self._lengths(sample, torch.cat([at["birth_at"], at["death_at"]]))
         birth, death = lengths.split([len(essential), len(dies)])
         return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
+
+    def cycles(self, found: Pairs, *, modulus: int, workers: int) -> Cycles:
+        """Representative cycles; among cycles as good the shortest one is looked for first."""
+        counts, births = loops_of(found, self.samples)
+        # Nothing beyond the last birth and death matters; values were rounded to the float type of the input.
+        lengths = found.birth.detach().clone().index_put(((~found.essential).nonzero()[:, 0],), found.death.detach())
+        loop = found.degree == 1
+        last = torch.zeros(self.samples, dtype=torch.float64)
+        last.scatter_reduce_(0, found.sample[loop].cpu(), lengths[loop].double().cpu(), "amax")
+        cutoffs = (last * (1 + 4 * torch.finfo(self.table.dtype).eps)).clamp(max=self.threshold)
+        arrays = _native.rips_cycles(
+            self._wide().reshape(-1).numpy(),
+            np.array(self.sizes, dtype=np.int64),
+            -1 if self.distances else int(self.table.shape[1]),
+            cutoffs.numpy(),
+            modulus,
+            counts,
+            births,
+            workers,
+        )
+        return as_cycles(arrays, self.table.device)
+
+    def _wide(self) -> Tensor:
+        """What the kernel reads."""
+        table = wide_on_cpu(self.table)
+        if self.distances and self.sizes:
+            parts = torch.split(table, [n * n for n in self.sizes])
+            table = torch.cat([_symmetric(part) for part in parts])
+        return table
 
     def _found(
         self, table: Tensor, max_degree: int, modulus: int, keep_zero: bool, workers: int
