@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "isotopy/cohomology.hpp"
 #include "isotopy/delaunay.hpp"
 #include "isotopy/field.hpp"
 #include "isotopy/image.hpp"
@@ -27,6 +28,7 @@
 #include "isotopy/parallel.hpp"
 #include "isotopy/rank.hpp"
 #include "isotopy/rank_graph.hpp"
+#include "isotopy/representatives.hpp"
 #include "isotopy/rips.hpp"
 #include "isotopy/signal.hpp"
 #include "isotopy/volume.hpp"
@@ -96,7 +98,7 @@ nb::dict gather(std::vector<isotopy::Pairing>&& pairings) {
 
 // What may reach the Rips kernel from Python: anything else raises.
 isotopy::RipsOptions rips_options(double threshold, int max_degree, std::uint32_t modulus, bool keep_zero, std::size_t samples, std::size_t threads) {
-    if (max_degree < 0 || max_degree > 1) throw std::invalid_argument("max_degree must be 0 or 1");
+    if (max_degree < 0) throw std::invalid_argument("max_degree must not be negative");
     if (!isotopy::is_prime(modulus) || modulus >= 1u << 31) throw std::invalid_argument("modulus must be a prime below 2^31");
     if (!(threshold >= 0)) throw std::invalid_argument("threshold must be 0 or larger");
     return {threshold, max_degree, modulus, keep_zero, std::max<std::size_t>(1, threads / std::max<std::size_t>(1, samples))};
@@ -161,6 +163,20 @@ nb::dict rips(Doubles data, Integers sizes, std::int64_t dimension, double thres
                 for (std::int64_t& end : *at) end += static_cast<std::int64_t>(start) / dimension;
             }
         }
+    });
+    return gather(std::move(pairings));
+}
+
+// The same in degrees from 2 on; each thread may take `budget` bytes for its reduction.
+nb::dict rips_cohomology(Doubles data, Integers sizes, std::int64_t dimension, double threshold, int max_degree, std::uint32_t modulus, bool keep_zero,
+                         std::size_t budget, std::size_t threads) {
+    const auto points = rips_samples(data, sizes, dimension);
+    bool short_work = true;
+    for (const RipsSample& sample : points) short_work = short_work && sample.size < 12;
+    const auto options = rips_options(threshold, max_degree, modulus, keep_zero, points.size(), threads);
+    std::vector<isotopy::Pairing> pairings(points.size());
+    run(pairings.size(), threads, short_work && pairings.size() < 8, [&](std::size_t sample, const isotopy::Stop& stop) {
+        pairings[sample] = isotopy::rips_cohomology(points[sample].metric(dimension), options, budget, stop);
     });
     return gather(std::move(pairings));
 }
@@ -325,6 +341,62 @@ nb::dict lower_star(Doubles values, std::size_t samples, const std::vector<Integ
         pairings[sample] = isotopy::lower_star_persistence(complex, {values.data() + sample * numbers, numbers}, options, stop);
     });
     return gather(std::move(pairings));
+}
+
+nb::dict gather(std::vector<isotopy::Cycles>&& found) {
+    isotopy::Cycles all;
+    for (const isotopy::Cycles& cycles : found) {
+        all.size.insert(all.size.end(), cycles.size.begin(), cycles.size.end());
+        all.edges.insert(all.edges.end(), cycles.edges.begin(), cycles.edges.end());
+        all.coefficients.insert(all.coefficients.end(), cycles.coefficients.begin(), cycles.coefficients.end());
+    }
+    nb::dict result;
+    result["size"] = to_numpy(std::move(all.size));
+    result["edges"] = to_numpy(std::move(all.edges));
+    result["coefficients"] = to_numpy(std::move(all.coefficients));
+    return result;
+}
+
+// Edges that create classes, two vertices each, the samples one after the other: `counts` edges of every sample.
+std::vector<std::span<const std::int64_t>> births_of(const Integers& counts, const Integers& births, const std::vector<std::size_t>& bounds) {
+    std::vector<std::span<const std::int64_t>> result;
+    std::size_t start = 0;
+    if (counts.shape(0) != bounds.size()) throw std::invalid_argument("counts must have one entry per sample");
+    for (std::size_t sample = 0; sample < counts.shape(0); ++sample) {
+        const std::size_t count = counts(sample) < 0 ? births.shape(0) : static_cast<std::size_t>(counts(sample));
+        if (count > (births.shape(0) - start) / 2) throw std::invalid_argument("births are fewer than counts say");
+        result.emplace_back(births.data() + start, 2 * count);
+        start += 2 * count;
+        for (const std::int64_t vertex : result.back())
+            if (vertex < 0 || static_cast<std::size_t>(vertex) >= bounds[sample]) throw std::invalid_argument("births are out of range");
+    }
+    return result;
+}
+
+nb::dict rips_cycles(Doubles data, Integers sizes, std::int64_t dimension, Doubles cutoffs, std::uint32_t modulus, Integers counts, Integers births,
+                     std::size_t threads) {
+    const auto points = rips_samples(data, sizes, dimension);
+    const auto edges = births_of(counts, births, checked_sizes(sizes, std::size_t{1} << 31));
+    if (cutoffs.shape(0) != edges.size()) throw std::invalid_argument("cutoffs must have one entry per sample");
+    std::vector<isotopy::Cycles> found(edges.size());
+    run(edges.size(), threads, false, [&](std::size_t sample, const isotopy::Stop& stop) {
+        found[sample] = isotopy::rips_cycles(points[sample].metric(dimension), cutoffs(sample), modulus, edges[sample], stop);
+    });
+    return gather(std::move(found));
+}
+
+nb::dict lower_star_cycles(Doubles values, std::size_t samples, const std::vector<Integers>& vertices, const std::vector<Integers>& facets, bool superlevel,
+                           std::uint32_t modulus, Integers counts, Integers births, std::size_t threads) {
+    const std::size_t numbers = samples == 0 ? 0 : values.shape(0) / samples;
+    if (values.shape(0) != samples * numbers) throw std::invalid_argument("values do not fill the samples");
+    const auto edges = births_of(counts, births, std::vector<std::size_t>(samples, numbers));
+    const isotopy::StarComplex complex = star_complex(vertices, facets, numbers);
+    const isotopy::StarOptions options{superlevel, 1, modulus, false};
+    std::vector<isotopy::Cycles> found(samples);
+    run(samples, threads, false, [&](std::size_t sample, const isotopy::Stop& stop) {
+        found[sample] = isotopy::lower_star_cycles(complex, {values.data() + sample * numbers, numbers}, options, edges[sample], stop);
+    });
+    return gather(std::move(found));
 }
 
 using Vertices = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -625,6 +697,15 @@ NB_MODULE(_native, m) {
     m.def("rips", &rips, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of the Rips filtration of a batch, degrees 0 and 1.");
+    m.def("rips_cohomology", &rips_cohomology, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("budget"), nb::arg("threads"),
+          "Critical cells of the Rips filtration of a batch, degrees from 0 to max_degree, which is 2 or more.");
+    m.def("rips_cycles", &rips_cycles, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("cutoffs").noconvert(),
+          nb::arg("modulus"), nb::arg("counts").noconvert(), nb::arg("births").noconvert(), nb::arg("threads"),
+          "Cycles that represent classes of degree 1 of Rips filtrations.");
+    m.def("lower_star_cycles", &lower_star_cycles, nb::arg("values").noconvert(), nb::arg("samples"), nb::arg("vertices"), nb::arg("facets"),
+          nb::arg("superlevel"), nb::arg("modulus"), nb::arg("counts").noconvert(), nb::arg("births").noconvert(), nb::arg("threads"),
+          "Cycles that represent classes of degree 1 of lower-star filtrations.");
     m.def("rips_graphs", &rips_graphs, nb::arg("lengths").noconvert(), nb::arg("ends").noconvert(), nb::arg("counts").noconvert(),
           nb::arg("sizes").noconvert(), nb::arg("threshold"), nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"),
           nb::arg("threads"), "Critical cells of the filtrations of a batch of weighted graphs and their triangles, degrees 0 and 1.");

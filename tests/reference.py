@@ -40,6 +40,39 @@ def persistence_pairs(cells: list[Cell], modulus: int = 2) -> list[Pair]:
     return pairs + [(len(cells[index]) - 1, cells[index], None) for index in sorted(born)]
 
 
+class Boundaries:
+    """The boundaries of triangles that are added one by one, over Z/p: which chains of edges are among them."""
+
+    def __init__(self, modulus: int) -> None:
+        self.modulus = modulus
+        self.columns: dict[Cell, dict[Cell, int]] = {}  # by their largest edge
+
+    def add(self, triangle: Cell) -> None:
+        a, b, c = triangle
+        rest = self.remainder({(b, c): 1, (a, c): -1, (a, b): 1})
+        if rest:
+            self.columns[max(rest)] = rest
+
+    def remainder(self, chain: dict[Cell, int]) -> dict[Cell, int]:
+        """What is left of a chain of edges after elimination: nothing if it is a boundary."""
+        rest = {edge: entry % self.modulus for edge, entry in chain.items() if entry % self.modulus}
+        done: dict[Cell, int] = {}
+        while rest:
+            pivot = max(rest)
+            if pivot not in self.columns:
+                done[pivot] = rest.pop(pivot)
+                continue
+            column = self.columns[pivot]
+            factor = rest[pivot] * pow(column[pivot], -1, self.modulus)
+            for edge, entry in column.items():
+                value = (rest.get(edge, 0) - factor * entry) % self.modulus
+                if value:
+                    rest[edge] = value
+                else:
+                    rest.pop(edge, None)
+        return done
+
+
 def freudenthal_cells(shape: tuple[int, ...]) -> list[Cell]:
     """All simplices of the Freudenthal triangulation of a grid, as sorted row-major vertex numbers."""
 
@@ -214,21 +247,25 @@ def distance_matrix(points: list[list[float]]) -> list[list[float]]:
     return [[distance(a, b) for b in points] for a in points]
 
 
-def rips_persistence(distances: list[list[float]], *, threshold: float = math.inf, modulus: int = 2) -> list[Pair]:
-    """Pairs of the Rips filtration in degrees 0 and 1.
-
-    Simplices in the order (last edge, dimension, vertices), edges in the order (length, vertices).
-    """
+def rips_cells(distances: list[list[float]], *, threshold: float = math.inf, dimension: int = 2) -> list[Cell]:
+    """Simplices in the order (last edge, dimension, vertices), edges in the order (length, vertices)."""
     n = len(distances)
 
     def enters(cell: Cell) -> tuple[float, Cell]:
         return max(((distances[i][j], (i, j)) for i, j in itertools.combinations(cell, 2)), default=(-1.0, ()))
 
     key = {}
-    for size in (1, 2, 3):
+    for size in range(1, dimension + 2):
         for cell in itertools.combinations(range(n), size):
             length, edge = enters(cell)
             if length <= threshold and length < math.inf:
                 key[cell] = (length, edge, size, cell)
-    pairs = persistence_pairs(sorted(key, key=key.__getitem__), modulus)
-    return [pair for pair in pairs if pair[0] < 2]
+    return sorted(key, key=key.__getitem__)
+
+
+def rips_persistence(
+    distances: list[list[float]], *, threshold: float = math.inf, modulus: int = 2, max_degree: int = 1
+) -> list[Pair]:
+    """Pairs of the Rips filtration in degrees 0 to max_degree."""
+    cells = rips_cells(distances, threshold=threshold, dimension=max_degree + 1)
+    return [pair for pair in persistence_pairs(cells, modulus) if pair[0] <= max_degree]

@@ -28,21 +28,40 @@ def count_edges(
     data: np.ndarray, sizes: np.ndarray, dimension: int, threshold: float, most: int, threads: int
 ) -> NDArray[np.int64]: ...
 def survey(data: np.ndarray, sizes: np.ndarray) -> NDArray[np.float64]: ...
-def match(
-    a: np.ndarray,
-    a_sizes: np.ndarray,
-    b: np.ndarray,
-    b_sizes: np.ndarray,
-    order: float,
-    ground: float,
-    most: int,
+def rips_cohomology(
+    data: np.ndarray,
+    sizes: np.ndarray,
+    dimension: int,
+    threshold: float,
+    max_degree: int,
+    modulus: int,
+    keep_zero: bool,
+    budget: int,
     threads: int,
-) -> tuple[np.ndarray, np.ndarray]: ...
-def lower_star(
+) -> dict[str, np.ndarray]: ...
+def rips_cycles(
+    data: np.ndarray,
+    sizes: np.ndarray,
+    dimension: int,
+    cutoffs: np.ndarray,
+    modulus: int,
+    counts: np.ndarray,
+    births: np.ndarray,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
+def signal(
+    values: np.ndarray, samples: int, cells: int, superlevel: bool, keep_zero: bool, threads: int
+) -> dict[str, np.ndarray]: ...
+def image(
     values: np.ndarray,
     samples: int,
-    vertices: Sequence[np.ndarray],
-    facets: Sequence[np.ndarray],
+    columns: int,
+    cells: int,
+    superlevel: bool,
+    max_degree: int,
+    keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
 def volume(
     values: np.ndarray,
     shape: np.ndarray,
@@ -52,6 +71,28 @@ def volume(
     max_degree: int,
     modulus: int,
     keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
+def lower_star(
+    values: np.ndarray,
+    samples: int,
+    vertices: Sequence[np.ndarray],
+    facets: Sequence[np.ndarray],
+    superlevel: bool,
+    max_degree: int,
+    modulus: int,
+    keep_zero: bool,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
+def lower_star_cycles(
+    values: np.ndarray,
+    samples: int,
+    vertices: Sequence[np.ndarray],
+    facets: Sequence[np.ndarray],
+    superlevel: bool,
+    modulus: int,
+    counts: np.ndarray,
+    births: np.ndarray,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
 def delaunay(
@@ -69,19 +110,16 @@ def delaunay(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
-def signal(
-    values: np.ndarray, samples: int, cells: int, superlevel: bool, keep_zero: bool, threads: int
-) -> dict[str, np.ndarray]: ...
-def image(
-    values: np.ndarray,
-    samples: int,
-    columns: int,
-    cells: int,
-    superlevel: bool,
-    max_degree: int,
-    keep_zero: bool,
+def match(
+    a: np.ndarray,
+    a_sizes: np.ndarray,
+    b: np.ndarray,
+    b_sizes: np.ndarray,
+    order: float,
+    ground: float,
+    most: int,
     threads: int,
-) -> dict[str, np.ndarray]: ...
+) -> tuple[np.ndarray, np.ndarray]: ...
 def matrix_ranks(residues: NDArray[np.uint32], prime: int, threads: int) -> NDArray[np.int32]: ...
 
 class RankChain3:

@@ -337,7 +337,6 @@ def test_degrees_beyond_a_grid_are_zero():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_degree": 2}, "max_degree must be 0 or 1 for a Rips filtration; got 2"),
         ({"max_degree": -1}, "max_degree must be 0 or larger; got -1"),
         ({"modulus": 4}, r"modulus must be a prime below 2\^31; got 4"),
         ({"modulus": 1}, "modulus must be a prime"),

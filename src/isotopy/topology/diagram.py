@@ -23,6 +23,7 @@ from isotopy.errors import UnsafeFileError
 
 _FORMAT = "isotopy.diagram"
 _VERSION = 1
+_IF_KNOWN = ("birth_vertices", "death_vertices", "cycle_sizes", "cycle_edges", "cycle_coefficients")
 T = TypeVar("T", int, Tensor)
 
 
@@ -59,6 +60,9 @@ class Diagram:
     superlevel: bool = False
     modulus: int | None = None
     cubical: bool = False  # cells are cubes, with 2^k vertices in dimension k, instead of simplices
+    cycle_sizes: Int64[Tensor, " k"] | None = field(default=None, repr=False)  # edges of the cycle of each class
+    cycle_edges: Int64[Tensor, "e 2"] | None = field(default=None, repr=False)  # tails and heads, cycles in turn
+    cycle_coefficients: Int64[Tensor, " e"] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         sizes = {tuple(tensor.shape) for tensor in (self.birth, self.death, self.degree, self.sample)}
@@ -84,6 +88,10 @@ class Diagram:
                     f"{name} must hold {cube if self.cubical else simplex} vertices per class; "
                     f"got {vertices.numel()} in all."
                 )
+        edges = 0 if self.cycle_sizes is None else int(self.cycle_sizes.sum())
+        for name, cycles in (("cycle_edges", self.cycle_edges), ("cycle_coefficients", self.cycle_coefficients)):
+            if (0 if cycles is None else len(cycles)) != edges:
+                raise ValueError(f"{name} must have one row per edge, as many as cycle_sizes says, {edges}.")
 
     def __repr__(self) -> str:
         finite = int(self._dies.sum())
@@ -129,6 +137,11 @@ class Diagram:
                 deaths = self._cells_where(deaths, keep[dies], self.degree[dies], 1)
             for name in ("birth", "death", "degree", "sample"):
                 fields[name] = fields[name].index_select(0, index)
+            if self.cycle_sizes is not None:
+                on = torch.repeat_interleave(keep, self.cycle_sizes).nonzero()[:, 0]
+                fields["cycle_sizes"] = self.cycle_sizes.index_select(0, index)
+                for name in ("cycle_edges", "cycle_coefficients"):
+                    fields[name] = fields[name].index_select(0, on)
             fields["birth_vertices"], fields["death_vertices"] = births, deaths
             dies = dies.index_select(0, index)
         return self._trusted(dies, **fields)
@@ -246,15 +259,49 @@ class Diagram:
                 f"degree must be one of {self.degrees}, the degrees of this diagram; got {degree}. See max_degree."
             )
 
+    @property
+    def representatives(self) -> list[Int64[Tensor, "e 2"]]:
+        """A cycle for each class of degree 1, as edges from tail to head; `persistence(..., representatives=True)`.
+
+        Each cycle runs through the edge that creates the class, its first row, and otherwise through edges that came
+        before. It is no boundary when the class is born, and is one from the death of the class on, not earlier. So
+        together the cycles are a basis of the classes alive at any time, and each lives exactly as long as its class.
+
+        Among such cycles the shortest closed path through that edge is taken (by length for `rips`, by number of edges
+        for `lower_star`) if it has this property, which is nearly always; its edges then follow each other around the
+        loop. Else it is a cycle from the reduction of the boundary matrix, shortened across triangles that were there
+        at birth; it may have several parts, and coefficients other than 1, see `representative_coefficients`.
+
+        Example:
+            >>> from isotopy.topology import persistence, rips
+            >>> square = torch.tensor([[0., 0.], [1., 0.], [1., 1.], [0., 1.]])
+            >>> persistence(rips(square), representatives=True).of(1).representatives
+            [tensor([[2, 3],
+                    [3, 0],
+                    [0, 1],
+                    [1, 2]])]
+        """
+        return list(torch.split(*self._cycles(self.cycle_edges)))
+
+    @property
+    def representative_coefficients(self) -> list[Int64[Tensor, " e"]]:
+        """Coefficients, modulo p, of the edges of `representatives`; all 1 where the cycle is a closed path."""
+        return list(torch.split(*self._cycles(self.cycle_coefficients)))
+
+    def _cycles(self, rows: Tensor | None) -> tuple[Tensor, list[int]]:
+        if self.degrees != (1,):
+            raise ValueError(f"representatives are cycles of degree 1; got {self.degrees}. Ask for d.of(1).")
+        if rows is None or self.cycle_sizes is None:
+            raise ValueError("representatives are not known. Ask for them: persistence(f, representatives=True).")
+        return rows, self.cycle_sizes.tolist()
+
     # --- arrays of other libraries
 
     def numpy(self) -> dict[str, np.ndarray]:
-        """Everything as numpy arrays, detached: `birth`, `death`, `degree`, `sample`, and the cells if known."""
+        """Everything as numpy arrays, detached: `birth`, `death`, `degree`, `sample`; cells and cycles if known."""
         arrays = {"birth": self.birth, "death": self.death, "degree": self.degree, "sample": self.sample}
-        if self.birth_vertices is not None:
-            arrays["birth_vertices"] = self.birth_vertices
-        if self.death_vertices is not None:
-            arrays["death_vertices"] = self.death_vertices
+        known = {name: getattr(self, name) for name in _IF_KNOWN}
+        arrays |= {name: tensor for name, tensor in known.items() if tensor is not None}
         return {name: _to_numpy(tensor) for name, tensor in arrays.items()}
 
     def to_ripser(self) -> list[np.ndarray]:
@@ -446,8 +493,7 @@ class Diagram:
                 sample=tensors["sample"],
                 samples=about["samples"],
                 degrees=tuple(about["degrees"]),
-                birth_vertices=tensors.get("birth_vertices"),
-                death_vertices=tensors.get("death_vertices"),
+                **{name: tensors.get(name) for name in _IF_KNOWN},
                 filtration=about["filtration"],
                 unit=about["unit"],
                 superlevel=about["superlevel"],

@@ -27,6 +27,15 @@ class Pairs:
 
 
 @dataclass(frozen=True, eq=False)
+class Cycles:
+    """Cycles that represent the classes of degree 1, in turn."""
+
+    sizes: Int64[Tensor, " loops"]  # number of edges
+    edges: Int64[Tensor, "e 2"]  # tail and head
+    coefficients: Int64[Tensor, " e"]  # modulo p
+
+
+@dataclass(frozen=True, eq=False)
 class Filtration:
     """A batch of filtered spaces; made by `rips`, `grid` and their kin, read by `persistence`."""
 
@@ -62,6 +71,31 @@ class Filtration:
             BudgetError: More memory needed than is available.
         """
         raise NotImplementedError
+
+    def cycles(self, found: Pairs, *, modulus: int, workers: int) -> Cycles:
+        """Cycles that represent the classes of degree 1 among these pairs.
+
+        Raises:
+            ValueError: This kind of filtration has none that could be computed.
+        """
+        raise ValueError(
+            f"representatives are found for rips and lower_star filtrations; got a {self.kind} filtration. Take its"
+            " complex and lower_star, or ask for critical cells: d.of(1).birth_cell."
+        )
+
+
+def loops_of(found: Pairs, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number of classes of degree 1 of each sample, and the vertices of the edges that create them, in turn."""
+    loop = found.degree == 1
+    counts = torch.bincount(found.sample[loop], minlength=samples)
+    births = found.birth_vertices[torch.repeat_interleave(loop, found.degree + 1)]
+    return counts.cpu().numpy(), births.cpu().contiguous().numpy()
+
+
+def as_cycles(arrays: dict[str, np.ndarray], device: torch.device) -> Cycles:
+    """What a kernel returned, as cycles on the device of the input."""
+    at = tensors(arrays, device)
+    return Cycles(at["size"], at["edges"].reshape(-1, 2), at["coefficients"])
 
 
 def wide_on_cpu(values: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from isotopy import _native
 
 from . import memory
 from .complex import SimplicialComplex
-from .filtration import Filtration, Pairs, check_floating, tensors, wide_on_cpu
+from .filtration import Cycles, Filtration, Pairs, as_cycles, check_floating, loops_of, tensors, wide_on_cpu
 
 
 def lower_star(X: SimplicialComplex, values: Tensor, *, superlevel: bool = False) -> Filtration:
@@ -131,3 +131,21 @@ class LowerStarFiltration(Filtration):
         values = self.table.reshape(-1).index_select(0, first + torch.cat([at["birth_at"], at["death_at"]]))
         birth, death = values.split([len(essential), len(dies)])
         return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
+
+    def cycles(self, found: Pairs, *, modulus: int, workers: int) -> Cycles:
+        """Representative cycles; among cycles as good the one with fewest edges is looked for first."""
+        X = self.complex
+        counts, births = loops_of(found, self.samples)
+        dimensions = range(min(X.dimension, 2) + 1)
+        arrays = _native.lower_star_cycles(
+            wide_on_cpu(self.table).reshape(-1).numpy(),
+            self.samples,
+            [X.cells(k).reshape(-1).numpy() for k in dimensions],
+            [X._facet_rows(k).reshape(-1) for k in dimensions],
+            self.superlevel,
+            modulus,
+            counts,
+            births,
+            workers,
+        )
+        return as_cycles(arrays, self.table.device)

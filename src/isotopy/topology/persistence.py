@@ -18,6 +18,7 @@ def persistence(
     max_degree: int = 1,
     modulus: int = 2,
     keep_zero: bool = False,
+    representatives: bool = False,
     threads: int | None = None,
 ) -> Diagram:
     """Persistence diagram of a filtration, or of each one of a batch.
@@ -27,10 +28,12 @@ def persistence(
 
     Args:
         filtration: From `rips`, `grid` or `lower_star`.
-        max_degree: Largest k of H_k. Rips filtrations: 0 or 1. A grid of dimension n has classes in degrees below n, a
-            complex of dimension n in degrees up to n; degrees beyond are empty.
+        max_degree: Largest k of H_k. A grid of dimension n has classes in degrees below n, a complex in
+            degrees up to n; degrees beyond are empty.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
+        representatives: Find a cycle of edges for every class of degree 1 as well, `d.of(1).representatives`. Only for
+            `rips` and `lower_star`.
         threads: Samples worked on at the same time; as many as torch uses (`torch.set_num_threads`) if not given.
             Diagrams do not depend on it.
 
@@ -39,7 +42,7 @@ def persistence(
         classes last.
 
     Raises:
-        ValueError: `max_degree`, `modulus` or `threads` out of range.
+        ValueError: `max_degree`, `modulus` or `threads` out of range; no representatives for this kind of filtration.
         TypeError: One of them is not a whole number.
         BudgetError: More memory needed than is available; the message gives the estimate.
 
@@ -52,7 +55,8 @@ def persistence(
 
     Source:
         H. Edelsbrunner, J. Harer, Computational Topology, AMS 2010, ch. VII; for Rips: Koyama, Memoli, Robins, Turner,
-        Faster computation of degree-1 persistent homology using the reduced Vietoris–Rips filtration, arXiv 2307.16333.
+        Faster computation of degree-1 persistent homology using the reduced Vietoris–Rips filtration, arXiv 2307.16333;
+        from degree 2 on: U. Bauer, Ripser, J. Appl. Comput. Topol. 5 (2021).
     """
     for name, value in (
         ("max_degree", max_degree),
@@ -72,6 +76,7 @@ def persistence(
     if not isinstance(filtration, Filtration):
         raise TypeError(f"filtration must come from rips, grid or their kin; got {type(filtration).__name__}.")
     found = filtration.pairs(max_degree, modulus=modulus, keep_zero=keep_zero, workers=workers)
+    cycles = filtration.cycles(found, modulus=modulus, workers=workers) if representatives else None
     never = -torch.inf if filtration.superlevel else torch.inf
     dies = ~found.essential
     if len(found.death) == len(dies):
@@ -93,6 +98,9 @@ def persistence(
         superlevel=filtration.superlevel,
         modulus=modulus,
         cubical=filtration.cubical,
+        cycle_sizes=torch.zeros_like(found.degree).masked_scatter(found.degree == 1, cycles.sizes) if cycles else None,
+        cycle_edges=cycles.edges if cycles else None,
+        cycle_coefficients=cycles.coefficients if cycles else None,
     )
 
 

@@ -16,7 +16,8 @@ from isotopy import _native
 from isotopy.errors import BudgetError
 
 from . import clouds, memory
-from .filtration import Filtration, Pairs, tensors, wide_on_cpu
+from .cohomology import rips_cohomology
+from .filtration import Cycles, Filtration, Pairs, as_cycles, loops_of, tensors, wide_on_cpu
 
 _ROUNDING = 4  # times the root of the machine precision: what torch.cdist leaves on a diagonal
 _PER_PAIR = 12  # bytes: a sorted edge of half the pairs (8, twice while sorting), ranks of all (4), their summaries
@@ -104,9 +105,7 @@ class RipsFiltration(Filtration):
     def pairs(self, max_degree: int, *, modulus: int, keep_zero: bool, workers: int) -> Pairs:
         """Critical cells, and the lengths of their longest edges."""
         if max_degree > 1:
-            raise ValueError(
-                f"max_degree must be 0 or 1 for a Rips filtration; got {max_degree}. Higher degrees are not computed."
-            )
+            return self._pairs_from_degree_two(max_degree, modulus, keep_zero, workers)
         workers = self._workers(max_degree, workers)
         table = wide_on_cpu(self.table).reshape(-1).numpy()
         sizes = np.array(self.sizes, dtype=np.int64)
@@ -132,6 +131,80 @@ class RipsFiltration(Filtration):
             at["birth_cell"],
             at["death_cell"],
         )
+
+    def _pairs_from_degree_two(self, max_degree: int, modulus: int, keep_zero: bool, workers: int) -> Pairs:
+        found = rips_cohomology(
+            self._dense(),
+            self.sizes,
+            columns=self._columns,
+            threshold=self.threshold,
+            max_degree=max_degree,
+            modulus=modulus,
+            keep_zero=keep_zero,
+            workers=workers,
+        )
+        at = tensors(found, self.table.device)
+        essential = at["essential"] != 0
+        dies = (~essential).nonzero()[:, 0]
+        born_late = at["degree"].nonzero()[:, 0]  # classes of degree 0 are born at 0
+        ends = torch.cat([at["birth_at"], at["death_at"]]).reshape(-1, 2)
+        lengths = self._lengths_between(at["sample"][torch.cat([born_late, dies])], ends)
+        birth = lengths.new_zeros(len(essential)).index_copy(0, born_late, lengths[: len(born_late)])
+        death = lengths[len(born_late) :]
+        return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
+
+    def cycles(self, found: Pairs, *, modulus: int, workers: int) -> Cycles:
+        """Representative cycles; among cycles as good the shortest one is looked for first."""
+        counts, births = loops_of(found, self.samples)
+        # Nothing beyond the last birth and death matters; values were rounded to the float type of the input.
+        lengths = found.birth.detach().clone().index_put(((~found.essential).nonzero()[:, 0],), found.death.detach())
+        loop = found.degree == 1
+        last = torch.zeros(self.samples, dtype=torch.float64)
+        last.scatter_reduce_(0, found.sample[loop].cpu(), lengths[loop].double().cpu(), "amax")
+        cutoffs = (last * (1 + 4 * torch.finfo(self.table.dtype).eps)).clamp(max=self.threshold)
+        arrays = _native.rips_cycles(
+            self._dense().reshape(-1).numpy(),
+            np.array(self.sizes, dtype=np.int64),
+            self._columns,
+            cutoffs.numpy(),
+            modulus,
+            counts,
+            births,
+            workers,
+        )
+        return as_cycles(arrays, self.table.device)
+
+    def _dense(self) -> Tensor:
+        """Coordinates or whole matrices of distances, in double precision on the CPU."""
+        table = wide_on_cpu(self.table)
+        if self.graphs is None:
+            return table
+        matrices = []
+        lengths, ends = table.split(self.graphs.counts), self.graphs.ends.split(self.graphs.counts)
+        for size, length, (i, j) in zip(self.sizes, lengths, (e.T for e in ends), strict=True):
+            matrix = torch.full((size, size), torch.inf, dtype=torch.float64).fill_diagonal_(0.0)
+            matrix[i, j] = matrix[j, i] = length
+            matrices.append(matrix.reshape(-1))
+        return torch.cat(matrices) if matrices else table
+
+    def _lengths_between(self, sample: Tensor, ends: Tensor) -> Tensor:
+        """Lengths of edges between vertices of samples."""
+        device = ends.device
+        sizes = torch.tensor(self.sizes, dtype=torch.int64, device=device)
+        i, j = ends.sort(dim=1).values.T
+        if not self.distances:
+            starts = (sizes.cumsum(0) - sizes)[sample]
+            return self._lengths(torch.stack([starts + i, starts + j], dim=1).reshape(-1))
+        if self.graphs is None:
+            places = ((sizes * sizes).cumsum(0) - sizes * sizes)[sample] + i * sizes[sample] + j
+        else:  # edges of a graph are in lexicographic order, and so are samples
+            counts = torch.tensor(self.graphs.counts, dtype=torch.int64, device=device)
+            owner = torch.arange(len(counts), device=device).repeat_interleave(counts)
+            span = max(self.sizes, default=1)
+            known = self.graphs.ends.to(device)
+            keys = (owner * span + known[:, 0]) * span + known[:, 1]
+            places = torch.searchsorted(keys, (sample * span + i) * span + j)
+        return self._lengths(places)
 
     @property
     def _columns(self) -> int:

@@ -1,0 +1,541 @@
+// Vietoris-Rips persistence in degrees from 2 on, over any prime field, by implicit cohomology.
+//
+// The order of cells is that of rips.hpp: edges by (length, vertices), their places in it are ranks; a simplex comes with its
+// last edge, there by dimension, then by vertices. A simplex of dimension k >= 1 is one number: the rank of its last edge, then
+// the other k-1 vertices, increasing, a digit each. Sets that share an edge compare as what is left of them, so numbers of one
+// dimension compare as the filtration does, and vertices are read off without a table of binomials.
+//
+// Coboundaries of k-simplices are reduced from the last simplex to the first, the pivot being the first cofacet. Columns are
+// never stored: the reduction keeps which simplices were added. Simplices that end a class of the degree below are left out
+// (clearing). Most others are read off as pairs without any algebra: the link of the last edge e in what came before is a flag
+// complex, the lune of e. A simplex e * s whose first cofacet e * (s + w) has w before the first vertex of s is an apparent pair
+// with it: it is the last facet of its first cofacet. Lunes are intersections of rows of one bit matrix, the graph of the edges
+// before e, from which e is taken as the edges go by from last to first.
+//
+// U. Bauer, Ripser: efficient computation of Vietoris-Rips persistence barcodes, J. Appl. Comput. Topol. 5 (2021).
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <new>
+#include <span>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "isotopy/field.hpp"
+#include "isotopy/pairing.hpp"
+#include "isotopy/parallel.hpp"
+#include "isotopy/radix.hpp"
+#include "isotopy/rips.hpp"
+
+namespace isotopy {
+
+namespace cohomology_detail {
+
+using Key = std::uint64_t;
+using Bits = std::vector<std::uint64_t>;
+
+// Rows of n bits.
+class BitMatrix {
+public:
+    explicit BitMatrix(std::size_t size) : words_((size + 63) / 64), bits_(size * words_, 0) {}
+    std::size_t words() const noexcept { return words_; }
+    const std::uint64_t* row(std::size_t i) const noexcept { return bits_.data() + i * words_; }
+    void flip(std::size_t i, std::size_t j) noexcept {
+        bits_[i * words_ + j / 64] ^= std::uint64_t{1} << (j % 64);
+        bits_[j * words_ + i / 64] ^= std::uint64_t{1} << (i % 64);
+    }
+
+private:
+    std::size_t words_;
+    Bits bits_;
+};
+
+inline constexpr std::uint32_t no_vertex = std::numeric_limits<std::uint32_t>::max();
+
+inline std::uint32_t first_bit(const std::uint64_t* a, std::size_t words) noexcept {
+    for (std::size_t word = 0; word < words; ++word)
+        if (a[word] != 0) return static_cast<std::uint32_t>(64 * word + static_cast<std::size_t>(std::countr_zero(a[word])));
+    return no_vertex;
+}
+
+inline std::uint32_t first_common(const std::uint64_t* a, const std::uint64_t* b, std::size_t words) noexcept {
+    for (std::size_t word = 0; word < words; ++word)
+        if ((a[word] & b[word]) != 0) return static_cast<std::uint32_t>(64 * word + static_cast<std::size_t>(std::countr_zero(a[word] & b[word])));
+    return no_vertex;
+}
+
+// Calls visit(vertex) for the bits that are set, in increasing order.
+template <class Visit>
+void each_bit(const std::uint64_t* a, std::size_t words, const Visit& visit) {
+    for (std::size_t word = 0; word < words; ++word)
+        for (std::uint64_t rest = a[word]; rest != 0; rest &= rest - 1)
+            visit(static_cast<std::uint32_t>(64 * word + static_cast<std::size_t>(std::countr_zero(rest))));
+}
+
+// Edges up to a cutoff in order, the matrix of their ranks, and the graph of all of them.
+class FlagComplex {
+public:
+    using Rank = std::uint32_t;
+    static constexpr Rank never = std::numeric_limits<Rank>::max();
+
+    struct Edge {
+        std::uint64_t key;   // of the length
+        std::uint32_t i, j;  // i < j
+    };
+
+    FlagComplex(const Metric& metric, double cutoff, const Stop& stop)
+        : size_(metric.size()), digit_(static_cast<unsigned>(std::bit_width(size_ == 0 ? 0 : size_ - 1))), graph_(size_) {
+        std::vector<double> row(size_);
+        for (std::uint32_t i = 0; i < size_; ++i) {
+            stop.check();
+            metric.row(i, i, row.data() + i);
+            for (std::uint32_t j = i + 1; j < size_; ++j)
+                if (row[j] <= cutoff && row[j] < std::numeric_limits<double>::infinity()) edges_.push_back({monotone_key(row[j]), i, j});
+        }
+        radix_sort(edges_, stop);
+        ranks_.assign(size_ * size_, never);
+        for (std::size_t rank = 0; rank < edges_.size(); ++rank) {
+            const Edge& edge = edges_[rank];
+            ranks_[edge.i * size_ + edge.j] = ranks_[edge.j * size_ + edge.i] = static_cast<Rank>(rank);
+            graph_.flip(edge.i, edge.j);
+        }
+    }
+
+    std::size_t size() const noexcept { return size_; }
+    unsigned digit() const noexcept { return digit_; }
+    const std::vector<Edge>& edges() const noexcept { return edges_; }
+    const Rank* row(std::size_t i) const noexcept { return ranks_.data() + i * size_; }
+    const BitMatrix& graph() const noexcept { return graph_; }
+    Rank rank_of(Key key, std::size_t dimension) const noexcept { return static_cast<Rank>(dimension == 1 ? key : key >> (digit_ * (dimension - 1))); }
+    std::uint64_t length(Key key, std::size_t dimension) const noexcept { return edges_[rank_of(key, dimension)].key; }
+
+    // Fills `others` with the increasing vertices besides the last edge.
+    void others_of(Key key, std::size_t dimension, std::vector<std::uint32_t>& others) const {
+        others.resize(dimension - 1);
+        for (std::size_t place = others.size(); place-- > 0; key >>= digit_) others[place] = static_cast<std::uint32_t>(key & ((Key{1} << digit_) - 1));
+    }
+
+    Key key_of(Rank rank, std::span<const std::uint32_t> others) const noexcept {
+        Key key = rank;
+        for (const std::uint32_t vertex : others) key = key << digit_ | vertex;
+        return key;
+    }
+
+    // Fills `vertices` with those of the simplex, increasing.
+    void vertices_of(Key key, std::size_t dimension, std::vector<std::uint32_t>& vertices) const {
+        others_of(key, dimension, vertices);
+        const Edge& edge = edges_[rank_of(key, dimension)];
+        vertices.insert(std::lower_bound(vertices.begin(), vertices.end(), edge.i), edge.i);
+        vertices.insert(std::lower_bound(vertices.begin(), vertices.end(), edge.j), edge.j);
+    }
+
+    // Whether simplices of this dimension fit into a key.
+    bool holds(std::size_t dimension) const noexcept {
+        const auto ranks = static_cast<unsigned>(std::bit_width(edges_.size()));
+        return ranks + static_cast<std::size_t>(digit_) * (dimension - 1) <= 64;
+    }
+
+private:
+    std::size_t size_;
+    unsigned digit_;  // bits per vertex
+    std::vector<Edge> edges_;
+    std::vector<Rank> ranks_;
+    BitMatrix graph_;
+};
+
+struct Column {
+    Key simplex;
+    std::uint32_t coefficient;
+};
+
+// The columns of one degree: k-simplices that are neither apparent births nor apparent deaths, from the last to the first.
+// found(simplex) is called for them, apparent(simplex, cofacet) for apparent pairs if wanted.
+template <class Found, class Apparent>
+class Enumerator {
+public:
+    Enumerator(const FlagComplex& complex, std::size_t degree, bool want_apparent, const Found& found, const Apparent& apparent)
+        : complex_(complex), degree_(degree), want_apparent_(want_apparent), found_(found), apparent_(apparent), before_(complex.graph()),
+          common_(degree, Bits(before_.words())) {}
+
+    void run(const Stop& stop) {
+        const std::size_t words = before_.words();
+        for (std::size_t rank = complex_.edges().size(); rank-- > 0;) {
+            if ((rank & 0xff) == 0) stop.check();
+            const auto& edge = complex_.edges()[rank];
+            before_.flip(edge.i, edge.j);
+            std::uint64_t any = 0;
+            for (std::size_t word = 0; word < words; ++word) any |= common_[0][word] = before_.row(edge.i)[word] & before_.row(edge.j)[word];
+            if (any == 0) continue;
+            simplices_.clear();
+            others_.assign(degree_ - 1, 0);
+            extend(static_cast<FlagComplex::Rank>(rank), degree_ - 1, static_cast<std::uint32_t>(complex_.size()), stop);
+            std::sort(simplices_.begin(), simplices_.end(), std::greater<>());
+            for (const Key simplex : simplices_) found_(simplex);
+        }
+    }
+
+private:
+    // common_[d]: vertices joined to the edge and to the d chosen ones, which are others_[left], others_[left + 1], ...
+    void extend(FlagComplex::Rank rank, std::size_t left, std::uint32_t below, const Stop& stop) {
+        const std::size_t words = before_.words(), depth = degree_ - 1 - left;
+        const std::uint64_t* common = common_[depth].data();
+        const std::uint32_t first = left == 1 ? first_bit(common, words) : no_vertex;
+        if (left > 1) stop.check();
+        const std::size_t reach = std::min(words, (std::size_t{below} + 63) / 64);
+        each_bit(common, reach, [&](std::uint32_t vertex) {
+            if (vertex >= below) return;
+            others_[left - 1] = vertex;
+            if (left == 1) {
+                const std::uint32_t cofacet = first_common(common, before_.row(vertex), words);
+                if (cofacet < vertex) {
+                    if (want_apparent_) tell(rank, cofacet);
+                } else if (vertex != first) {
+                    simplices_.push_back(complex_.key_of(rank, others_));
+                }
+                return;
+            }
+            std::uint64_t any = 0;
+            for (std::size_t word = 0; word < words; ++word) any |= common_[depth + 1][word] = common[word] & before_.row(vertex)[word];
+            if (any != 0) extend(rank, left - 1, vertex, stop);
+        });
+    }
+
+    void tell(FlagComplex::Rank rank, std::uint32_t cofacet) {
+        cofacet_.assign(1, cofacet);
+        cofacet_.insert(cofacet_.end(), others_.begin(), others_.end());
+        apparent_(complex_.key_of(rank, others_), complex_.key_of(rank, cofacet_));
+    }
+
+    const FlagComplex& complex_;
+    std::size_t degree_;
+    bool want_apparent_;
+    const Found& found_;
+    const Apparent& apparent_;
+    BitMatrix before_;  // the graph of the edges before the one at hand
+    std::vector<Bits> common_;
+    std::vector<std::uint32_t> others_, cofacet_;
+    std::vector<Key> simplices_;
+};
+
+// Keys in a heap, the smallest on top; equal ones are summed up when they come out.
+class Heap {
+public:
+    explicit Heap(std::uint32_t modulus) : field_(modulus) {}
+    void clear() noexcept { entries_.clear(); }
+    std::size_t size() const noexcept { return entries_.size(); }
+    void push(Key simplex, std::uint32_t coefficient) {
+        entries_.push_back({simplex, coefficient});
+        std::push_heap(entries_.begin(), entries_.end(), later);
+    }
+    // Takes out the first simplex with a coefficient that is not zero.
+    bool pop(Column& out) {
+        while (!entries_.empty()) {
+            out = take();
+            while (!entries_.empty() && entries_.front().simplex == out.simplex) out.coefficient = field_.add(out.coefficient, take().coefficient);
+            if (out.coefficient != 0) return true;
+        }
+        return false;
+    }
+
+private:
+    static bool later(const Column& a, const Column& b) noexcept { return a.simplex > b.simplex; }
+    Column take() {
+        std::pop_heap(entries_.begin(), entries_.end(), later);
+        const Column last = entries_.back();
+        entries_.pop_back();
+        return last;
+    }
+    std::vector<Column> entries_;
+    Field field_;
+};
+
+// Reduces the columns of one degree in the order in which they are given.
+class Reducer {
+public:
+    using Rank = FlagComplex::Rank;
+    using Deaths = std::unordered_map<Key, std::uint32_t>;  // first cofacets of reduced columns; which column it is
+
+    Reducer(const FlagComplex& complex, std::size_t degree, std::uint32_t modulus, std::size_t budget, const Stop& stop)
+        : complex_(complex), degree_(degree), field_(modulus), column_(modulus), added_(modulus), budget_(budget), stop_(stop) {}
+
+    // Calls paired(simplex, cofacet) or essential(simplex).
+    template <class Paired, class Essential>
+    void reduce(Key simplex, const Paired& paired, const Essential& essential) {
+        column_.clear();
+        added_.clear();
+        buffer_.clear();
+        cofacets(simplex, [&](Key cofacet, std::uint32_t coefficient) { buffer_.push_back({cofacet, coefficient}); });
+        if (buffer_.empty()) return essential(simplex);
+        const Column smallest = *std::min_element(buffer_.begin(), buffer_.end(), [](const Column& a, const Column& b) { return a.simplex < b.simplex; });
+        Key facet = 0;
+        if (deaths_.find(smallest.simplex) == deaths_.end() && !apparent_facet(smallest.simplex, facet)) {
+            keep(simplex, smallest);
+            return paired(simplex, smallest.simplex);
+        }
+        for (const Column& entry : buffer_) column_.push(entry.simplex, entry.coefficient);
+        Column pivot{};
+        while (column_.pop(pivot)) {
+            const auto owner = deaths_.find(pivot.simplex);
+            if (owner != deaths_.end()) {
+                const Kept& other = kept_[owner->second];
+                const std::uint32_t factor = field_.negative(field_.multiply(pivot.coefficient, field_.inverse(other.lead)));
+                column_.push(pivot.simplex, pivot.coefficient);
+                add(other.simplex, factor);
+                for (std::size_t entry = other.first; entry < other.last; ++entry) add(terms_[entry].simplex, field_.multiply(factor, terms_[entry].coefficient));
+            } else if (apparent_facet(pivot.simplex, facet)) {
+                column_.push(pivot.simplex, pivot.coefficient);
+                const std::uint32_t lead = sign_in(facet, pivot.simplex);
+                add(facet, field_.negative(field_.multiply(pivot.coefficient, field_.inverse(lead))));
+            } else {
+                keep(simplex, pivot);
+                return paired(simplex, pivot.simplex);
+            }
+        }
+        essential(simplex);
+    }
+
+    Deaths take_deaths() { return std::move(deaths_); }
+
+private:
+    struct Kept {
+        Key simplex;
+        std::uint32_t lead;  // coefficient of the pivot
+        std::size_t first, last;  // of the terms that were added to the coboundary of the simplex
+    };
+
+    // Bytes of what grows; vectors and tables take up to twice what they hold.
+    std::size_t taken() const noexcept {
+        return 2 * sizeof(Column) * (column_.size() + added_.size() + terms_.size()) + (2 * sizeof(Kept) + 64) * kept_.size();
+    }
+
+    void add(Key simplex, std::uint32_t factor) {
+        if (taken() > budget_) throw std::bad_alloc();
+        added_.push(simplex, factor);
+        cofacets(simplex, [&](Key cofacet, std::uint32_t coefficient) { column_.push(cofacet, field_.multiply(factor, coefficient)); });
+        stop_.check();
+    }
+
+    void keep(Key simplex, const Column& pivot) {
+        const std::size_t first = terms_.size();
+        Column term{};
+        while (added_.pop(term)) terms_.push_back(term);
+        deaths_.emplace(pivot.simplex, static_cast<std::uint32_t>(kept_.size()));
+        kept_.push_back({simplex, pivot.coefficient, first, terms_.size()});
+    }
+
+    // Calls visit(cofacet, sign) for all cofacets within the complex.
+    template <class Visit>
+    void cofacets(Key simplex, const Visit& visit) {
+        complex_.vertices_of(simplex, degree_, vertices_);
+        const Rank rank = complex_.rank_of(simplex, degree_);
+        const std::size_t words = complex_.graph().words();
+        rows_.clear();
+        for (const std::uint32_t vertex : vertices_) rows_.push_back(complex_.row(vertex));
+        for (std::size_t word = 0; word < words; ++word) {
+            std::uint64_t rest = ~std::uint64_t{0};
+            for (const std::uint32_t vertex : vertices_) rest &= complex_.graph().row(vertex)[word];
+            for (; rest != 0; rest &= rest - 1) {
+                const auto w = static_cast<std::uint32_t>(64 * word + static_cast<std::size_t>(std::countr_zero(rest)));
+                Rank last = rank;
+                std::size_t end = vertices_.size();  // the vertex that the last edge joins to w, if it does
+                for (std::size_t place = 0; place < rows_.size(); ++place)
+                    if (rows_[place][w] > last) last = rows_[place][w], end = place;
+                Key key = last;
+                std::size_t below = 0;
+                const unsigned digit = complex_.digit();
+                if (end == vertices_.size()) {
+                    const auto& edge = complex_.edges()[rank];
+                    bool placed = false;
+                    for (const std::uint32_t vertex : vertices_) {
+                        if (vertex < w) ++below;
+                        else if (!placed) key = key << digit | w, placed = true;
+                        if (vertex != edge.i && vertex != edge.j) key = key << digit | vertex;
+                    }
+                    if (!placed) key = key << digit | w;
+                } else {
+                    for (std::size_t place = 0; place < vertices_.size(); ++place) {
+                        below += vertices_[place] < w ? 1u : 0u;
+                        if (place != end) key = key << digit | vertices_[place];
+                    }
+                }
+                visit(key, (below & 1) != 0 ? field_.negative(1) : 1);
+            }
+        }
+    }
+
+    // Whether a (k+1)-simplex is the first cofacet of its last facet, which is the one without the first of the other vertices.
+    bool apparent_facet(Key cofacet, Key& facet) {
+        complex_.others_of(cofacet, degree_ + 1, others_);
+        const Rank rank = complex_.rank_of(cofacet, degree_ + 1);
+        const auto& edge = complex_.edges()[rank];
+        const std::uint32_t first = others_.front();
+        rows_.clear();
+        rows_.push_back(complex_.row(edge.i));
+        rows_.push_back(complex_.row(edge.j));
+        for (std::size_t place = 1; place < others_.size(); ++place) rows_.push_back(complex_.row(others_[place]));
+        const std::uint64_t *a = complex_.graph().row(edge.i), *b = complex_.graph().row(edge.j);
+        for (std::size_t word = 0; word <= first / 64; ++word) {
+            std::uint64_t rest = a[word] & b[word];
+            if (word == first / 64) rest &= (std::uint64_t{1} << (first % 64)) - 1;
+            for (; rest != 0; rest &= rest - 1) {
+                const std::size_t w = 64 * word + static_cast<std::size_t>(std::countr_zero(rest));
+                bool joined = true;
+                for (const Rank* row : rows_) joined = joined && row[w] < rank;
+                if (joined) return false;
+            }
+        }
+        facet = complex_.key_of(rank, std::span<const std::uint32_t>(others_).subspan(1));
+        return true;
+    }
+
+    // The coefficient of a cofacet in the coboundary of a facet.
+    std::uint32_t sign_in(Key facet, Key cofacet) {
+        complex_.vertices_of(facet, degree_, vertices_);
+        complex_.vertices_of(cofacet, degree_ + 1, others_);
+        std::size_t place = 0;
+        while (place < vertices_.size() && vertices_[place] == others_[place]) ++place;
+        return (place & 1) != 0 ? field_.negative(1) : 1;
+    }
+
+    const FlagComplex& complex_;
+    std::size_t degree_;
+    Field field_;
+    Heap column_, added_;
+    std::vector<Column> buffer_;
+    std::vector<Kept> kept_;
+    std::vector<Column> terms_;
+    Deaths deaths_;
+    std::vector<std::uint32_t> vertices_, others_;
+    std::vector<const Rank*> rows_;
+    std::size_t budget_;
+    const Stop& stop_;
+};
+
+struct Classes {
+    std::vector<std::pair<Key, Key>> pairs;
+    std::vector<Key> essential;
+};
+
+// Appends a cell of the given dimension, and the longest edge that carries its value: the first one in lexicographic order.
+inline void append_cell(const FlagComplex& complex, Key key, std::size_t dimension, std::vector<std::int64_t>& cell, std::vector<std::int64_t>& at) {
+    std::vector<std::uint32_t> vertices;
+    complex.vertices_of(key, dimension, vertices);
+    cell.insert(cell.end(), vertices.begin(), vertices.end());
+    const std::uint64_t longest = complex.length(key, dimension);
+    for (std::size_t a = 0; a < vertices.size(); ++a)
+        for (std::size_t b = a + 1; b < vertices.size(); ++b)
+            if (complex.edges()[complex.row(vertices[a])[vertices[b]]].key == longest) {
+                at.insert(at.end(), {vertices[a], vertices[b]});
+                return;
+            }
+}
+
+inline void append_classes(const FlagComplex& complex, Classes& found, std::size_t degree, bool keep_zero, Pairing& out) {
+    std::sort(found.pairs.begin(), found.pairs.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    std::sort(found.essential.begin(), found.essential.end());
+    for (const auto& [birth, death] : found.pairs) {
+        if (!keep_zero && complex.length(birth, degree) == complex.length(death, degree + 1)) continue;
+        out.degree.push_back(static_cast<std::int64_t>(degree));
+        out.essential.push_back(0);
+        append_cell(complex, birth, degree, out.birth_cell, out.birth_at);
+        append_cell(complex, death, degree + 1, out.death_cell, out.death_at);
+    }
+    for (const Key birth : found.essential) {
+        out.degree.push_back(static_cast<std::int64_t>(degree));
+        out.essential.push_back(1);
+        append_cell(complex, birth, degree, out.birth_cell, out.birth_at);
+    }
+}
+
+// Copies classes of degrees 0 and 1, without those of length zero if so asked; triangles that end a class of another edge go
+// into `deaths`.
+inline void append_low_degrees(const FlagComplex& complex, const Pairing& low, bool keep_zero, Pairing& out, Reducer::Deaths& deaths) {
+    std::size_t birth = 0, death = 0, birth_at = 0, death_at = 0;
+    const auto length = [&](std::int64_t a, std::int64_t b) {
+        return a == b ? monotone_key(0.0) : complex.edges()[complex.row(static_cast<std::size_t>(a))[static_cast<std::size_t>(b)]].key;
+    };
+    const auto copy = [](const std::vector<std::int64_t>& from, std::size_t first, std::size_t count, std::vector<std::int64_t>& to) {
+        to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(first), from.begin() + static_cast<std::ptrdiff_t>(first + count));
+    };
+    for (std::size_t index = 0; index < low.degree.size(); ++index) {
+        const auto width = static_cast<std::size_t>(low.degree[index]) + 1;
+        const bool dies = low.essential[index] == 0;
+        if (dies && width == 2) {
+            std::uint32_t corners[3];
+            for (std::size_t place = 0; place < 3; ++place) corners[place] = static_cast<std::uint32_t>(low.death_cell[death + place]);
+            FlagComplex::Rank last = complex.row(corners[0])[corners[1]];
+            std::uint32_t other = corners[2];
+            if (const auto rank = complex.row(corners[0])[corners[2]]; rank > last) last = rank, other = corners[1];
+            if (const auto rank = complex.row(corners[1])[corners[2]]; rank > last) last = rank, other = corners[0];
+            deaths.emplace(complex.key_of(last, std::span<const std::uint32_t>(&other, 1)), 0);
+        }
+        const std::size_t ends = width == 1 ? 0 : 2;  // classes of degree 0 are born at 0, without an edge
+        const auto born = [&] { return ends == 0 ? monotone_key(0.0) : length(low.birth_at[birth_at], low.birth_at[birth_at + 1]); };
+        if (!dies || keep_zero || born() != length(low.death_at[death_at], low.death_at[death_at + 1])) {
+            out.degree.push_back(low.degree[index]);
+            out.essential.push_back(low.essential[index]);
+            copy(low.birth_cell, birth, width, out.birth_cell);
+            copy(low.birth_at, birth_at, ends, out.birth_at);
+            if (dies) copy(low.death_cell, death, width + 1, out.death_cell), copy(low.death_at, death_at, 2, out.death_at);
+        }
+        birth += width;
+        birth_at += ends;
+        if (dies) death += width + 1, death_at += 2;
+    }
+}
+
+// The smallest row maximum of the distances: from there on the complex is a cone.
+inline double enclosing_radius(const Metric& metric, const Stop& stop) {
+    std::vector<double> row(metric.size()), farthest(metric.size(), 0.0);
+    for (std::size_t i = 0; i < metric.size(); ++i) {
+        stop.check();
+        metric.row(i, i, row.data() + i);
+        for (std::size_t j = i + 1; j < metric.size(); ++j) farthest[i] = std::max(farthest[i], row[j]), farthest[j] = std::max(farthest[j], row[j]);
+    }
+    return metric.size() == 0 ? 0.0 : *std::min_element(farthest.begin(), farthest.end());
+}
+
+}  // namespace cohomology_detail
+
+// Thrown where simplices of so many points and dimensions cannot be numbered.
+class TooManyPoints : public std::length_error {
+public:
+    TooManyPoints() : std::length_error("simplices do not fit into 64 bits") {}
+};
+
+// Persistence of the Rips filtration of one sample in degrees 0 to max_degree, max_degree >= 2. The reduction takes at most
+// `budget` bytes; it fails where it would need more.
+inline Pairing rips_cohomology(const Metric& metric, const RipsOptions& options, std::size_t budget, const Stop& stop) {
+    using namespace cohomology_detail;
+    // Edges beyond the enclosing radius only make pairs of length zero.
+    const double cutoff = options.keep_zero ? options.threshold : std::min(options.threshold, enclosing_radius(metric, stop));
+    const auto top = static_cast<std::size_t>(options.max_degree);
+    const FlagComplex complex(metric, cutoff, stop);
+    if (!complex.holds(top + 1)) throw TooManyPoints();
+    Pairing out;
+    Reducer::Deaths deaths;  // simplices of the degree at hand that end a class of another than an apparent pair
+    // Pairs of length zero are wanted here, as their triangles are no columns.
+    append_low_degrees(complex, rips_persistence(metric, {cutoff, 1, options.modulus, true}, stop), options.keep_zero, out, deaths);
+    for (std::size_t degree = 2; degree <= top; ++degree) {
+        Reducer reducer(complex, degree, options.modulus, budget, stop);
+        Classes classes;
+        const auto paired = [&](Key birth, Key death) { classes.pairs.emplace_back(birth, death); };
+        const auto essential = [&](Key birth) { classes.essential.push_back(birth); };
+        const auto found = [&](Key simplex) {
+            if (deaths.find(simplex) == deaths.end()) reducer.reduce(simplex, paired, essential);
+        };
+        Enumerator(complex, degree, options.keep_zero, found, paired).run(stop);
+        append_classes(complex, classes, degree, options.keep_zero, out);
+        deaths = reducer.take_deaths();
+    }
+    return out;
+}
+
+}  // namespace isotopy
