@@ -18,7 +18,6 @@ from isotopy import _native
 from isotopy.errors import BudgetError
 from isotopy.topology import Diagram, memory, persistence, rips
 
-
 # what torch says when a sparse tensor is made, here or by users
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse")
 
