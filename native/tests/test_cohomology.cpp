@@ -78,7 +78,9 @@ int main() {
                     for (std::size_t before = 0; before < index; ++before) entry += found.essential[before] == 0 ? 1u : 0u;
                     const Simplex end(found.death_cell.begin() + std::ptrdiff_t(death), found.death_cell.begin() + std::ptrdiff_t(death) + width + 1);
                     death += std::size_t(width) + 1;
-                    if (length(found.birth_at, index) != length(found.death_at, entry)) kept.insert({born, end});
+                    const auto low = static_cast<std::size_t>(std::count(found.degree.begin(), found.degree.end(), 0));  // born at 0
+                    const double birth_length = index < low ? 0.0 : length(found.birth_at, index - low);
+                    if (birth_length != length(found.death_at, entry)) kept.insert({born, end});
                 }
                 CHECK(to_pairs(longer) == kept);
             }
