@@ -233,7 +233,7 @@ nb::dict rips_graphs(Doubles lengths, Integers ends, Integers counts, Integers s
 }
 
 // Edges up to the threshold of each sample of points or matrices; counting stops at `most`.
-Array count_edges(Doubles data, Integers sizes, std::int64_t dimension, double threshold, std::size_t most, std::size_t threads) {
+auto count_edges(Doubles data, Integers sizes, std::int64_t dimension, double threshold, std::size_t most, std::size_t threads) {
     const auto samples = rips_samples(data, sizes, dimension);
     std::vector<std::int64_t> counts(samples.size());
     run(samples.size(), threads, false, [&](std::size_t sample, const isotopy::Stop& stop) {

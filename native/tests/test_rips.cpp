@@ -86,7 +86,7 @@ int main() {
             RipsOptions threaded = options;
             threaded.threads = threads;
             Pairing found;
-            RankGraph lists(edges);
+            GraphRanks lists(edges);
             rips_detail::Loops(edges, lists, threaded, found).append(stop);
             for (const Pairing& other : {found, rips_persistence(metric, threaded, stop)}) {
                 CHECK(other.degree == expected.degree && other.essential == expected.essential);

@@ -338,7 +338,7 @@ inline Pairing rips_persistence(const RipsEdges& edges, const Metric* metric, co
         RankMatrix ranks(edges, metric != nullptr ? rips_detail::near_order(*metric, stop) : order, stop);
         rips_detail::Loops(edges, ranks, options, out).append(stop);
     } else {
-        RankGraph ranks(edges);
+        GraphRanks ranks(edges);
         rips_detail::Loops(edges, ranks, options, out).append(stop);
     }
     return out;

@@ -190,9 +190,9 @@ private:
 };
 
 // The same on the lists of edges at every vertex, in O(edges) memory.
-class RankGraph {
+class GraphRanks {
 public:
-    explicit RankGraph(const RipsEdges& edges) : edges_(edges), lists_(edges, 0, edges.count(), true) {}
+    explicit GraphRanks(const RipsEdges& edges) : edges_(edges), lists_(edges, 0, edges.count(), true) {}
 
     std::size_t rank(std::uint32_t i, std::uint32_t j) const noexcept {
         auto list = lists_.of(i);
