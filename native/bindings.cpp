@@ -97,8 +97,8 @@ nb::dict gather(std::vector<isotopy::Pairing>&& pairings) {
 }
 
 // What may reach the Rips kernel from Python: anything else raises.
-isotopy::RipsOptions rips_options(double threshold, int max_degree, std::uint32_t modulus, bool keep_zero, std::size_t samples, std::size_t threads) {
-    if (max_degree < 0) throw std::invalid_argument("max_degree must not be negative");
+isotopy::RipsOptions rips_options(double threshold, int max_degree, int highest, std::uint32_t modulus, bool keep_zero, std::size_t samples, std::size_t threads) {
+    if (max_degree < 0 || max_degree > highest) throw std::invalid_argument("max_degree is out of range");
     if (!isotopy::is_prime(modulus) || modulus >= 1u << 31) throw std::invalid_argument("modulus must be a prime below 2^31");
     if (!(threshold >= 0)) throw std::invalid_argument("threshold must be 0 or larger");
     return {threshold, max_degree, modulus, keep_zero, std::max<std::size_t>(1, threads / std::max<std::size_t>(1, samples))};
@@ -144,7 +144,7 @@ std::vector<RipsSample> rips_samples(const Doubles& data, const Integers& sizes,
 nb::dict rips(Doubles data, Integers sizes, std::int64_t dimension, double threshold, int max_degree, std::uint32_t modulus, bool keep_zero,
               std::size_t threads) {
     const auto samples = rips_samples(data, sizes, dimension);
-    const auto options = rips_options(threshold, max_degree, modulus, keep_zero, samples.size(), threads);
+    const auto options = rips_options(threshold, max_degree, 1, modulus, keep_zero, samples.size(), threads);
     double operations = 0;
     for (const RipsSample& sample : samples) {
         const auto n = static_cast<double>(sample.size);
@@ -173,7 +173,7 @@ nb::dict rips_cohomology(Doubles data, Integers sizes, std::int64_t dimension, d
     const auto points = rips_samples(data, sizes, dimension);
     bool short_work = true;
     for (const RipsSample& sample : points) short_work = short_work && sample.size < 12;
-    const auto options = rips_options(threshold, max_degree, modulus, keep_zero, points.size(), threads);
+    const auto options = rips_options(threshold, max_degree, 64, modulus, keep_zero, points.size(), threads);
     std::vector<isotopy::Pairing> pairings(points.size());
     run(pairings.size(), threads, short_work && pairings.size() < 8, [&](std::size_t sample, const isotopy::Stop& stop) {
         pairings[sample] = isotopy::rips_cohomology(points[sample].metric(dimension), options, budget, stop);
@@ -186,7 +186,7 @@ nb::dict rips_cohomology(Doubles data, Integers sizes, std::int64_t dimension, d
 nb::dict rips_graphs(Doubles lengths, Integers ends, Integers counts, Integers sizes, double threshold, int max_degree, std::uint32_t modulus,
                      bool keep_zero, std::size_t threads) {
     const auto vertices = checked_sizes(sizes, std::size_t{1} << 31), edges = checked_sizes(counts, lengths.shape(0));
-    const auto options = rips_options(threshold, max_degree, modulus, keep_zero, vertices.size(), threads);
+    const auto options = rips_options(threshold, max_degree, 1, modulus, keep_zero, vertices.size(), threads);
     if (ends.shape(0) != 2 * lengths.shape(0)) throw std::invalid_argument("an edge has two ends");
     if (edges.size() != vertices.size()) throw std::invalid_argument("counts and sizes must have one entry per sample");
     std::vector<std::size_t> starts;

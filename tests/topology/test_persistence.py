@@ -17,6 +17,7 @@ from hypothesis import example, given, settings
 from ripser import ripser
 from torch import Tensor
 
+from isotopy import _native
 from isotopy.errors import BudgetError
 from isotopy.topology import Diagram, grid, memory, persistence, rips
 
@@ -357,10 +358,9 @@ def test_options_are_whole_numbers(name: str):
 
 
 def test_the_default_is_as_many_threads_as_torch_uses(monkeypatch: pytest.MonkeyPatch):
-    module = sys.modules["isotopy.topology.persistence"]  # the attribute of the package is the function
     asked, batch = [], rips(torch.rand(5, 20, 2))
-    kernel = module._native.rips
-    monkeypatch.setattr(module._native, "rips", lambda *args: asked.append(args[-1]) or kernel(*args))
+    kernel = _native.rips
+    monkeypatch.setattr(_native, "rips", lambda *args: asked.append(args[-1]) or kernel(*args))
     before = torch.get_num_threads()
     try:
         for threads in (1, 3):

@@ -75,7 +75,7 @@ def check_coordinates(table: Tensor, sizes: tuple[int, ...], points: Tensor | Se
     if not table.numel() or float(table.detach().abs().max()) <= _LARGEST_COORDINATE:
         return
     for index, cloud in enumerate(torch.split(table.detach(), list(sizes))):
-        where = _where(points, index)
+        where = name_of(points, index)
         finite = torch.isfinite(cloud)
         if not bool(finite.all()):
             row = int((~finite).any(1).nonzero()[0, 0])

@@ -289,7 +289,7 @@ class _Distances(torch.autograd.Function):
 def _differences(table: Tensor, rows: Tensor) -> Tensor:
     """First end minus second end of every edge, in double precision where the device has it."""
     wide = torch.float32 if table.device.type == "mps" else torch.float64
-    ends = table.index_select(0, rows).to(wide).reshape(-1, 2, table.shape[1])
+    ends = table.index_select(0, rows).to(wide).reshape(len(rows) // 2, 2, table.shape[1])
     return ends[:, 0] - ends[:, 1]
 
 
