@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -309,6 +310,28 @@ def labels(folder):
     np.save(folder / "short.npy", np.arange(5))
 
 
+def factories(folder):
+    (folder / "net.py").write_text(
+        HEADER + "def leaves(): sys.exit(7)\n"
+        "def refuses(): raise ValueError('too\\nwide')\n"
+        "def nothing(): return nn.Linear(2, 2, device='meta')\n"
+        "def lazy(): return nn.LazyLinear(2)\n"
+    )
+
+
+def pickled_weights(folder):
+    torch.save(nn.Linear(2, 2), folder / "whole.pt")
+
+
+class Two(nn.Module):
+    def forward(self, x, y):
+        return x + y
+
+
+def two_inputs(folder):
+    torch.export.save(torch.export.export(Two(), (torch.ones(2, 2), torch.ones(2, 2))), folder / "two.pt2")
+
+
 NET, DATA = ("--model", "net.py:build"), ("--data", "data.npz")
 MISTAKES = {
     "hostile archive": (hostile, ("--model", "bad.pt2", *DATA), "nothing was executed"),
@@ -346,6 +369,33 @@ MISTAKES = {
     "folder below a file": (None, (*NET, *DATA, "--out", "net.py/report"), "write"),
     "folder holds other things": (stranger, (*NET, *DATA, "--out", "mine"), "thesis.tex"),
     "unwritable folder": (None, (*NET, *DATA, "--out", "/proc/isotopy/report"), "write"),
+    "factory exits": (
+        factories,
+        ("--model", "net.py:leaves", *DATA),
+        "leaves() return a module; line 3: SystemExit: 7",
+    ),
+    "factory refuses": (factories, ("--model", "net.py:refuses", *DATA), "line 4: ValueError: too"),
+    "weights without values": (factories, ("--model", "net.py:nothing", *DATA), "weight has none yet"),
+    "lazy module": (factories, ("--model", "net.py:lazy", *DATA), "weight has none yet. Load weights"),
+    "pickled weights": (
+        pickled_weights,
+        (*NET, "--weights", "whole.pt", *DATA),
+        "nothing was executed. Save the weights alone",
+    ),
+    "data for weights": (None, (*NET, "--weights", "data.npz", *DATA), "data.npz is nothing that torch.save wrote"),
+    "shape without end": (None, (*NET, *DATA, "--shape", "9" * 30), "shape must hold 2 values"),
+    "two inputs": (two_inputs, ("--model", "two.pt2", *DATA), "model must take one tensor; two.pt2 takes 2"),
+    "weights of activations": (
+        arrays(a=np.ones((9, 2))),
+        ("--activations", "bad.npz", "--weights", "net.py"),
+        "go with --model",
+    ),
+    "no labels in the file": (
+        arrays(a=np.ones((9, 2))),
+        ("--activations", "bad.npz", "--labels", "data.npz"),
+        "9 samples, 60 labels",
+    ),
+    "dimension": (None, (*NET, *DATA, "--dimension", "0"), "--dimension"),
     "damaged activations": (arrays(a=np.array([np.nan])), ("--activations", "bad.npz"), "a of bad.npz holds 1 NaN"),
     "activations of another length": (arrays(a=np.ones((9, 2))), ("--activations", "bad.npz", *DATA), "has 9 rows"),
 }
@@ -362,7 +412,7 @@ def test_mistake_ends_in_one_error_exit_code_2_and_nothing_left(mistake, place):
     assert result.stdout == ""
     said = " ".join(result.stderr.replace("│", " ").split())
     assert message in said
-    assert said.count("Error") == 1
+    assert len(re.findall(r"\bError\b", said)) == 1
     assert "Traceback" not in said
     assert contents(place) == before
 

@@ -384,13 +384,43 @@ def test_a_failed_write_leaves_the_old_files(fold, tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["arrays.npz", "report.json"]
 
 
+def test_labels_of_every_kind_say_the_same(fold):
+    x, y = cloud()
+    wanted = inspect(fold, x, y, layers=[0])
+    kinds = [y.bool(), y.double(), y.to(torch.bfloat16), y[:, None], y.numpy(), y.tolist()]
+    for labels in (*kinds, nn.functional.one_hot(y), nn.functional.one_hot(y).float().numpy()):
+        found = inspect(fold, x, labels, layers=[0])
+        assert (found.classes, found.accuracy) == (wanted.classes, wanted.accuracy) == (("0", "1"), wanted.accuracy)
+        assert np.array_equal(found.labels, wanted.labels)
+    named = inspect(fold, x, np.array(["cat", "dog"])[y], layers=[0])
+    assert (named.classes, named.layers[0].knn_accuracy) == (("cat", "dog"), wanted.layers[0].knn_accuracy)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"module": "net.pt2"}, "module must be a torch.nn.Module, .* or a list of recordings .* got str"),
+        ({"x": np.zeros((3, 2))}, r"x must be a tensor; got ndarray. Convert: torch.as_tensor\(x\)"),
+        ({"module": [("a", np.zeros((3, 2)))], "x": None}, "recordings must be tensors; a is ndarray"),
+        *(
+            ({name: 2.5}, f"{name} must be a whole number; got 2.5")
+            for name in ("m", "samples", "neighbors", "stretch_points", "landmarks", "seed", "memory")
+        ),
+    ],
+)
+def test_arguments_of_another_type_are_named(fold, arguments, message):
+    plain = inspect.__wrapped__  # without the type checks of the tests
+    with pytest.raises(TypeError, match=message):
+        plain(**{"module": fold, "x": cloud()[0], **arguments})
+
+
 def test_bad_input_is_named(fold):
     x, y = cloud()
     with pytest.raises(ValueError, match=r"x must have shape \(n, 2\)"):
         inspect(networks.trace(fold, x[:1]), torch.rand(5, 3))
     with pytest.raises(ValueError, match="x must be finite; 1 of 120 rows"):
         inspect(fold, x.index_fill(0, torch.tensor([3]), math.inf))
-    with pytest.raises(ValueError, match=r"labels must have shape \(120,\)"):
+    with pytest.raises(ValueError, match="labels must have one entry per sample: 120 samples, 100 labels"):
         inspect(fold, x, y[:100])
     with pytest.raises(ValueError, match="x must hold at least one sample"):
         inspect(fold, x[:0])
@@ -406,8 +436,14 @@ def test_bad_input_is_named(fold):
         inspect(fold, x, y + 5, classes=["a", "b"])
     with pytest.raises(ValueError, match="samples must be at least 1"):
         inspect(fold, x, samples=0)
-    with pytest.raises(BudgetError, match="Take samples="):
+    with pytest.raises(BudgetError, match=r"need about 0\.0 MiB, more than memory=0\.0 MiB\. Take samples=\d+"):
         inspect(fold, x, memory=1000)
+    with pytest.raises(BudgetError, match=r"Give at least memory=\d\d"):
+        inspect(fold, x, memory=1)
+    with pytest.raises(ValueError, match="seed must be at least 0; got -1"):
+        inspect(fold, x, seed=-1)
+    with pytest.raises(ValueError, match=r"labels must be class numbers; row 0 has 0\.5"):
+        inspect(fold, x, y + 0.5)
     with torch.no_grad():
         fold[0].weight[0, 0] = math.nan
     with pytest.raises(ValueError, match="holds NaN or inf"):

@@ -58,7 +58,7 @@ Split = Annotated[str | None, typer.Option(help="Which part of the data: test or
 Dimension = Annotated[
     int | None,
     typer.Option(
-        "--dimension", "-m", min=0, help="Dimension of the data: a lower rank counts as destructive. Default: ambient."
+        "--dimension", "-m", min=1, help="Dimension of the data: a lower rank counts as destructive. Default: ambient."
     ),
 ]
 Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Largest number of points, drawn by --seed.")]

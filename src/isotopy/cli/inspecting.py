@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import shlex
 import sys
@@ -103,6 +104,8 @@ def prepare(request: Request, bars: Bars) -> Prepared:
         raise ValueError(
             f"inspect needs --model with --data, or --activations alone; got {given}. See isotopy inspect --help."
         )
+    if request.model is None and (request.weights is not None or request.trust):
+        raise ValueError("weights (--weights) and trust (--trust) go with --model; recorded activations need neither.")
     subject: Network | Recordings
     if request.model is None:
         recordings, data = _recorded_earlier(request)
@@ -167,12 +170,14 @@ def _as_taken(model: Model, data: Dataset, shape: str | None, where: str) -> Ten
     n, width = points.shape
     if isinstance(model, torch.export.ExportedProgram):
         taken = [tuple(node.meta["val"].shape[1:]) for node in model.graph.nodes if node.name in _user_inputs(model)]
-        if len(taken) == 1 and torch.Size(taken[0]).numel() == width:
+        if len(taken) != 1:
+            raise ValueError(f"model must take one tensor; {where} takes {len(taken)}. Export it with one.")
+        if torch.Size(taken[0]).numel() == width:
             return points.reshape(n, *taken[0])
-        wanted = " and ".join("x".join(map(str, one)) for one in taken)
+        wanted = "x".join(map(str, taken[0]))
         raise ValueError(f"data must fit the model: {where} takes {wanted} values per sample; {data.name} has {width}.")
     candidates = [tuple(_numbers(shape))] if shape is not None else [(width,), tuple(data.sample_shape)]
-    if torch.Size(candidates[0]).numel() != width:
+    if math.prod(candidates[0]) != width:
         raise ValueError(f"shape must hold {width} values, as {data.name} has per sample; got {shape}.")
     failures = []
     for candidate in candidates:
@@ -262,7 +267,8 @@ def _without_data(request: Request, first: Tensor) -> Dataset:
         names = arrays.npz_names(file)
         keys = [name for name in networks.LABEL_KEYS if name in names]
         if request.labels is not None and not keys:
-            raise ValueError(f"{file} must hold one of {', '.join(networks.LABEL_KEYS)}; it holds {', '.join(names)}.")
+            wanted, held = ", ".join(networks.LABEL_KEYS), ", ".join(names) or "no arrays"
+            raise ValueError(f"{file} must hold one of {wanted}; it holds {held}.")
         found = arrays.read_npz(file, keys[0]) if keys else None
     else:
         found = (arrays.read_npy if kind == "npy" else arrays.read_idx)(file)

@@ -72,6 +72,14 @@ def points(
     return result.div_(255) if array.dtype == np.uint8 else result
 
 
+def array_of(values: object) -> np.ndarray:
+    """A tensor, array or list as a numpy array on the CPU."""
+    if isinstance(values, Tensor):
+        kept = values.detach().cpu()
+        return np.asarray((kept.float() if kept.dtype == torch.bfloat16 else kept).numpy())
+    return np.asarray(values)
+
+
 def labels(array: np.ndarray, n: int, where: str) -> tuple[Int64[Tensor, " n"], tuple[str, ...]]:
     """Class numbers and class names from whole numbers, one-hot rows, truth values or names.
 

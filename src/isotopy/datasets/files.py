@@ -218,13 +218,8 @@ def _part_of(name: str) -> str:
 
 def _given_labels(labels: Any, split: str | None) -> np.ndarray:
     """Labels from an array or a file."""
-    if isinstance(labels, Tensor):
-        kept = labels.detach().cpu()
-        return np.asarray((kept.float() if kept.dtype == torch.bfloat16 else kept).numpy())
-    if isinstance(labels, np.ndarray):
-        return labels
-    if isinstance(labels, list | tuple):
-        return np.asarray(labels)
+    if isinstance(labels, Tensor | np.ndarray | list | tuple):
+        return checks.array_of(labels)
     path = Path(labels)
     if not path.is_file():
         raise ValueError(f"labels must be an array or a file; {labels} is not a file.")

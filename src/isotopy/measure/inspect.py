@@ -1,6 +1,7 @@
 """Inspect a trained network: what happens to the topology of the data it sees, layer by layer."""
 
 import math
+import numbers
 import platform
 import time
 import warnings
@@ -11,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int, Int64, Real
+from jaxtyping import Int64, Real
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from .. import networks
+from ..datasets import checks
 from ..errors import BudgetError, UnsupportedModuleError
 from ..networks import Network, RankDecomposition
 from . import dimension, landmarks, picture, separation, stretch, summary
@@ -34,7 +36,7 @@ _INPUT = Certificate("identity", "The data as they come in.", "proved")
 def inspect(
     module: nn.Module | ExportedProgram | Network | Sequence[Recording],
     x: Real[Tensor, "n *shape"] | None = None,
-    labels: Int[Tensor, "..."] | None = None,
+    labels: Tensor | np.ndarray | Sequence[int] | Sequence[str] | None = None,
     *,
     m: int | None = None,
     layers: Sequence[int | str] | None = None,
@@ -59,7 +61,7 @@ def inspect(
         module: A module, an exported program, a traced network, or recordings `[(name, activations (n, ...)), ...]`.
         x: Inputs `(n, *input_shape)`, or `(n, width)` flat. May be left out for recordings, whose first entry then
             takes the place of the input.
-        labels: Integer class of each sample.
+        labels: Class of each sample: whole numbers, truth values, one-hot rows or names.
         m: Minimal embedding dimension of the data: a rank below it counts as destructive. Default: the ambient
             dimension.
         layers: Indices (0 is the input) or names of the layers to measure; all if not given.
@@ -94,8 +96,14 @@ def inspect(
     for name, value, least in (
         ("stretch_points", stretch_points, 0),
         ("neighbors", neighbors, 1),
+        ("landmarks", landmarks, 2),
         ("memory", budget, 1),
+        ("seed", seed, 0),
+        ("samples", 1 if samples is None else samples, 1),
+        ("m", 1 if m is None else m, 1),
     ):
+        if not isinstance(value, numbers.Integral):
+            raise TypeError(f"{name} must be a whole number; got {value!r}")
         if value < least:
             raise ValueError(f"{name} must be at least {least}; got {value}")
     clock = _Clock(progress)
@@ -103,12 +111,12 @@ def inspect(
         subject = _subject(module, x, recordings)
     n = len(subject.x)
     rows = _subset(n, samples, seed)
-    target, names = _classes(labels, classes, n)
+    target, names, raw = _classes(labels, classes, n)
     subject = subject.subset(rows)
     target = None if target is None else target[rows]
-    raw = None if labels is None else labels.detach().cpu()[rows]
+    raw = None if raw is None else raw[rows]
     ambient = math.prod(subject.x.shape[1:])
-    if m is not None and not 1 <= m <= ambient:
+    if m is not None and m > ambient:
         raise ValueError(f"m must be between 1 and the ambient dimension {ambient}; got {m}. Leave it out to take that")
     chosen = _chosen(layers, subject.names)
     clock.plan(len(chosen), subject.net is not None)
@@ -238,13 +246,16 @@ class _Subject:
         return _Subject(self.x[rows], self.names, self.kinds, self.net, recorded, self.why, self.notes)
 
 
-def _subject(
-    module: nn.Module | ExportedProgram | Network | Sequence[Recording],
-    x: Tensor | None,
-    recordings: Sequence[Recording] | None,
-) -> _Subject:
-    if isinstance(module, Sequence):
+def _subject(module: object, x: object, recordings: Sequence[Recording] | None) -> _Subject:
+    if x is not None and not isinstance(x, Tensor):
+        raise TypeError(f"x must be a tensor; got {type(x).__name__}. Convert: torch.as_tensor(x)")
+    if isinstance(module, Sequence) and not isinstance(module, str):
         return _recorded(module, x, _NOT_PIECEWISE, ())
+    if not isinstance(module, nn.Module | ExportedProgram | Network):
+        raise TypeError(
+            "module must be a torch.nn.Module, an ExportedProgram, a Network or a list of recordings (name, values); "
+            f"got {type(module).__name__}"
+        )
     if x is None:
         raise ValueError("x must hold the inputs of the network, (n, *input_shape); only recordings go without")
     if x.ndim < 2 or len(x) == 0:
@@ -269,7 +280,7 @@ def _subject(
     return _Subject(x, names, kinds, net, notes=net.notes)
 
 
-def _recorded(recordings: Sequence[Recording], x: Tensor | None, why: str, notes: tuple[str, ...]) -> _Subject:
+def _recorded(recordings: Sequence[Any], x: Tensor | None, why: str, notes: tuple[str, ...]) -> _Subject:
     entries = list(recordings) if x is None else [("input", x), *recordings]
     if not entries:
         raise ValueError("recordings must hold at least one pair (name, activations); got none")
@@ -277,6 +288,8 @@ def _recorded(recordings: Sequence[Recording], x: Tensor | None, why: str, notes
     if n == 0:
         raise ValueError(f"{entries[0][0]} must hold at least one sample; got shape {tuple(entries[0][1].shape)}")
     for name, values in entries:
+        if not isinstance(values, Tensor):
+            raise TypeError(f"recordings must be tensors; {name} is {type(values).__name__}. Convert: torch.as_tensor")
         if len(values) != n:
             raise ValueError(
                 f"recordings must have one row per sample; {entries[0][0]} has {n}, {name} has {len(values)}"
@@ -290,31 +303,30 @@ def _recorded(recordings: Sequence[Recording], x: Tensor | None, why: str, notes
 def _subset(n: int, samples: int | None, seed: int) -> Int64[Tensor, " k"]:
     if samples is None or samples >= n:
         return torch.arange(n)
-    if samples < 1:
-        raise ValueError(f"samples must be at least 1; got {samples}. Leave it out to take all {n}")
     return torch.from_numpy(np.sort(generator_of(seed).permutation(n)[:samples]))
 
 
 def _classes(
-    labels: Tensor | None, classes: Sequence[str] | None, n: int
-) -> tuple[Int64[Tensor, " n"] | None, tuple[str, ...]]:
-    """Index of each sample's class, and the names of the classes."""
+    labels: object, classes: Sequence[str] | None, n: int
+) -> tuple[Int64[Tensor, " n"] | None, tuple[str, ...], Int64[Tensor, " n"] | None]:
+    """Index of each sample's class, the names of the classes, and the labels as numbers of outputs of a network."""
     if labels is None:
         if classes:
             raise ValueError("classes name the values of labels; labels are missing. Give both")
-        return None, ()
-    if labels.shape != (n,):
-        raise ValueError(f"labels must have shape ({n},), one per sample; got {tuple(labels.shape)}")
-    labels = labels.detach().cpu()
+        return None, (), None
+    given = checks.array_of(labels)
+    target, found = checks.labels(given, n, "labels")
+    plain = given.dtype.kind in "biuf" and given.size == n  # else one-hot rows, or names in alphabetical order
+    raw = torch.from_numpy(given.reshape(n).astype(np.float64).clip(-(2**31), 2**31)).long() if plain else target
     if classes is None:
-        values, target = torch.unique(labels, return_inverse=True)
-        return target.long(), tuple(str(value) for value in values.tolist())
-    if int(labels.min()) < 0 or int(labels.max()) >= len(classes):
+        present, target = torch.unique(target, return_inverse=True)
+        return target, tuple(found[int(c)] for c in present), raw
+    if int(raw.min()) < 0 or int(raw.max()) >= len(classes):
         raise ValueError(
-            f"labels must be indices into classes, 0 to {len(classes) - 1}; got {int(labels.min())} to "
-            f"{int(labels.max())}. Name all classes, or leave classes out"
+            f"labels must be indices into classes, 0 to {len(classes) - 1}; got {int(raw.min())} to "
+            f"{int(raw.max())}. Name all classes, or leave classes out"
         )
-    return labels.long(), tuple(classes)
+    return raw, tuple(classes), raw
 
 
 def _chosen(layers: Sequence[int | str] | None, names: Sequence[str]) -> list[int]:
@@ -344,9 +356,9 @@ def _activations(subject: _Subject, chosen: list[int], budget: int) -> list[Tens
     each = size * sum(net.widths[k] for k in chosen) + 24 * max(net.widths)
     if n * each > budget:
         fits = budget // each
+        way_out = f"Take samples={fits}, or fewer layers" if fits else f"Give at least memory={each}"
         raise BudgetError(
-            f"the activations of {n} samples need about {n * each / 2**30:.1f} GiB, more than memory="
-            f"{budget / 2**30:.1f} GiB. Take samples={fits}, or fewer layers"
+            f"the activations of {n} samples need about {_size(n * each)}, more than memory={_size(budget)}. {way_out}"
         )
     step = max(1, (64 << 20) // max(1, size * sum(net.widths)))
     parts: list[list[Tensor]] = [[] for _ in chosen]
@@ -362,6 +374,10 @@ def _activations(subject: _Subject, chosen: list[int], budget: int) -> list[Tens
                 "Convert the module to torch.float64 first, or look at its weights"
             )
     return found
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**29 else f"{count / 2**20:.1f} MiB"
 
 
 def _active(net: Network, x: Tensor) -> list[int | None]:

@@ -238,13 +238,14 @@ def _rewritten_pickle(data: bytes, source: str, *, limit: int) -> bytes:
     return stream.getvalue()
 
 
-def load_weights_only(data: bytes, source: str, *, limit: int) -> object:
+def load_weights_only(data: bytes, source: str, *, limit: int, way_out: str = _TRUST) -> object:
     """What torch.save wrote, tensors and plain containers only.
 
     Args:
         data: The bytes of the file.
         source: What to call it in errors.
         limit: Largest declared size in bytes.
+        way_out: What to do where it is refused.
 
     Raises:
         UnsafeFileError: It holds more than tensors and plain containers. Nothing of it was executed.
@@ -255,6 +256,8 @@ def load_weights_only(data: bytes, source: str, *, limit: int) -> object:
         if zipfile.is_zipfile(stream):
             with zipfile.ZipFile(stream) as archive:
                 _check_directory(archive.infolist(), source, limit=limit, size=len(data))
+                if not any(name.endswith("data.pkl") for name in archive.namelist()):
+                    raise ValueError(f"{source} is nothing that torch.save wrote.")
         stream.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of pickle protocols that it then refuses
@@ -266,11 +269,12 @@ def load_weights_only(data: bytes, source: str, *, limit: int) -> object:
         what = f" (it asks for {found[1]})" if found else ""
         raise UnsafeFileError(
             f"{source} holds pickled objects other than tensors and plain containers{what}, which unpickling would "
-            f"run; refused, nothing was executed. {_TRUST}"
+            f"run; refused, nothing was executed. {way_out}"
         ) from error
     except (RuntimeError, EOFError, KeyError, IndexError, AttributeError, TypeError, OverflowError, AssertionError,
             zipfile.BadZipFile, UnicodeDecodeError) as error:  # fmt: skip
-        raise ValueError(f"{source} is truncated or damaged: {_first_line(error)}") from error
+        reason = _first_line(error).partition(". This is")[0]  # torch goes on about its internals
+        raise ValueError(f"{source} is truncated or damaged: {reason.rstrip('.')}. Copy or save it again.") from error
 
 
 # --- the graph ------------------------------------------------------------------------------------------------------

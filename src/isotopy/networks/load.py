@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from ..errors import UnsafeFileError
 from .archive import load_weights_only, screened_archive
@@ -31,6 +32,7 @@ _WAY_OUT = (
     "Save the weights alone, torch.save(model.state_dict(), 'weights.pt'), and pass file.py:factory with them; or "
     "export the model: torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')."
 )
+_STATE_DICT = "Save the weights alone: torch.save(model.state_dict(), 'weights.pt')."
 _CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model", "net", "weights")
 _BATCH_STATISTICS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
 _RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)
@@ -111,7 +113,7 @@ def read_weights(path: str | Path, *, max_bytes: int = 2**34) -> dict[str, torch
     file = _existing(Path(path), "weights")
     if file.suffix == ".safetensors":
         return _read_safetensors(file)
-    held = load_weights_only(file.read_bytes(), str(file), limit=max_bytes)
+    held = load_weights_only(file.read_bytes(), str(file), limit=max_bytes, way_out=_STATE_DICT)
     while isinstance(held, dict) and not _is_state_dict(held):
         inner = [key for key in _CHECKPOINT_KEYS if isinstance(held.get(key), dict)]
         if not inner:
@@ -119,10 +121,7 @@ def read_weights(path: str | Path, *, max_bytes: int = 2**34) -> dict[str, torch
         held = held[inner[0]]
     if not isinstance(held, dict) or not _is_state_dict(held):
         found = f"a dict with the keys {_few(map(str, held))}" if isinstance(held, dict) else f"a {type(held).__name__}"
-        raise ValueError(
-            f"weights must hold a state dict (name -> tensor); {file} holds {found}. "
-            "Save torch.save(model.state_dict(), 'weights.pt')."
-        )
+        raise ValueError(f"weights must hold a state dict (name -> tensor); {file} holds {found}. {_STATE_DICT}")
     return dict(held)
 
 
@@ -138,7 +137,9 @@ def check_finite(model: nn.Module | torch.export.ExportedProgram) -> None:
         ValueError: The message names the tensor.
     """
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if not tensor.is_floating_point() or tensor.is_meta:
+        if tensor.is_meta or is_lazy(tensor):
+            raise ValueError(f"weights must have values; {name} has none yet. Load weights, or run a lazy module once.")
+        if not tensor.is_floating_point():
             continue
         weight = isinstance(tensor, nn.Parameter) or name.endswith(("running_mean", "running_var"))
         nan, infinite = int(tensor.isnan().sum()), int(tensor.isinf().sum())
@@ -255,24 +256,23 @@ def _from_source(file: Path, factory: str) -> nn.Module:
     module.__file__ = str(file)
     sys.modules[module.__name__] = module  # dataclasses and inspect look a class's module up here
     sys.path.insert(0, str(file.resolve().parent))
+    absent = object()
     try:
         exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)  # noqa: S102  (the caller's own code, named by the caller)
-        made: Any = getattr(module, factory, None)
-        if made is None:
-            defined = [name for name in vars(module) if not name.startswith("_")]
-            raise ValueError(f"{file} must define {factory!r}; it defines {_few(defined)}.")
+        made: Any = getattr(module, factory, absent)
         if not isinstance(made, nn.Module) and callable(made):
             made = made()
-    except ValueError:
-        raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         where = f"line {lines[-1]}" if lines else f"calling {factory}()"
         raise ValueError(
-            f"{file} must run and {factory}() return a module; {where}: {type(error).__name__}: {error}"
+            f"{file} must run and {factory}() return a module; {where}: {type(error).__name__}: {_first_line(error)}"
         ) from error
     finally:
         sys.path.remove(str(file.resolve().parent))
+    if made is absent:
+        defined = [name for name in vars(module) if not name.startswith("_")]
+        raise ValueError(f"{file} must define {factory!r}; it defines {_few(defined)}.")
     if not isinstance(made, nn.Module):
         raise TypeError(f"{file}:{factory} must give a torch.nn.Module; got {type(made).__name__}.")
     return made
