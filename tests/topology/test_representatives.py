@@ -132,6 +132,21 @@ def test_a_short_cycle_around_another_hole_is_not_taken(modulus: int):
     assert stays == [(0, 1), (0, 5), (1, 2), (2, 3), (3, 4), (4, 5)]
 
 
+@pytest.mark.parametrize("modulus", [2, 3])
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 1, 3)])
+def test_cycles_of_the_reduction_are_shortened(modulus: int, order: tuple[int, int, int]):
+    # the same with a triangle that cuts off one corner of the long way before vertex 6 comes
+    a, b, c = order
+    long_loop = [(0, a), (a, b), (b, c), (c, 4), (4, 6), (0, 6)]
+    X = SimplicialComplex([(0, 5), (4, 5), (1, 2, 3), *((v, w, 7) for v, w in long_loop)])
+    values = torch.tensor([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0])
+    diagram = persistence(lower_star(X, values), representatives=True, modulus=modulus).of(1)
+    check(diagram, star_cells(X, values.tolist()), modulus)
+    filled = [tuple(sorted(edge)) for edge in diagram.finite.representatives[0].tolist()]
+    assert len(filled) == 5
+    assert tuple(sorted((a, c))) in filled
+
+
 def test_cycles_are_the_short_ones():
     angle = torch.arange(12, dtype=torch.float64) * (math.pi / 6)
     polygon = torch.stack([angle.cos(), angle.sin()], 1)

@@ -234,6 +234,11 @@ public:
         entries_.push_back({simplex, coefficient});
         std::push_heap(entries_.begin(), entries_.end(), later);
     }
+    // Empties a vector into the heap, which is empty itself.
+    void take(std::vector<Column>& entries) {
+        entries_.swap(entries);
+        std::make_heap(entries_.begin(), entries_.end(), later);
+    }
     // Takes out the first simplex with a coefficient that is not zero.
     bool pop(Column& out) {
         while (!entries_.empty()) {
@@ -256,6 +261,49 @@ private:
     Field field_;
 };
 
+// A heap for one column while it is reduced: what comes out never goes back behind what came out before, so entries wait in one
+// bucket per last edge, unsorted, until their edge is the next. Most of them wait in vain.
+class ColumnHeap {
+public:
+    ColumnHeap(std::uint32_t modulus, std::size_t edges, std::size_t shift) : active_(modulus), buckets_(edges), shift_(shift) {}
+
+    void clear() noexcept {
+        active_.clear();
+        for (const std::uint32_t rank : waiting_) buckets_[rank].clear();
+        waiting_.clear();
+        current_ = 0;
+        size_ = 0;
+    }
+    std::size_t size() const noexcept { return size_; }
+    void push(Key simplex, std::uint32_t coefficient) {
+        const auto rank = static_cast<std::uint32_t>(simplex >> shift_);
+        ++size_;
+        if (rank <= current_) return active_.push(simplex, coefficient);
+        if (buckets_[rank].empty()) {
+            waiting_.push_back(rank);
+            std::push_heap(waiting_.begin(), waiting_.end(), std::greater<>());
+        }
+        buckets_[rank].push_back({simplex, coefficient});
+    }
+    bool pop(Column& out) {
+        while (!active_.pop(out)) {
+            if (waiting_.empty()) return false;
+            std::pop_heap(waiting_.begin(), waiting_.end(), std::greater<>());
+            current_ = waiting_.back();
+            waiting_.pop_back();
+            active_.take(buckets_[current_]);
+        }
+        return true;
+    }
+
+private:
+    Heap active_;  // entries of edges up to the current one
+    std::vector<std::vector<Column>> buckets_;
+    std::vector<std::uint32_t> waiting_;  // edges with entries, the first on top
+    std::uint32_t current_ = 0;
+    std::size_t shift_, size_ = 0;
+};
+
 // Reduces the columns of one degree in the order in which they are given.
 class Reducer {
 public:
@@ -263,19 +311,25 @@ public:
     using Deaths = std::unordered_map<Key, std::uint32_t>;  // first cofacets of reduced columns; which column it is
 
     Reducer(const FlagComplex& complex, std::size_t degree, std::uint32_t modulus, std::size_t budget, const Stop& stop)
-        : complex_(complex), degree_(degree), field_(modulus), column_(modulus), added_(modulus), budget_(budget), stop_(stop) {}
+        : complex_(complex), degree_(degree), field_(modulus), column_(modulus, complex.edges().size(), complex.digit() * degree),
+          added_(modulus), budget_(budget), stop_(stop) {}
 
     // Calls paired(simplex, cofacet) or essential(simplex).
     template <class Paired, class Essential>
     void reduce(Key simplex, const Paired& paired, const Essential& essential) {
-        column_.clear();
         added_.clear();
+        Key facet = 0;
+        Column smallest{};
+        if (first_cofacet(simplex, smallest) && is_free(smallest.simplex, facet)) {  // an emergent pair
+            keep(simplex, smallest);
+            return paired(simplex, smallest.simplex);
+        }
+        column_.clear();
         buffer_.clear();
         cofacets(simplex, [&](Key cofacet, std::uint32_t coefficient) { buffer_.push_back({cofacet, coefficient}); });
         if (buffer_.empty()) return essential(simplex);
-        const Column smallest = *std::min_element(buffer_.begin(), buffer_.end(), [](const Column& a, const Column& b) { return a.simplex < b.simplex; });
-        Key facet = 0;
-        if (deaths_.find(smallest.simplex) == deaths_.end() && !apparent_facet(smallest.simplex, facet)) {
+        smallest = *std::min_element(buffer_.begin(), buffer_.end(), [](const Column& a, const Column& b) { return a.simplex < b.simplex; });
+        if (is_free(smallest.simplex, facet)) {
             keep(simplex, smallest);
             return paired(simplex, smallest.simplex);
         }
@@ -328,6 +382,33 @@ private:
         while (added_.pop(term)) terms_.push_back(term);
         deaths_.emplace(pivot.simplex, static_cast<std::uint32_t>(kept_.size()));
         kept_.push_back({simplex, pivot.coefficient, first, terms_.size()});
+    }
+
+    // Whether a cofacet is the pivot of no column yet, neither reduced nor apparent.
+    bool is_free(Key cofacet, Key& facet) { return deaths_.find(cofacet) == deaths_.end() && !apparent_facet(cofacet, facet); }
+
+    // The first cofacet, if it has the last edge of the simplex: then there is no need to look at the others.
+    bool first_cofacet(Key simplex, Column& cofacet) {
+        complex_.vertices_of(simplex, degree_, vertices_);
+        const Rank rank = complex_.rank_of(simplex, degree_);
+        rows_.clear();
+        for (const std::uint32_t vertex : vertices_) rows_.push_back(complex_.row(vertex));
+        for (std::size_t word = 0; word < complex_.graph().words(); ++word) {
+            std::uint64_t rest = ~std::uint64_t{0};
+            for (const std::uint32_t vertex : vertices_) rest &= complex_.graph().row(vertex)[word];
+            for (; rest != 0; rest &= rest - 1) {
+                const auto w = static_cast<std::uint32_t>(64 * word + static_cast<std::size_t>(std::countr_zero(rest)));
+                bool joined = true;
+                for (const Rank* row : rows_) joined = joined && row[w] < rank;
+                if (!joined) continue;
+                const auto below = std::lower_bound(vertices_.begin(), vertices_.end(), w) - vertices_.begin();
+                complex_.others_of(simplex, degree_, others_);
+                others_.insert(std::lower_bound(others_.begin(), others_.end(), w), w);
+                cofacet = {complex_.key_of(rank, others_), (below & 1) != 0 ? field_.negative(1) : 1};
+                return true;
+            }
+        }
+        return false;
     }
 
     // Calls visit(cofacet, sign) for all cofacets within the complex.
@@ -407,7 +488,8 @@ private:
     const FlagComplex& complex_;
     std::size_t degree_;
     Field field_;
-    Heap column_, added_;
+    ColumnHeap column_;
+    Heap added_;
     std::vector<Column> buffer_;
     std::vector<Kept> kept_;
     std::vector<Column> terms_;
