@@ -67,7 +67,7 @@ bench: .venv/.dev ## measure against other libraries and the usual ways
 
 docs: .venv/.docs ## build the documentation, examples executed, into docs/_build/html
 	@echo "-- building the documentation"
-	@$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@$(BIN)/sphinx-build -E -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 clean: ## remove what the other targets made

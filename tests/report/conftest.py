@@ -40,4 +40,5 @@ def sketched(monkeypatch):
         return pictures.Picture(job.name, Drawing("", "0 0 1 1", 1.0, 1.0), job.alt, job.caption)
 
     monkeypatch.setattr(pictures.Job, "done", done)
-    monkeypatch.setattr(pictures, "overview", lambda i: see.new_axes(1, 1))
+    for whole in ("overview", "strip"):
+        monkeypatch.setattr(pictures, whole, lambda i: see.new_axes(1, 1))

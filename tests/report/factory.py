@@ -75,8 +75,8 @@ def inspection(
                 betti=_betti(a, labels, classes, k),
                 stretch=_stretch(rng, k, n) if traced else None,
                 intrinsic_dimension={
-                    "twonn": 1.93 - 0.1 * k if n > 3 else None,
-                    "mle": 2.04 - 0.12 * k if n > 3 else None,
+                    "twonn": max(1.93 - 0.1 * k, 0.4) if n > 3 else None,
+                    "mle": max(2.04 - 0.12 * k, 0.3) if n > 3 else None,
                 },
                 linear_accuracy=0.62 + 0.36 * k / max(depth, 1) if classes and n > 3 else None,
                 knn_accuracy=0.93 + 0.05 * k / max(depth, 1) if classes and n > 3 else None,

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import pytest
 
 from isotopy import report
 from isotopy.measure.inspection import Inspection
-from isotopy.report.compare import sentences
+from isotopy.report.compare import _jobs, sentences
 
 
 @pytest.fixture
@@ -36,6 +37,28 @@ def test_page_names_both_and_shows_what_differs(pair, check):
         if k:
             assert entry["rank"]["difference"] == pytest.approx(b.layers[k].rank.mean - a.layers[k].rank.mean)
             assert entry["destructive_share"]["first"] == a.layers[k].destructive_share
+
+
+@pytest.mark.usefixtures("sketched")
+def test_curves_come_before_pictures_and_include_betti_numbers(pair):
+    first, second, out = pair({"seed": 1}, {"seed": 2})
+    i = Inspection.load(second)
+    betti = [tuple(dataclasses.replace(own, betti=(3, 1)) for own in layer.betti) for layer in i.layers]
+    layers = tuple(dataclasses.replace(layer, betti=own) for layer, own in zip(i.layers, betti, strict=True))
+    dataclasses.replace(i, layers=layers).save(second)
+    text = report.compare(first, second, out).read_text(encoding="utf-8")
+    assert re.findall(r'<h2 id="([a-z]+)"', text) == ["summary", "curves", "layers", "numbers", "topology"]
+    assert "<h3>Components (b₀) of all data</h3>" in text
+    assert {"curve-betti-0.svg", "curve-betti-1.svg"} <= {p.name for p in (out / "figures").iterdir()}
+
+
+def test_both_curves_are_seen_where_they_agree(pair):
+    first, second, _ = pair({"seed": 1}, {"seed": 2})
+    a, b = Inspection.load(first), Inspection.load(second)
+    ax = next(job for job in _jobs(a, b, ("before", "after")) if job.name == "curve-rank").draw()
+    lines = [line for line in ax.lines if line.get_label() in ("before", "after")]
+    assert [line.get_label() for line in lines] == ["after", "before"]  # the dashed one on top
+    assert [line.get_linestyle() for line in lines] == ["-", "--"]
 
 
 @pytest.mark.usefixtures("sketched")

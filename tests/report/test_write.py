@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 import xml.etree.ElementTree as ET
 
@@ -11,6 +12,7 @@ import pytest
 from isotopy import report
 from isotopy.measure.inspection import Inspection
 from isotopy.report import pictures
+from isotopy.report.page import maps, title
 
 CASES = {
     "plane": {"widths": (2, 5, 3), "n": 80, "classes": ("disk", "annulus", "rest")},
@@ -43,7 +45,7 @@ def test_page_is_well_formed_and_alone(case, check):
 def test_every_figure_has_its_file(case):
     _, path = case
     files = sorted(p.name for p in (path.parent / "figures").iterdir())
-    assert "overview.png" in files
+    assert {"overview.png", "overview.svg", "strip.png", "strip.svg"} <= set(files)
     for file in files:
         if file.endswith(".svg"):
             text = (path.parent / "figures" / file).read_text(encoding="utf-8")
@@ -81,7 +83,7 @@ def test_recorded_layers_say_that_ranks_are_not_defined(factory, tmp_path, check
     page = check(text)
     assert page.text.count("not piecewise affine") >= 2 * (len(i.layers) - 1)
     assert not (tmp_path / "out" / "figures" / "ranks.svg").exists()
-    assert (tmp_path / "out" / "figures" / "dimension.svg").exists()
+    assert (tmp_path / "out" / "figures" / "overview.svg").exists()
 
 
 @pytest.mark.usefixtures("sketched")
@@ -232,3 +234,118 @@ def test_projections_to_three_components_have_flat_thumbnails(factory):
     i = dataclasses.replace(i, layers=(i.layers[0], layer, i.layers[2]))
     drawn = [job.draw().name for job in pictures.thumbnails(i)]
     assert drawn == ["3d", "rectilinear", "rectilinear"]
+
+
+def _heads(page_text):
+    return re.findall(r'<h2 id="([a-z]+)"', page_text)
+
+
+@pytest.mark.usefixtures("sketched")
+def test_page_goes_from_the_whole_to_the_parts(factory, tmp_path):
+    _, text = _write(factory, tmp_path, widths=(2, 5, 4, 3), n=40)
+    order = ["summary", "overview", "layers", "numbers", "plane", "ranks", "topology", "maps", "details"]
+    assert _heads(text)[: len(order)] == order
+
+
+def test_overview_has_a_track_per_quantity_and_a_reading_for_each(factory):
+    i = factory.inspection(widths=(3, 5, 4, 3), n=40)
+    titles = [ax.get_title(loc="left") for ax in pictures.overview(i).axes]
+    assert titles == [own.title for own in pictures.readings(i)]
+    for word in ("Rank", "Destructive", "Stretch", "Components", "Loops", "Accuracy"):
+        assert sum(title.startswith(word) for title in titles) == 1
+    bare = pictures.readings(factory.inspection(widths=(6, 4, 3), n=40, recorded=True, classes=()))
+    assert [own.title.split()[0] for own in bare] == ["Dimension", "Components", "Loops"]
+
+
+@pytest.mark.usefixtures("sketched")
+def test_betti_numbers_that_are_nowhere_stable_are_told_and_not_drawn(factory, tmp_path, check):
+    i = factory.inspection(widths=(3, 4, 2), n=40)
+    none = [tuple(dataclasses.replace(own, betti=None, band=None) for own in layer.betti) for layer in i.layers]
+    layers = tuple(dataclasses.replace(layer, betti=own) for layer, own in zip(i.layers, none, strict=True))
+    i = dataclasses.replace(i, layers=layers)
+    assert not [own for own in pictures.readings(i) if own.draw is not None and "b₀" in own.title]
+    page = check(report.write(i, tmp_path / "out").read_text(encoding="utf-8"))
+    assert "at no layer and no scale do the subsamples agree" in page.text
+
+
+@pytest.mark.usefixtures("sketched")
+def test_rank_that_is_the_same_everywhere_is_said_instead_of_drawn(factory, tmp_path):
+    i = factory.inspection(widths=(2, 4, 3, 2), n=30)
+    ranks = i.plane.ranks.copy()
+    ranks[0], ranks[1], ranks[2, :5], ranks[2, 5:] = 2, 1, 0, 1
+    i = dataclasses.replace(i, plane=dataclasses.replace(i.plane, ranks=ranks))
+    text = report.write(i, tmp_path / "out").read_text(encoding="utf-8")
+    drawn = {
+        p.name for p in (tmp_path / "out" / "figures").iterdir() if p.name.startswith("plane") and "ranks" in p.name
+    }
+    assert drawn == {"plane-layer-03-ranks.svg"}
+    assert "rank 2 everywhere" in text
+    assert "rank 1 everywhere" in text
+    assert "ranks 0, 1" in text
+
+
+@pytest.mark.usefixtures("sketched")
+def test_smooth_networks_have_regions_and_no_polytopes(factory, tmp_path):
+    i = factory.inspection(widths=(2, 4, 2), n=30)
+    assert "polytopes on the grid" in report.write(i, tmp_path / "a").read_text(encoding="utf-8")
+    layers = (i.layers[0], dataclasses.replace(i.layers[1], kind="tanh"), i.layers[2])
+    text = report.write(dataclasses.replace(i, layers=layers), tmp_path / "b").read_text(encoding="utf-8")
+    assert "regions on the grid" in text
+    assert "polytopes on the grid" not in text
+    assert "one affine map" not in text.split('id="conventions"')[0]
+
+
+@pytest.mark.usefixtures("sketched")
+def test_layers_of_which_the_same_is_said_share_a_certificate(factory, tmp_path, check):
+    i = factory.inspection(widths=(3, 4, 4, 4, 2), n=20)  # layers 2 to 4 collapse in the same words
+    page = check(report.write(i, tmp_path / "out").read_text(encoding="utf-8"))
+    assert [[layer.index for layer in entry["layers"]] for entry in maps(i)] == [[1], [2, 3, 4]]
+    assert "2–4 · relu_2 to affine_4" in page.text
+    some = dataclasses.replace(i, layers=(i.layers[0], i.layers[2], i.layers[4]))
+    assert [[layer.index for layer in entry["layers"]] for entry in maps(some)] == [[2], [4]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "widths", "said"),
+    [
+        ({"model": "mlp", "data": "a/D-II.npz"}, (3, 5, 2), "MLP 3-5-2 on D-II.npz"),
+        ({"model": "mlp:tanh", "data": "spirals"}, (2, *[4] * 9, 2), "MLP 2-4-4-…-4-2 on spirals"),
+        ({"model": "nets/net.pt2", "data": "mnist"}, (4, 3), "net.pt2 on mnist"),
+        ({}, (4, 3, 2), "Network 4-3-2"),
+    ],
+)
+def test_title_says_what_was_inspected(factory, settings, widths, said):
+    i = dataclasses.replace(factory.inspection(widths=widths, n=5), settings=settings)
+    assert title(i) == said
+
+
+@pytest.mark.usefixtures("sketched")
+def test_sentence_links_where_it_names_its_layer(factory, tmp_path, check):
+    sentences = tuple(
+        factory.Sentence(text, "observed", layer)
+        for text, layer in (
+            ("At layer 1 of 11, rank 0.", 1),
+            ("Layer 11 is none of ours.", 11),
+            ("The data are flat.", 0),
+            ("Something folds.", 2),
+        )
+    )
+    _, text = _write(factory, tmp_path, widths=(3, 4, 2), n=12, sentences=sentences)
+    found = re.findall(r"</span><span>(.*?)</span></li>", text)
+    assert found == [
+        'At <a href="#layer-1">layer 1</a> of 11, rank 0.',
+        "Layer 11 is none of ours.",
+        "The data are flat.",
+        'Something folds. <a href="#layer-2">layer 2</a>',
+    ]
+    check(text)
+
+
+def test_report_on_a_plane_full_of_polytopes_stays_below_three_megabytes(factory, tmp_path):
+    i = factory.inspection(widths=(2, *[15] * 9, 2), n=2000, scale=1.6)
+    rng = np.random.default_rng(0)  # as cut up as the published network of this shape: thousands of polytopes
+    seeds, grid = rng.random((3500, 2)), np.stack(np.meshgrid(*2 * [np.linspace(0, 1, 240)]), axis=-1)
+    near = np.concatenate([((row[:, None] - seeds) ** 2).sum(axis=-1).argmin(axis=-1)[None] for row in grid])
+    plane = dataclasses.replace(i.plane, polytopes=np.stack([near] * 10), ranks=np.full((10, 240, 240), 2))
+    path = report.write(dataclasses.replace(i, plane=plane), tmp_path / "out")
+    assert path.stat().st_size < 3_000_000

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from isotopy import see
 
@@ -25,7 +26,7 @@ def test_curve_carries_its_values_and_a_gap_for_nan():
 def test_curves_are_named_at_their_ends_without_overlap():
     curves = [see.Curve(f"curve {k}", np.full(4, 1.0 + k * 1e-6), color=k) for k in range(4)]
     ax = see.by_layer(curves, LAYERS)
-    see.png(ax)
+    see.png(ax, dpi=100)
     boxes = [t.get_window_extent() for t in ax.texts if t.get_text().startswith("curve")]
     assert len(boxes) == 4
     boxes.sort(key=lambda box: box.y0)
@@ -59,9 +60,8 @@ def test_curve_without_any_value_draws():
 def test_accuracy_marks_the_network_and_guessing():
     ax = see.accuracy(np.array([0.5, 0.6, 0.7, 0.9]), np.full(4, 0.95), LAYERS, network=0.97, chance=0.5)
     np.testing.assert_array_equal(_line(ax, "linear probe").get_ydata(), [0.5, 0.6, 0.7, 0.9])
-    said = [t.get_text() for t in ax.texts]
-    assert any("network 97.0%" in text for text in said)
-    assert any("largest class 50.0%" in text for text in said)
+    assert {"network  97.0\u202f%", "largest class  50\u202f%"} <= {t.get_text() for t in ax.texts}
+    assert set(_line(ax, "largest class").get_ydata()) == {0.5}
     assert ax.get_ylim()[0] < 0.5
 
 
@@ -69,12 +69,12 @@ def test_destructive_bars_are_the_shares_with_their_numbers():
     ax = see.destructive(np.array([nan, 0.0, 0.253, 1.0]), LAYERS, low=np.array([nan, 0.0, 0.1, 0.9]), m=2)
     assert [bar.get_height() for bar in ax.containers[0]] == [0.0, 0.0, 0.253, 1.0]
     assert [bar.get_height() for bar in ax.containers[1]] == [0.0, 0.0, 0.1, 0.9]
-    assert [t.get_text() for t in ax.texts] == ["–", "0%", "25%", "100%"]
+    assert [t.get_text() for t in ax.texts] == ["–", "0\u202f%", "25\u202f%", "100\u202f%"]
 
 
 def test_tiny_share_is_never_printed_as_none():
     ax = see.destructive(np.array([1e-5, 1 - 1e-5]), LAYERS[:2])
-    assert [t.get_text() for t in ax.texts] == ["<0.1%", ">99.9%"]
+    assert [t.get_text() for t in ax.texts] == ["<0.1\u202f%", ">99.9\u202f%"]
 
 
 def test_singular_values_show_median_and_range():
@@ -100,22 +100,59 @@ def test_betti_numbers_of_classes_stand_side_by_side():
     assert ax.get_ylabel() == "b₁"
 
 
-def test_histogram_rows_are_scaled_counts_with_their_mean():
-    ax = see.histograms([{2: 30, 1: 10}, None, {0: 5}], LAYERS[1:], below=2)
-    heights = {c.get_label(): [-bar.get_height() for bar in c] for c in ax.containers}
-    assert heights["relu_1 destructive"][0] == pytest.approx(heights["relu_1 kept"][0] / 3)
-    assert not heights["affine_3 kept"]
-    said = [t.get_text() for t in ax.texts]
-    assert "1.75" in said
-    assert "not piecewise affine" in said
-    assert "m = 2" in said
+def test_names_at_the_ends_stay_below_the_title():
+    curves = [see.Curve(f"curve {k}", np.full(4, 1.0 - k * 1e-6), color=k) for k in range(4)]
+    ax = see.by_layer(curves, LAYERS, shares=True, bounds=(0.9, 1.0), ax=see.new_axes(3.6, 1.8))
+    see.png(ax, dpi=100)
+    top = ax.get_window_extent().y1
+    assert all(text.get_window_extent().y1 <= top + 1 for text in ax.texts)
 
 
-def test_histogram_of_hundreds_of_ranks_stays_visible():
-    ax = see.histograms([{784: 10}, {10: 10}], LAYERS[:2], below=784)
-    widths = [bar.get_width() for c in ax.containers for bar in c]
-    left, right = ax.get_xlim()
-    assert min(widths) > (right - left) / 200
+def test_nothing_is_written_over_the_curves():
+    ax = see.accuracy(np.array([0.96, 0.97, 0.96, 0.96]), np.full(4, 0.95), LAYERS, network=0.96, chance=0.94)
+    see.png(ax, dpi=100)
+    right = ax.get_window_extent().x1
+    assert len(ax.texts) == 4
+    assert all(text.get_window_extent().x0 >= right for text in ax.texts)
+
+
+def test_guessing_far_below_does_not_flatten_the_curves():
+    ax = see.accuracy(np.full(4, 0.96), np.full(4, 0.97), LAYERS, network=0.97, chance=0.1)
+    assert ax.get_ylim()[0] >= 0.7
+    assert not [line for line in ax.lines if line.get_label() == "largest class"]
+
+
+@pytest.mark.parametrize("depth", [3, 11, 31])
+@pytest.mark.parametrize("width", [3.6, 5.9])
+def test_numbers_over_the_bars_do_not_touch(depth, width):
+    share = np.linspace(0.93, 0.94, depth)
+    ax = see.destructive(share, [f"layer {k}" for k in range(depth)], ax=see.new_axes(width, 1.5))
+    see.png(ax, dpi=100)
+    boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.x0)
+    assert boxes
+    assert all(a.x1 <= b.x0 + 1 for a, b in itertools.pairwise(boxes))
+
+
+def test_a_band_is_drawn_at_a_layer_that_stands_alone():
+    values, low, high = (np.array([nan, value, nan, nan]) for value in (2.0, 1.0, 4.0))
+    ax = see.by_layer([see.Curve("a", values, low, high)], LAYERS)
+    assert [s.tolist() for c in ax.collections if isinstance(c, LineCollection) for s in c.get_segments()] == [
+        [[1.0, 1.0], [1.0, 4.0]]
+    ]
+
+
+def test_betti_numbers_without_any_band_wider_than_the_number_have_no_bars():
+    bands = {"all": np.array([[1.0, 1.0]] * 4)}
+    ax = see.betti({"all": np.ones(4)}, LAYERS, bands=bands)
+    assert not [path for c in ax.collections if c.get_gid() == "band" for path in c.get_paths()]
+    assert "all data  1" in [t.get_text() for t in ax.texts]
+    ax = see.betti({"3": np.array([2.0, nan, nan, nan])}, LAYERS)
+    assert "class 3  2" in [t.get_text() for t in ax.texts]  # a class named by a digit is not a number
+
+
+def test_betti_numbers_that_are_nowhere_stable_say_so():
+    ax = see.betti({"all": np.full(4, nan)}, LAYERS)
+    assert [t.get_text() for t in ax.texts] == ["nowhere stable"]
 
 
 def test_names_with_dollars_are_printed_as_they_are():
@@ -140,7 +177,7 @@ def test_strip_has_a_picture_and_bars_per_layer():
     assert len(figure.axes) == 8
     bars = [patch.get_width() for patch in figure.axes[3].patches]
     assert bars == [1, pytest.approx(1.5 / 5), 1, 0.25]
-    assert "destructive 25%" in [t.get_text() for t in figure.axes[3].texts]
+    assert "destructive 25\u202f%" in [t.get_text() for t in figure.axes[3].texts]
 
 
 def test_long_strip_wraps():

@@ -1,8 +1,11 @@
 """Scatter plots and the plane: artists carry the data they were given."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
+from mpl_toolkits.mplot3d.proj3d import proj_transform
 
 from isotopy import see
 from isotopy.see.space import _label_places, _map_coloring, _runs
@@ -33,6 +36,74 @@ def test_class_names_stand_at_members_of_their_class(cloud):
     for k, text in enumerate(ax.texts):
         assert text.get_text() == "xy"[k]
         assert text.get_position() in {tuple(p) for p in cloud[labels == k]}
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_class_names_never_lie_on_each_other(dimension):
+    points = np.random.default_rng(0).normal(size=(600, dimension))  # ten classes that are fully mixed
+    ax = see.new_axes(1.9, 1.9, projection="3d" if dimension == 3 else None)
+    see.representation(points, np.arange(600) % 10, classes=tuple("0123456789"), bare=True, ax=ax)
+    see.png(ax, dpi=100)
+    boxes = []
+    for text in ax.texts:
+        size = text.get_window_extent()
+        at = text.get_position() if dimension == 2 else proj_transform(*text.get_position_3d(), ax.get_proj())[:2]
+        boxes.append(
+            np.add(ax.transData.transform(at), np.array([[-1, -1], [1, 1]]) * (size.width / 2, size.height / 2))
+        )
+    assert len(boxes) >= 4
+    for one, other in itertools.combinations(boxes, 2):
+        apart = np.maximum(one[0], other[0]) - np.minimum(one[1], other[1])
+        assert (apart >= -1).any()
+
+
+def test_names_do_not_hide_the_few_points_that_they_name():
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    ax = see.representation(points, np.array([0, 1, 1]), classes=("a", "b"))
+    see.png(ax, dpi=100)
+    for text in ax.texts:
+        below = ax.transData.transform(points)[:, 1]
+        assert text.get_window_extent().y0 > below[np.flatnonzero(points[:, 1] == text.get_position()[1])[0]]
+
+
+def test_points_that_coincide_are_not_named():
+    ax = see.representation(np.ones((6, 2)), np.arange(6) % 2, classes=("a", "b"))
+    assert [t.get_text() for t in ax.texts] == ["all points coincide"]
+
+
+def test_a_compact_class_lies_on_a_spread_one():
+    rng = np.random.default_rng(0)
+    points = np.concatenate([0.1 * rng.normal(size=(30, 2)), rng.normal(size=(30, 2))])
+    labels = np.repeat([0, 1], 30)
+    for swapped in (labels, 1 - labels):
+        first, second = _clouds(see.representation(points, swapped))
+        compact, spread = (first, second) if swapped[0] == 0 else (second, first)
+        assert compact.get_zorder() > spread.get_zorder()
+
+
+def test_in_space_no_class_lies_before_the_other():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(400, 3))
+    drawn = _clouds(see.representation(points, np.arange(400) % 2))
+    heights = {c.get_gid(): [] for c in drawn}
+    for c in drawn:
+        heights[c.get_gid()].append(c.get_zorder())
+    assert set(heights["class-0"]) == set(heights["class-1"])
+    assert len(set(heights["class-0"])) > 5
+    assert sum(len(c._offsets3d[0]) for c in drawn) == 400
+
+
+def test_names_of_three_coordinates_lie_inside_the_figure():
+    points = np.random.default_rng(0).normal(size=(40, 3))
+    ax = see.representation(points, axes=("PC 1 (100 %)", "PC 2 (100 %)", "PC 3 (100 %)"))
+    see.png(ax, dpi=100)
+    paper = ax.figure.bbox
+    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        box = axis.label.get_window_extent()
+        assert paper.x0 <= box.x0
+        assert box.x1 <= paper.x1
+        assert paper.y0 <= box.y0
+        assert box.y1 <= paper.y1
 
 
 def test_both_axes_have_one_scale(cloud):
@@ -121,6 +192,24 @@ def test_walls_stand_between_different_pixels():
         ((1.0, 1.0), (1.0, 2.0)),
         ((1.0, 1.0), (3.0, 1.0)),
     }
+
+
+def test_thousands_of_walls_become_one_bitmap():
+    seeds = np.random.default_rng(0).random((900, 2)) * 150
+    y, x = np.mgrid[:150, :150]
+    numbers = ((x[..., None] - seeds[:, 0]) ** 2 + (y[..., None] - seeds[:, 1]) ** 2).argmin(-1)
+    ax = see.polytopes(numbers, (0.0, 1.0, 0.0, 1.0), ax=see.new_axes(2.5, 2.5))
+    text = see.svg(ax)
+    assert len(text) < 300_000
+    ink = next(p for p in ax.get_children() if p.get_gid() == "walls").get_edgecolor()[:3]
+    for paper in (1.0, 0.008):  # luminance of white and of the dark page
+        light, dark = sorted((paper, _luminance(ink)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) > 3
+
+
+def _luminance(rgb):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def test_plane_of_one_region_has_no_wall():

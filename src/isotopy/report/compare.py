@@ -82,6 +82,22 @@ QUANTITIES = (
     Quantity("knn_accuracy", "k-NN", "Accuracy of nearest neighbors.", lambda layer: layer.knn_accuracy, percent=True),
 )
 
+_BETTI = tuple(
+    Quantity(
+        f"betti_{degree}",
+        f"b{degree}",
+        f"{what} of all data.",
+        lambda layer, degree=degree: _betti_number(layer, degree),  # type: ignore[misc]
+    )
+    for degree, what in enumerate(("Components (b₀)", "Loops (b₁)"))
+)
+_CHARTS = (*QUANTITIES[1:], *_BETTI)  # the widths stand in the table
+
+
+def _betti_number(layer: LayerInspection, degree: int) -> float | None:
+    found = _betti_of(layer, "all")
+    return None if found is None or found.betti is None or degree >= len(found.betti) else float(found.betti[degree])
+
 
 def compare(
     first: str | Path,
@@ -256,21 +272,29 @@ def _jobs(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[pict
     rows = _pairs(a, b)
     known = [layer for one, other in rows if (layer := other or one)]
     layers, indices = [pictures.named(layer) for layer in known], [layer.index for layer in known]
-    for quantity in QUANTITIES[1:]:
+    for quantity in _CHARTS:
         both = [np.array([_number(quantity, pair[k]) for pair in rows]) for k in (0, 1)]
         if not all(np.isfinite(own).any() for own in both) or np.array_equal(both[0], both[1], equal_nan=True):
             continue
 
         def overlay(both: list[np.ndarray] = both, quantity: Quantity = quantity) -> Any:
-            curves = [see.Curve(names[0], both[0], color=1, dash=1), see.Curve(names[1], both[1], color=0)]
+            curves = [see.Curve(names[1], both[1], color=0), see.Curve(names[0], both[0], color=1, dash=1)]
             low = float(np.floor(10 * np.nanmin(both)) / 10) if quantity.percent else 0.0
             bounds = (low, 1.02) if quantity.percent else (0.0, None)
+            ax = see.new_axes(pictures.CHART, 2.1)
             return see.by_layer(
-                curves, layers, shares=quantity.percent, log=quantity.log, bounds=bounds, numbers=indices
+                curves, layers, shares=quantity.percent, log=quantity.log, bounds=bounds, numbers=indices, ax=ax
             )
 
-        alt = f"{quantity.name} by layer in {names[0]} and in {names[1]}; the numbers stand in the table."
-        yield pictures.Job(f"curve-{quantity.key.replace('_', '-')}", overlay, alt, quantity.meaning)
+        alt = (
+            f"{quantity.meaning.rstrip('.')}, by layer in {names[0]} and in {names[1]}; the numbers stand in the table."
+        )
+        caption = "Observed; a gap: nowhere stable." if quantity in _BETTI else ""
+        yield pictures.Job(_chart(quantity), overlay, alt, caption)
+
+
+def _chart(quantity: Quantity) -> str:
+    return f"curve-{quantity.key.replace('_', '-')}"
 
 
 def _number(quantity: Quantity, layer: LayerInspection | None) -> float:
@@ -315,9 +339,13 @@ def _context(
             }
             for pair in rows
         ],
-        "curves": [picture for picture in drawn if picture.name.startswith("curve-")],
+        "curves": [
+            (quantity.meaning.rstrip("."), by_name[_chart(quantity)])
+            for quantity in _CHARTS
+            if _chart(quantity) in by_name
+        ],
+        "linked": page.linked,
         "betti": _betti_rows(rows),
-        "deep": len(rows) > page.DEEP,
     }
 
 

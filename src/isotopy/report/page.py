@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from isotopy.measure.inspection import Inspection, LayerInspection
+from isotopy.measure.inspection import Inspection, LayerInspection, Sentence
 from isotopy.report import words
-from isotopy.report.pictures import Picture, chosen_layers, slug
+from isotopy.report.pictures import SMOOTH, Picture, chosen_layers, readings, slug
 from isotopy.see.theme import class_style
-
-DEEP = 10  # figures through more layers than this take the whole width
 
 STATUSES = (
     ("proved", "holds by exact arithmetic or by rigorous error bounds"),
@@ -194,7 +193,7 @@ def facts(i: Inspection) -> list[tuple[str, str]]:
         found.append(("classes", words.number(len(i.classes))))
     if i.accuracy is not None:
         found.append(("accuracy", words.share(i.accuracy)))
-    found.append(("m, given" if i.m_given else "m, ambient", words.number(i.m)))
+    found.append(("m, as given" if i.m_given else "m, the ambient dimension", words.number(i.m)))
     return found
 
 
@@ -235,13 +234,52 @@ def betti_table(i: Inspection) -> dict[str, Any]:
 def title(i: Inspection) -> str:
     """What was inspected."""
     model, data = (_short_source(i.settings.get(key)) for key in ("model", "data"))
-    if model and data:
-        return f"{model} on {data}"
-    return model or data or "Inspection"
+    if not model or model.split(":")[0] == "mlp":  # no name of its own: its widths say more
+        model = f"{'MLP' if model else 'Network'} {_widths(i)}"
+    return f"{model} on {data}" if data else model
+
+
+def _widths(i: Inspection) -> str:
+    """Widths from input to output, the middle of a long network left out."""
+    found = [str(layer.width) for layer in i.layers]
+    return "-".join(found if len(found) <= 8 else [*found[:3], "…", *found[-2:]])
 
 
 def _short_source(source: object) -> str:
     return Path(source).name or source if isinstance(source, str) else ""
+
+
+def maps(i: Inspection) -> list[dict[str, Any]]:
+    """Certificates of the layers; neighbors of which the same is said share an entry."""
+    found: list[dict[str, Any]] = []
+    for layer in i.layers:
+        if layer.index == 0:
+            continue
+        last = found[-1] if found else None
+        if last and last["certificate"] == _said(layer) and layer.index == last["layers"][-1].index + 1:
+            last["layers"].append(layer)
+        else:
+            found.append({"layers": [layer], "certificate": _said(layer)})
+    return found
+
+
+def _said(layer: LayerInspection) -> tuple[str, str]:
+    return layer.certificate.status, layer.certificate.sentence
+
+
+def linked(sentence: Sentence, known: Collection[int | None]) -> tuple[str, str, str]:
+    """A sentence cut where it names its layer: before, the words of the link, after; no words where it does not.
+
+    Example:
+        >>> linked(Sentence("At layer 7, rank 0.", "proved", 7), [7])
+        ('At ', 'layer 7', ', rank 0.')
+        >>> linked(Sentence("The sample looks flat.", "observed", 0), [0])
+        ('The sample looks flat.', '', '')
+    """
+    found = re.search(rf"\b[Ll]ayer {sentence.layer}\b", sentence.text) if sentence.layer in known else None
+    if found is None:
+        return sentence.text, "", ""
+    return sentence.text[: found.start()], found[0], sentence.text[found.end() :]
 
 
 def settings(values: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -274,14 +312,17 @@ def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:
     by_name = {picture.name: picture for picture in pictures}
     pictured = [i.layers[k] for k in chosen_layers(i)]
     plane = [
-        (layer, by_name[f"plane-{slug(layer)}-polytopes"], by_name[f"plane-{slug(layer)}-ranks"])
+        (layer, by_name[f"plane-{slug(layer)}-polytopes"], by_name.get(f"plane-{slug(layer)}-ranks"))
         for layer in pictured
-        if f"plane-{slug(layer)}-ranks" in by_name
+        if f"plane-{slug(layer)}-polytopes" in by_name
     ]
     highest = max([layer.rank.max for layer in i.layers if layer.rank] + [i.ambient_dimension, 1])
     return {
         "i": i,
-        "deep": len(i.layers) > DEEP,
+        "readings": readings(i),
+        "linked": linked,
+        "smooth": any(layer.kind in SMOOTH for layer in i.layers),
+        "maps": maps(i),
         "title": title(i),
         "facts": facts(i),
         "statuses": STATUSES,

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from isotopy import see
-from isotopy.measure.inspection import Distribution, Inspection, LayerInspection, SampleTopology
+from isotopy.measure.inspection import Distribution, Inspection, LayerInspection, Plane, SampleTopology
 from isotopy.report import words
 from isotopy.see.theme import Drawing, drawing
 
 PICTURED_LAYERS = 12  # pictures of single layers are drawn for at most so many
+SMOOTH = frozenset({"tanh", "sigmoid", "softplus"})  # kinds of layers that bend instead of folding
+CHART = 3.6  # inches: a chart fits a phone as it is
 _CURVED_CLASSES = 3  # more classes than this go into the Betti table only
 _DRAWN_POINTS = 3000
 
@@ -67,11 +69,11 @@ def chosen_layers(i: Inspection) -> list[int]:
 
 def jobs(i: Inspection) -> list[Job]:
     """All figures of a report on `i`, in the order of the page."""
-    return [*_layer_jobs(i), *_theme_jobs(i), *_plane_jobs(i)]
+    return [*_overview_jobs(i), *_layer_jobs(i), *_histogram_jobs(i), *_plane_jobs(i)]
 
 
-def overview(i: Inspection) -> Any:
-    """The strip of all pictured layers."""
+def strip(i: Inspection) -> Any:
+    """The representations of all pictured layers in one picture."""
     panels = [
         see.Panel(
             named(layer),
@@ -198,88 +200,100 @@ def _representation_words(layer: LayerInspection) -> str:
 # --- through the layers ---------------------------------------------------------------------------------------------
 
 
-def _theme_jobs(i: Inspection) -> Iterator[Job]:
+@dataclass(frozen=True)
+class Reading:
+    """A track of the overview and how to read it; without a track, why there is none."""
+
+    title: str
+    meaning: str
+    draw: Callable[[Any], object] | None
+
+
+def readings(i: Inspection) -> list[Reading]:
+    """The tracks of the overview: what the maps do, then what the sample shows; only what has numbers is drawn."""
     names, numbers = [named(layer) for layer in i.layers], [layer.index for layer in i.layers]
-    yield from _rank_jobs(i, names, numbers)
-    yield from _betti_jobs(i, names, numbers)
-    yield from _stretch_jobs(i, names, numbers)
-    yield from _separation_jobs(i, names, numbers)
+    found = [_dimension_reading(i, names, numbers), *_map_readings(i, names, numbers)]
+    return [*found, *_betti_readings(i, names, numbers), *_accuracy_readings(i, names, numbers)]
 
 
-def _rank_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
-    inner = [layer for layer in i.layers if layer.index > 0]
-    if any(layer.rank is not None for layer in inner):
-        yield Job(
-            "ranks",
-            lambda: see.histograms(_histograms(inner, "rank"), [named(layer) for layer in inner], below=i.m),
-            f"Histogram of the ranks at each layer. {_listed(inner, lambda layer: _mean(layer.rank))}",
-            f"Ranks of the affine maps, a row per layer; vermilion: rank below m = {i.m}.",
+def overview(i: Inspection, **how: Any) -> Any:
+    """The quantities of all layers in one picture; `how` is passed on to `see.overview`."""
+    return see.overview([see.Track(own.title, own.draw) for own in readings(i) if own.draw is not None], **how)
+
+
+def _overview_jobs(i: Inspection) -> Iterator[Job]:
+    titles = "; ".join(own.title for own in readings(i) if own.draw is not None)
+    ranks = _listed(list(i.layers), lambda layer: _mean(layer.rank))
+    alt = f"Layer by layer: {titles}. {f'Ranks: {ranks} ' if len(ranks) > 1 else ''}The table below has every number."
+    yield Job("overview", lambda: overview(i), alt)
+    yield Job("overview-narrow", lambda: overview(i, columns=1, width=CHART), alt)
+
+
+def _dimension_reading(i: Inspection, names: list[str], numbers: list[int]) -> Reading:
+    rank = np.full((len(i.layers), 3), np.nan)
+    for row, layer in enumerate(i.layers):
+        if layer.rank is not None:
+            rank[row] = layer.rank.mean, layer.rank.min, layer.rank.max
+    traced = bool(np.isfinite(rank).any())
+    width = values(i, lambda layer: float(layer.width))
+    codeword = values(i, lambda layer: layer.codeword_size.mean if layer.codeword_size else None)
+    intrinsic = values(i, lambda layer: layer.intrinsic_dimension.get("twonn"))
+    return Reading(
+        "Rank against width" if traced else "Dimension",
+        (
+            "The rank is the number of directions that survive around a point: mean, and as a band the smallest and "
+            "the largest over the sample. Width and, without skip connections, the neurons that are on bound it. "
+            if traced
+            else ""
         )
-        share, low = values(i, lambda layer: layer.destructive_share), values(i, lambda layer: layer.low_share)
-        said = _listed(inner, lambda layer: words.share(layer.destructive_share))
-        yield Job(
-            "destructive",
-            lambda: see.destructive(share, names, low=low, m=i.m, numbers=numbers),
-            f"Share of points with rank below {i.m}, by layer. {said}",
-            f"Share of points of rank below m = {i.m}; narrow bar inside: below the intrinsic dimension of the sample.",
-        )
-    coded = [layer for layer in inner if layer.codeword_size is not None]
-    if coded:
-        sizes = _histograms(coded, "codeword_size")
-        yield Job(
-            "codewords",
-            lambda: see.histograms(sizes, [named(layer) for layer in coded], xlabel="neurons that are on"),
-            f"Histogram of codeword sizes at each layer. {_listed(coded, lambda layer: _mean(layer.codeword_size))}",
-            "Codeword sizes (neurons that are on at a point), a row per layer with an activation.",
-        )
+        + "Intrinsic: the dimension of the sample itself (TwoNN), which may lie far below the number of neurons.",
+        lambda ax: see.dimensions(
+            rank,
+            names,
+            width=width,
+            codeword=codeword,
+            intrinsic=intrinsic,
+            m=i.m if traced else None,
+            numbers=numbers,
+            ax=ax,
+        ),
+    )
 
 
-def _stretch_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
-    found = [layer.stretch for layer in i.layers]
-    if not any(found):
-        return
+def _map_readings(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Reading]:
+    share, low = values(i, lambda layer: layer.destructive_share), values(i, lambda layer: layer.low_share)
+    if np.isfinite(share[1:]).any():
+        yield Reading(
+            f"Destructive: points of rank below m = {i.m}",
+            "Near these points the layers so far have flattened a direction that the data may need. Dark, inner bar: "
+            "rank below the intrinsic dimension of the sample, too thin for the data however they lie.",
+            lambda ax: see.destructive(share, names, low=low, m=i.m, numbers=numbers, ax=ax),
+        )
+    stretch = [layer.stretch for layer in i.layers]
     none = np.zeros(0)
-    top = see.spread("σ max", [none if own is None else own.sigma_max for own in found], color=0)
-    low = see.spread("σ rank", [none if own is None else own.sigma_rank for own in found], color=1)
-    said = _listed(
-        list(i.layers), lambda layer: f"ratio {words.number(layer.stretch.ratio)}" if layer.stretch else None
-    )
-    yield Job(
-        "stretch",
-        lambda: see.by_layer([top, low], names, log=True, numbers=numbers, ylabel="singular values"),
-        f"Largest and smallest nonzero singular value of the Jacobian from the input to each layer. {said}",
-        "Singular values of the Jacobian, input to layer: median and full range over the stated points.",
-    )
-
-
-def _separation_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
-    layers = list(i.layers)
-    linear, knn = values(i, lambda layer: layer.linear_accuracy), values(i, lambda layer: layer.knn_accuracy)
-    if np.isfinite(linear).any() or np.isfinite(knn).any():
-        said = _listed(layers, lambda layer: f"{words.share(layer.linear_accuracy)}, {words.share(layer.knn_accuracy)}")
-        yield Job(
-            "accuracy",
-            lambda: see.accuracy(linear, knn, names, network=i.accuracy, chance=largest_class(i), numbers=numbers),
-            f"Accuracy of a linear probe and of nearest neighbors at each layer. {said}",
-            "How well the classes separate at each layer, by a linear probe and by nearest neighbors.",
-        )
-    twonn = values(i, lambda layer: layer.intrinsic_dimension.get("twonn"))
-    mle = values(i, lambda layer: layer.intrinsic_dimension.get("mle"))
-    if np.isfinite(twonn).any() or np.isfinite(mle).any():
-        curves = [see.Curve("TwoNN", twonn, color=3), see.Curve("MLE", mle, color=2, dash=1)]
-        said = _listed(layers, lambda layer: f"TwoNN {words.number(layer.intrinsic_dimension.get('twonn'))}")
-        yield Job(
-            "dimension",
-            lambda: see.by_layer(curves, names, bounds=(0, None), numbers=numbers, ylabel="dimension"),
-            f"Intrinsic dimension of the representation at each layer. {said}",
-            "Intrinsic dimension of the sample at each layer, by two estimators.",
+    top = see.spread("largest", [none if own is None else own.sigma_max for own in stretch], color=0)
+    bottom = see.spread("smallest", [none if own is None else own.sigma_rank for own in stretch], color=1)
+    if np.isfinite(top.values).any():
+        points = max(len(own.points) for own in stretch if own is not None)
+        yield Reading(
+            "Stretch: singular values, input to layer",
+            f"Largest and smallest nonzero singular value of the Jacobian at {words.count(points, 'point')}: median "
+            "and full range. Far apart, something was pulled through a thin neck.",
+            lambda ax: see.by_layer([top, bottom], names, log=True, numbers=numbers, ax=ax),
         )
 
 
-def _betti_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Job]:
+def _betti_readings(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Reading]:
     labels = [found.label for found in max((layer.betti for layer in i.layers), key=len, default=())]
     drawn = labels if len(labels) <= 1 + _CURVED_CLASSES else labels[:1]
-    for degree in (0, 1):
+    if labels and not any(own.betti for layer in i.layers for own in layer.betti if own.label in drawn):
+        yield Reading(
+            "Betti numbers of the sample",
+            "Not drawn: at no layer and no scale do the subsamples agree on one. The sample does not show them.",
+            None,
+        )
+        return
+    for degree in (0, 1) if drawn else ():
         found = {label: np.full(len(i.layers), np.nan) for label in drawn}
         bands = {label: np.full((len(i.layers), 2), np.nan) for label in drawn}
         for row, layer in enumerate(i.layers):
@@ -288,18 +302,58 @@ def _betti_jobs(i: Inspection, names: list[str], numbers: list[int]) -> Iterator
                     found[own.label][row] = own.betti[degree]
                     if own.band is not None:
                         bands[own.label][row] = own.band[degree]
-        if any(np.isfinite(column).any() for column in found.values()):
 
-            def draw(found: Any = found, bands: Any = bands, degree: int = degree) -> Any:
-                return see.betti(found, names, bands=bands, degree=degree, numbers=numbers)
+        def draw(ax: Any, found: Any = found, bands: Any = bands, degree: int = degree) -> Any:
+            return see.betti(found, names, bands=bands, degree=degree, numbers=numbers, ax=ax)
 
-            yield Job(
-                f"betti-{degree}",
-                draw,
-                f"Betti number b{degree} at each layer, for {', '.join(drawn)}; the table has the numbers.",
-                ("Components" if degree == 0 else "Loops")
-                + f" (b{'₀₁'[degree]}) of the sample; bars: range over the subsamples; gap: no stable scale.",
-            )
+        yield Reading(
+            ("Components b₀" if degree == 0 else "Loops b₁") + " of the sample, observed",
+            (
+                "How many pieces the sample has at a layer, from persistent homology of landmarks. A gap: at no scale "
+                "do the subsamples agree. A bar: their range."
+                if degree == 0
+                else "How many holes. Where a number changes, that layer filled or cut a loop, or joined or split "
+                "pieces, at the scale looked at."
+            ),
+            draw,
+        )
+
+
+def _accuracy_readings(i: Inspection, names: list[str], numbers: list[int]) -> Iterator[Reading]:
+    linear, knn = values(i, lambda layer: layer.linear_accuracy), values(i, lambda layer: layer.knn_accuracy)
+    if np.isfinite(linear).any() or np.isfinite(knn).any():
+        yield Reading(
+            "Accuracy on the representation",
+            "A linear probe that gains says that the classes are being pulled apart; nearest neighbors that stay good "
+            "say that they never were mixed.",
+            lambda ax: see.accuracy(
+                linear, knn, names, network=i.accuracy, chance=largest_class(i), numbers=numbers, ax=ax
+            ),
+        )
+
+
+def _histogram_jobs(i: Inspection) -> Iterator[Job]:
+    inner = [layer for layer in i.layers if layer.index > 0]
+    if any(layer.rank is not None for layer in inner):
+        yield Job(
+            "ranks",
+            lambda: _rows(_histograms(inner, "rank"), inner, below=i.m),
+            f"Histogram of the ranks at each layer. {_listed(inner, lambda layer: _mean(layer.rank))}",
+            f"Ranks of the affine maps, a row per layer; vermilion, left of the line: rank below m = {i.m}.",
+        )
+    coded = [layer for layer in inner if layer.codeword_size is not None]
+    if coded:
+        yield Job(
+            "codewords",
+            lambda: _rows(_histograms(coded, "codeword_size"), coded, xlabel="neurons that are on"),
+            f"Histogram of codeword sizes at each layer. {_listed(coded, lambda layer: _mean(layer.codeword_size))}",
+            "Codeword sizes (neurons that are on at a point), a row per layer with an activation.",
+        )
+
+
+def _rows(counts: list[dict[int, int] | None], layers: list[LayerInspection], **how: Any) -> Any:
+    ax = see.new_axes(CHART, 0.75 + (0.4 if len(layers) <= 12 else 0.24) * len(layers))
+    return see.histograms(counts, [named(layer) for layer in layers], ax=ax, **how)
 
 
 # --- the plane ------------------------------------------------------------------------------------------------------
@@ -314,30 +368,44 @@ def _plane_jobs(i: Inspection) -> Iterator[Job]:
     yield Job(
         "plane-decision",
         lambda: see.decision(
-            plane.classes, plane.extent, margin=plane.margin, points=points, labels=_labels(i), names=i.classes
+            plane.classes,
+            plane.extent,
+            margin=plane.margin,
+            points=points,
+            labels=_labels(i),
+            names=i.classes,
+            ax=_map(plane),
         ),
         "Decision regions of the network in the plane of its two inputs, with the data on top.",
         "Decision regions and their boundary, with the data.",
     )
-    highest = 2
     inner = [layer for layer in i.layers if 0 < layer.index <= len(plane.ranks)]
     kept = set(chosen_layers(i))
     for layer in [own for position, own in enumerate(i.layers) if own in inner and position in kept][:8]:
         k = layer.index - 1
-        cells = len(np.unique(plane.polytopes[k]))
+        bent = any(own.kind in SMOOTH for own in inner if own.index <= layer.index)
+        regions = words.count(len(np.unique(plane.polytopes[k])), "region" if bent else "polytope")
+        found = sorted(np.unique(plane.ranks[k]).tolist())
+        flat = f"rank {found[0]} everywhere" if len(found) == 1 else ""
         yield Job(
             f"plane-{slug(layer)}-polytopes",
-            lambda k=k: see.polytopes(plane.polytopes[k], plane.extent),  # type: ignore[misc]
-            f"Polytopes of the plane up to layer {layer.index}: {cells} seen on the grid of pixels.",
-            f"{words.count(cells, 'polytope')} on the grid",
+            lambda k=k: see.polytopes(plane.polytopes[k], plane.extent, ax=_map(plane)),  # type: ignore[misc]
+            f"{regions} of the plane up to layer {layer.index}, as seen on the grid of pixels.",
+            f"{regions} on the grid" + (f"; {flat}" if flat else ""),
         )
-        found = sorted(np.unique(plane.ranks[k]).tolist())
-        yield Job(
-            f"plane-{slug(layer)}-ranks",
-            lambda k=k: see.ranks(plane.ranks[k], plane.extent, highest=highest),  # type: ignore[misc]
-            f"Ranks of the plane at layer {layer.index}: {', '.join(map(str, found))} occur.",
-            f"rank {found[0]} everywhere" if len(found) == 1 else f"ranks {', '.join(map(str, found))}",
-        )
+        if not flat:
+            yield Job(
+                f"plane-{slug(layer)}-ranks",
+                lambda k=k: see.ranks(plane.ranks[k], plane.extent, highest=2, ax=_map(plane)),  # type: ignore[misc]
+                f"Ranks of the plane at layer {layer.index}: {', '.join(map(str, found))} occur.",
+                f"ranks {', '.join(map(str, found))}",
+            )
+
+
+def _map(plane: Plane) -> Any:
+    """Axes for a map of the plane, in its proportions."""
+    left, right, bottom, top = plane.extent
+    return see.new_axes(2.5, 0.25 + 2.25 * (top - bottom) / (right - left))
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------

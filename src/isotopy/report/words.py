@@ -29,17 +29,17 @@ def number(value: float | int | None, digits: int = 3) -> str:
 
 
 def share(value: float | int | None) -> str:
-    """A share as percent; 0 % and 100 % only where exact.
+    """A share as percent, to a tenth; 0 % and 100 % only where exact.
 
     Example:
         >>> share(0.5), share(0.99999), share(0.00001), share(1.0), share(None)
-        ('50\u202f%', '>99.9\u202f%', '<0.1\u202f%', '100\u202f%', '–')
+        ('50.0\u202f%', '>99.9\u202f%', '<0.1\u202f%', '100\u202f%', '–')
     """
     if value is None or math.isnan(value):
         return NONE
     if value in (0.0, 1.0):
         return f"{value:.0%}".replace("%", "\u202f%")
-    shown = f"{value:.1%}" if value < 0.1 or value > 0.9 else f"{value:.0%}"
+    shown = f"{value:.1%}"
     return {"0.0%": "<0.1%", "100.0%": ">99.9%"}.get(shown, shown).replace("%", "\u202f%")
 
 

@@ -41,9 +41,10 @@ def write(inspection: Inspection, directory: str | Path, *, progress: Callable[[
             text = json.dumps(inspection.to_dict(), indent=1, allow_nan=False)
             (folder / "report.json").write_text(text, encoding="utf-8")
         drawn = draw(pictures.jobs(inspection), folder / "figures", progress)
-        strip = pictures.overview(inspection)
-        see.save(strip, folder / "figures" / "overview.png")
-        see.save(strip, folder / "figures" / "overview.svg")
+        strip = pictures.strip(inspection)
+        see.save(strip, folder / "figures" / "strip.png")
+        see.save(strip, folder / "figures" / "strip.svg")
+        see.save(pictures.overview(inspection), folder / "figures" / "overview.png")
         html = render("report.html.j2", page.context(inspection, drawn))
         (folder / "index.html").write_text(html, encoding="utf-8")
     return Path(directory) / "index.html"

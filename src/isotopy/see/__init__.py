@@ -5,11 +5,15 @@ from .curves import accuracy as accuracy
 from .curves import betti as betti
 from .curves import by_layer as by_layer
 from .curves import destructive as destructive
-from .curves import histograms as histograms
+from .curves import level as level
 from .curves import singular_values as singular_values
 from .curves import spread as spread
 from .diagrams import barcode as barcode
 from .diagrams import diagram as diagram
+from .histograms import histograms as histograms
+from .overview import Track as Track
+from .overview import dimensions as dimensions
+from .overview import overview as overview
 from .space import decision as decision
 from .space import polytopes as polytopes
 from .space import ranks as ranks

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Bool, Float, Num
 
-from isotopy.see.labels import percent, short
-from isotopy.see.theme import class_style, dress, halo, new_axes, theme
+from isotopy.see.labels import digits, percent, power, short
+from isotopy.see.theme import class_style, dress, new_axes, theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 else:
     Axes = Any
 
-_LABELLED_LAYERS = 9  # up to here layers are named under their number
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 2)), (0, (1.2, 1.6)))
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,17 @@ class Curve:
     high: Float[np.ndarray, " l"] | None = None
     color: int | None = 0  # number of the color, as of a class; None is ink
     dash: int = 0  # 0 solid, 1 dashed, 2 dotted
+    marked: bool = True  # False: a thin line to compare with, without marks
+
+
+def level(name: str, value: float | int, depth: int, *, dash: int = 1) -> Curve:
+    """A constant to compare with, through all `depth` layers, as a thin line.
+
+    Example:
+        >>> level("m", 2, 3).values.tolist()
+        [2.0, 2.0, 2.0]
+    """
+    return Curve(name, np.full(depth, float(value)), color=None, dash=dash, marked=False)
 
 
 def by_layer(
@@ -64,34 +75,11 @@ def by_layer(
 
     depth = len(layers)
     ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.5) if ax is None else ax
-    x = np.arange(depth)
-    ends = []
-    for curve in curves:
-        look = class_style(curve.color)
-        dash = ("-", (0, (4, 2)), (0, (1.2, 1.6)))[curve.dash % 3]
-        values = np.where(curve.values > 0, curve.values, np.nan) if log else curve.values
-        if curve.low is not None and curve.high is not None:
-            floor = np.where(curve.low > 0, curve.low, np.nan) if log else curve.low
-            ax.fill_between(x, floor, curve.high, color=look.color, alpha=0.14, linewidth=0, gid="band")
-        ax.plot(
-            x,
-            values,
-            color=look.color,
-            linestyle=dash,
-            linewidth=1.7,
-            marker=look.marker,
-            markersize=4.2 if depth <= 16 else 2.6,
-            markeredgewidth=0,
-            clip_on=False,
-            zorder=3,
-            label=curve.name,
-        )
-        shown = np.flatnonzero(np.isfinite(values))
-        if len(shown):
-            ends.append((float(values[shown[-1]]), int(shown[-1]), curve))
+    ends = draw_curves(ax, curves, log=log)
     if log:
         ax.set_yscale("log")
         ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
         lowest, highest = ax.get_ylim()
         if highest < 100 * lowest:  # powers of ten alone would leave one tick
             ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -100,12 +88,13 @@ def by_layer(
         _some_height(ax, bounds)
     dress(ax, grid="y", spines="b")
     if shares:
-        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="\u202f%"))
     elif not log:
         whole = all(np.all(c.values[np.isfinite(c.values)] % 1 == 0) for c in curves)
-        ax.yaxis.set_major_locator(MaxNLocator(4, integer=whole, steps=[1, 2, 5, 10]))
-    _layer_axis(ax, layers, numbers)
-    _end_labels(ax, ends, shares=shares, log=log)
+        ax.yaxis.set_major_locator(MaxNLocator(4, integer=whole, steps=[1, 2, 2.5, 5, 10]))
+    layer_axis(ax, layers, numbers)
+    end_labels(ax, ends, shares=shares)
     ax.set_ylabel(ylabel)
     return ax
 
@@ -127,33 +116,24 @@ def accuracy(
         knn: The same for nearest neighbors.
         layers: Names of the layers, the input first.
         network: Accuracy of the network itself, as a dashed line.
-        chance: Share of the largest class, as a dotted line.
+        chance: Share of the largest class, as a dotted line where it is not far below the rest.
         numbers: Numbers of the layers; by default 0, 1, ...
         ax: Where to draw; by default a new figure.
 
     Returns:
         The axes.
     """
-    found = np.concatenate([linear, knn, [v for v in (network, chance) if v is not None]])
+    found = np.concatenate([linear, knn, [] if network is None else [network]])
     found = found[np.isfinite(found)]
     floor = float(np.floor((found.min() - 0.02) * 10) / 10) if len(found) else 0.0
-    curves = [Curve("linear probe", linear, color=1), Curve("k-NN", knn, color=2)]
-    ax = by_layer(curves, layers, shares=True, bounds=(max(0.0, floor), 1.0), numbers=numbers, ax=ax)
-    for value, name, dash in ((network, "network", (0, (5, 3))), (chance, "largest class", (0, (1, 2.5)))):
-        if value is not None:
-            ax.axhline(value, color=theme().muted, linewidth=0.9, linestyle=dash, zorder=1)
-            text = ax.text(
-                0.0,
-                value,
-                f"{name} {value:.1%}",
-                color=theme().muted,
-                fontsize=7.5,
-                va="bottom",
-                ha="left",
-                transform=ax.get_yaxis_transform(),
-            )
-            halo(text)
-    return ax
+    floor = min(max(0.0, floor), 0.8)
+    curves = [
+        level(name, value, len(layers), dash=dash)
+        for name, value, dash in (("network", network, 1), ("largest class", chance, 2))
+        if value is not None and value >= floor
+    ]
+    curves += [Curve("linear probe", linear, color=1), Curve("k-NN", knn, color=2)]
+    return by_layer(curves, layers, shares=True, bounds=(floor, 1.0), numbers=numbers, ax=ax)
 
 
 def destructive(
@@ -187,24 +167,20 @@ def destructive(
     ax.bar(x, np.nan_to_num(share), width=0.72, color=wide.color, alpha=0.32, linewidth=0, label=f"rank < {m}")
     if low is not None and np.isfinite(low).any():
         ax.bar(x, np.nan_to_num(low), width=0.3, color=wide.color, linewidth=0, label="rank < intrinsic dimension")
-    size = 7.5 if depth <= 12 else 6
-    for column, value in enumerate(share):
-        text = "–" if not np.isfinite(value) else percent(float(value))
-        if depth <= 20 or column % 2 == 0:
-            ax.text(
-                column,
-                0.015 + (value if np.isfinite(value) else 0.0),
-                text,
-                fontsize=size,
-                color=theme().ink,
-                ha="center",
-                va="bottom",
-            )
-    ax.set_ylim(0, 1.12)
+    room = _inches(ax)[0] * 72 / max(depth, 1) / 4.8  # letters of 7.5 pt that fit above a bar
+    texts = ["–" if not np.isfinite(value) else percent(float(value)) for value in share]
+    if max(map(len, texts), default=1) > room:
+        texts = ["–" if not np.isfinite(value) else percent(float(value), rough=True) for value in share]
+    every = int(np.ceil(max(map(len, texts), default=1) / room))
+    for column, (value, text) in enumerate(zip(share, texts, strict=True)):
+        if (depth - 1 - column) % every == 0:
+            height = 0.015 + (value if np.isfinite(value) else 0.0)
+            ax.text(column, height, text, fontsize=7.5, color=theme().ink, ha="center", va="bottom")
+    ax.set_ylim(0, 1.0 + 0.2 / max(_inches(ax)[1], 0.5))
     ax.set_yticks([0, 0.5, 1])
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="\u202f%"))
     dress(ax, grid="y", spines="b")
-    _layer_axis(ax, layers, numbers)
+    layer_axis(ax, layers, numbers)
     ax.set_ylabel("share of points" if m is None else f"points of rank < {m}")
     return ax
 
@@ -285,132 +261,86 @@ def betti(
         colors.append(None if name == "all" else sum(color is not None for color in colors))
     for index, (name, own) in enumerate(values.items()):
         look = class_style(colors[index])
-        at = x + 0.13 * (index - (len(values) - 1) / 2)  # side by side: integers would hide each other
+        at = x + 0.16 * (index - (len(values) - 1) / 2)  # side by side: integers would hide each other
         own = own.astype(np.float64)
         if bands and name in bands:
             low, high = bands[name].astype(np.float64).T
-            ax.vlines(at, low - 0.04, high + 0.04, color=look.color, alpha=0.3, linewidth=4, gid="band")
+            wide = high > low
+            ax.vlines(at[wide], low[wide], high[wide], color=look.color, alpha=0.35, linewidth=3.5, gid="band")
         ax.plot(at, own, color=look.color, linewidth=0.9, alpha=0.6, zorder=2)
         ax.plot(
             at,
             own,
             color=look.color,
             marker=look.marker,
-            markersize=8 if look.marker == "*" else 5,
+            markersize=(7 if look.marker == "*" else 4.5) * (1.0 if depth <= 16 else 0.6),
             markeredgewidth=0,
             linestyle="none",
             zorder=3,
+            clip_on=False,
             label=name,
         )
         shown = np.flatnonzero(np.isfinite(own))
         if len(shown):
-            ends.append((float(own[shown[-1]]), int(shown[-1]), Curve(name, own, color=colors[index])))
-    low, high = ax.get_ylim()
-    ax.set_ylim(min(-0.15, low), max(high, 1.25))
+            called = "all data" if name == "all" else f"class {name}"
+            ends.append((float(own[shown[-1]]), Curve(called, own, color=colors[index])))
+    if not ends:
+        ax.text(0.5, 0.5, "nowhere stable", transform=ax.transAxes, fontsize=8.5, color=theme().muted, ha="center")
+    low, high = ax.get_ylim() if ends else (0.0, 1.0)
+    ax.set_ylim(min(-0.12 * max(high, 1.25), low), max(high, 1.25))
     dress(ax, grid="y", spines="b")
     ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
-    _layer_axis(ax, layers, numbers)
-    _end_labels(ax, ends, shares=False, log=False)
+    layer_axis(ax, layers, numbers)
+    end_labels(ax, ends)
     ax.set_ylabel("b" + str(degree).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")))
     return ax
 
 
-def histograms(
-    counts: Sequence[Mapping[int, int] | None],
-    layers: Sequence[str],
-    *,
-    below: int | None = None,
-    xlabel: str = "rank",
-    ax: Axes | None = None,
-) -> Axes:
-    """How an integer is distributed at each layer: a row per layer on one horizontal axis, the mean printed at its end.
+# --- parts, also of other pictures through the layers -----------------------------------------------------------------
 
-    Bars of a row are scaled to the tallest of that row. A layer without the quantity keeps an empty row.
 
-    Args:
-        counts: Per layer a histogram, value to number of points; None where the quantity is not defined.
-        layers: Names of the layers.
-        below: Values under this are drawn in the other color, left of a dashed line (destructive ranks).
-        xlabel: What is counted.
-        ax: Where to draw; by default a new figure with room for every row.
-
-    Returns:
-        The axes.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    depth = len(layers)
-    row_height = 0.44 if depth <= 12 else 0.26
-    ax = new_axes(4.6, 0.75 + row_height * depth) if ax is None else ax
-    inks = theme()
-    values = [value for own in counts if own for value in own]
-    low, high = min(values, default=0), max(values, default=1)
-    if below is not None:
-        high = max(high, below)
-    low = 0 if low <= 0.5 * high else low
-    span = max(high - low, 1)
-    for row, own in enumerate(counts):
-        ax.axhline(row, color=inks.faint, linewidth=0.7, zorder=0)
-        if not own:
-            ax.text(
-                low, row - 0.08, "not piecewise affine", color=inks.muted, fontsize=7.5, style="italic", va="bottom"
-            )
-            continue
-        at = np.array(sorted(own))
-        heights = np.array([own[int(value)] for value in at], dtype=float)
-        mean = float((at * heights).sum() / heights.sum())
-        heights *= 0.78 / heights.max()
-        lost = at < below if below is not None else np.zeros(len(at), dtype=bool)
-        width = max(0.6 if span <= 12 else 0.86, span / 130)
-        for mask, look, name in ((~lost, class_style(1), "kept"), (lost, class_style(0), "destructive")):
-            ax.bar(
-                at[mask],
-                -heights[mask],
-                width=width,
-                bottom=row,
-                color=look.color,
-                linewidth=0,
-                alpha=0.9,
-                label=f"{layers[row]} {name}",
-            )
-        text = f"{mean:.0f}" if mean == round(mean) or mean >= 1000 else f"{mean:#.3g}"
-        ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), fontsize=8, color=inks.ink, va="bottom", ha="left")
-    if below is not None and low < below <= high + 1:
-        ax.axvline(below - 0.5, color=inks.muted, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-        ax.annotate(
-            f"m = {below}",
-            (below - 0.5, -1.0),
-            xytext=(-4, 0),
-            textcoords="offset points",
-            color=inks.muted,
-            fontsize=7.5,
-            ha="right",
-            va="center",
+def draw_curves(ax: Axes, curves: Sequence[Curve], *, log: bool = False) -> list[tuple[float, Curve]]:
+    """Lines, marks and bands; returns the last value of each curve that has one. `log` leaves out what is not > 0."""
+    ends = []
+    for curve in curves:
+        look = class_style(curve.color)
+        values, x = (
+            np.where(curve.values > 0, curve.values, np.nan) if log else curve.values,
+            np.arange(len(curve.values)),
         )
-    ax.text(
-        1.02, -1.0, "mean", transform=ax.get_yaxis_transform(), fontsize=7.5, color=inks.muted, va="center", ha="left"
-    )
-    dress(ax, spines="")
-    ax.set_ylim(depth - 1 + 0.25, -1.25)
-    ax.set_xlim(low - 0.03 * span - 0.5, high + 0.03 * span + 0.5)
-    ax.set_yticks(range(depth), [short(name) for name in layers])
-    ax.tick_params(axis="y", length=0)
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.set_xlabel(xlabel)
-    return ax
+        if curve.low is not None and curve.high is not None:
+            floor = np.where(curve.low > 0, curve.low, np.nan) if log else curve.low
+            ax.fill_between(x, floor, curve.high, color=look.color, alpha=0.16, linewidth=0, gid="band")
+            alone = np.isfinite(curve.low) & ~_neighbored(np.isfinite(curve.low))
+            ax.vlines(x[alone], floor[alone], curve.high[alone], color=look.color, alpha=0.3, linewidth=3, gid="band")
+        ax.plot(
+            x,
+            values,
+            color=look.color if curve.marked else theme().muted,
+            linestyle=_DASHES[curve.dash % len(_DASHES)],
+            linewidth=1.7 if curve.marked else 1.0,
+            marker=look.marker if curve.marked else "",
+            markersize=4.2 if len(x) <= 16 else 2.6,
+            markeredgewidth=0,
+            clip_on=False,
+            zorder=3 if curve.marked else 2,
+            label=curve.name,
+        )
+        shown = np.flatnonzero(np.isfinite(values))
+        if len(shown):
+            ends.append((float(values[shown[-1]]), curve))
+    return ends
 
 
-# --- parts ----------------------------------------------------------------------------------------------------------
-
-
-def _layer_axis(ax: Axes, layers: Sequence[str], numbers: Sequence[int] | None) -> None:
-    depth = len(layers)
-    step = 1 if depth <= 16 else int(np.ceil(depth / 14))
-    named = depth <= _LABELLED_LAYERS
+def layer_axis(ax: Axes, layers: Sequence[str], numbers: Sequence[int] | None) -> None:
+    """Layers along the horizontal axis: by name where the names have room, else by number."""
+    depth, inches = len(layers), _inches(ax)[0]
+    step = int(np.ceil(depth / min(5.5 * inches, 16)))
+    named = depth <= 3.2 * inches
     counted = range(depth) if numbers is None else numbers
     names = [short(name, 11) if named else str(k) for k, name in zip(counted, layers, strict=True)]
     ax.set_xticks(range(0, depth, step), names[::step])
-    if named and max(map(len, names), default=0) * depth > 42:
+    if named and (max(map(len, names), default=0) + 1.5) * depth > 13.5 * inches:
         ax.tick_params(axis="x", labelrotation=30)
         for label in ax.get_xticklabels():
             label.set_horizontalalignment("right")
@@ -419,18 +349,14 @@ def _layer_axis(ax: Axes, layers: Sequence[str], numbers: Sequence[int] | None) 
     ax.set_xlabel("" if named else "layer")
 
 
-def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, shares: bool, log: bool) -> None:
-    """Names at the ends of the lines, pushed apart so that none overlaps."""
+def end_labels(ax: Axes, ends: list[tuple[float, Curve]], *, shares: bool = False) -> None:
+    """Names and last values at the ends of the lines, pushed apart so that none overlaps."""
     if not ends:
         return
-    low, high = ax.get_ylim()
-    place = (lambda v: float(np.log10(max(v, 1e-300)))) if log else float
-    low, high = place(low), place(high)
-    span = (high - low) or 1.0
-    height = float(ax.get_position().height * ax.figure.get_size_inches()[1])  # type: ignore[union-attr]
-    gap = 0.155 / max(height, 0.5)  # a line of 8 pt, as share of the axes
-    ends = sorted(ends, key=lambda end: end[0])
-    at = np.array([(place(value) - low) / span for value, _, _ in ends])
+    gap = 0.155 / max(_inches(ax)[1], 0.5)  # a line of 8 pt, as share of the axes
+    heights = [ax.transAxes.inverted().transform(ax.transData.transform((0.0, value)))[1] for value, _ in ends]
+    order = np.argsort(heights, kind="stable")
+    at = np.clip(np.array(heights)[order], 0.0, 1.0)
     for _ in range(60):  # relax: neighbors closer than a line move apart
         moved = False
         for i in range(len(at) - 1):
@@ -439,32 +365,43 @@ def _end_labels(ax: Axes, ends: list[tuple[float, int, Curve]], *, shares: bool,
                 at[i] -= lack / 2
                 at[i + 1] += lack / 2
                 moved = True
+        at -= max(0.0, float(at.max()) - (1.0 - 0.5 * gap))  # a title may stand above
         at -= min(0.0, float(at.min()))
         if not moved:
             break
-    for (value, _, curve), y in zip(ends, at, strict=True):
-        number = percent(value) if shares else f"{value:.3g}"
-        ax.text(
-            1.02,
-            float(y),
-            f"{short(curve.name)}  {number}",
-            transform=ax.transAxes,
-            fontsize=8,
-            va="center",
-            ha="left",
-            color=theme().ink,
-        )
+    for k, y in zip(order, at.tolist(), strict=True):
+        value, curve = ends[k]
+        number = percent(value) if shares else digits(value)
+        said = f"{short(curve.name)}  {number}"
+        ax.text(1.03, y, said, transform=ax.transAxes, fontsize=8, va="center", ha="left", color=theme().ink)
+        look = class_style(curve.color)
         ax.plot(
-            [1.0],
-            [float(y)],
-            marker=class_style(curve.color).marker,
-            color=class_style(curve.color).color,
+            [1.0] if curve.marked else [0.985, 1.015],
+            [y] if curve.marked else [y, y],
+            marker=look.marker if curve.marked else "",
+            color=look.color if curve.marked else theme().muted,
             markersize=4 if curve.color is not None else 6.5,
             markeredgewidth=0,
+            linewidth=1.0,
+            linestyle="none" if curve.marked else _DASHES[curve.dash % len(_DASHES)],
             transform=ax.transAxes,
             clip_on=False,
-            linestyle="none",
         )
+
+
+def _inches(ax: Axes) -> tuple[float, float]:
+    """Width and height of the axes, as far as they are known before the layout."""
+    wide, high = ax.figure.get_size_inches()  # type: ignore[union-attr]
+    box = ax.get_position()
+    return float(wide * box.width), float(high * box.height)
+
+
+def _neighbored(known: Bool[np.ndarray, " l"]) -> Bool[np.ndarray, " l"]:
+    """Where a known value has a known value beside it."""
+    found = np.zeros_like(known)
+    found[1:] |= known[:-1]
+    found[:-1] |= known[1:]
+    return found
 
 
 def _some_height(ax: Axes, bounds: tuple[float | int | None, float | int | None]) -> None:

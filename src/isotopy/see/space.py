@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,6 +20,12 @@ Extent = tuple[float | int, float | int, float | int, float | int]
 
 _RASTER_FROM = 300  # more points than this are drawn as one bitmap inside a vector figure
 _NAMED_CLASSES = 12  # more classes than this are not written into the picture
+_DRAWN_WALLS = 1500  # more pieces of wall become one bitmap
+_WALL = "#6b7682"  # of such a bitmap, which cannot follow the paper: 3:1 or more on light and dark
+_NAME_SIZE = 8.5
+_FEW = 8  # names of smaller classes stand above their points
+_VIEW = (22, -58)  # elevation and azimuth of the eye, in degrees
+_SLABS = 12  # depths at which points in space are painted
 
 
 def representation(
@@ -65,17 +71,20 @@ def representation(
     raster = n > _RASTER_FROM
     if dimension == 1:
         return _strip(ax, points[:, 0], groups, classes, axes, size, raster, bare)
-    for label, members in groups:
-        _scatter(ax, points[members], label, size, raster)
-    _name_classes(ax, points, groups, classes)
+    for label, members, height in _painted(points, groups):
+        _scatter(ax, points[members], label, size, raster, height)
     names = [*axes, *[""] * dimension][:dimension]
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
     if dimension == 3:
-        return _dress_3d(cast(Any, ax), points, names[2], bare)
-    dress(ax)
-    _square(ax, points)
-    return _undress(ax) if bare else ax
+        _dress_3d(cast(Any, ax), points, names[2], bare)
+    else:
+        dress(ax)
+        _square(ax, points)
+        if bare:
+            _undress(ax)
+    _name_classes(ax, points, groups, classes)
+    return ax
 
 
 def decision(
@@ -113,9 +122,11 @@ def decision(
     _boundary(ax, classes, margin, extent)
     if points is not None and len(points):
         size = float(np.clip(34.0 / len(points) ** 0.33, 2.1, 6.0))
-        for label, members in _groups(len(points), labels):
-            _scatter(ax, points[members].astype(np.float64), label, size, len(points) > _RASTER_FROM)
-        _name_classes(ax, points.astype(np.float64), _groups(len(points), labels), names)
+        groups = _groups(len(points), labels)
+        for label, members, height in _painted(points, groups):
+            _scatter(ax, points[members].astype(np.float64), label, size, len(points) > _RASTER_FROM, height)
+        _frame(ax, extent)
+        _name_classes(ax, points.astype(np.float64), groups, names)
     return _frame(ax, extent)
 
 
@@ -179,7 +190,28 @@ def _groups(n: int, labels: Int[np.ndarray, " n"] | None) -> list[tuple[int | No
     return [(int(label), np.flatnonzero(labels == label)) for label in np.unique(labels)]
 
 
-def _scatter(ax: Axes, points: np.ndarray, label: int | None, size: float, raster: bool) -> None:
+def _painted(points: np.ndarray, groups: list[tuple[int | None, Any]]) -> Iterator[tuple[int | None, Any, float]]:
+    """Groups with the height at which to paint them, so that no class hides another.
+
+    In the plane compact classes lie on spread ones; in space every class is cut into slabs, the far ones below.
+    """
+    if points.shape[1] < 3 or len(groups) <= 1:
+        spread = [float(np.var(points[members].astype(np.float64), axis=0).sum()) for _, members in groups]
+        order = np.argsort(np.argsort([-own for own in spread], kind="stable"))
+        yield from ((label, members, 2 + place / 100) for (label, members), place in zip(groups, order, strict=True))
+        return
+    elevation, azimuth = np.radians(_VIEW)
+    eye = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    near = points @ eye
+    slab = np.searchsorted(np.quantile(near, np.linspace(0, 1, _SLABS + 1)[1:-1]), near)
+    for label, members in groups:
+        for k in np.unique(slab[members]):
+            yield label, members[slab[members] == k], 2 + float(k) / 100
+
+
+def _scatter(
+    ax: Axes, points: np.ndarray, label: int | None, size: float, raster: bool, height: float | int = 2
+) -> None:
     look = class_style(1 if label is None else label)
     many = len(points) > _RASTER_FROM
     draw: Any = ax.scatter  # Matplotlib's stubs do not know the third coordinate
@@ -193,6 +225,7 @@ def _scatter(ax: Axes, points: np.ndarray, label: int | None, size: float, raste
         linewidths=min(0.5, 0.14 * size) if look.edge else 0.0,
         edgecolors=look.edge if look.edge else "none",
         rasterized=raster,
+        zorder=height,
         label="points" if label is None else f"class {label}",
         gid="points" if label is None else f"class-{label}",
         **flat,
@@ -200,18 +233,56 @@ def _scatter(ax: Axes, points: np.ndarray, label: int | None, size: float, raste
 
 
 def _name_classes(ax: Axes, points: np.ndarray, groups: list[tuple[int | None, Any]], classes: Sequence[str]) -> None:
-    """Write each class's name at the member nearest to the median, where the class really is."""
-    if not classes or len(groups) > _NAMED_CLASSES or groups == [(None, slice(None))]:
+    """Write each class's name at a member, where the class really is: the one nearest to the median that is free.
+
+    A name that would lie on another is left out, as two digits would be read as one number.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    if (
+        not classes
+        or len(groups) > _NAMED_CLASSES
+        or groups == [(None, slice(None))]
+        or not np.ptp(points, axis=0).any()
+    ):
         return
+    figure: Any = ax.figure
+    placed: list[tuple[np.ndarray, float]] = []
     for label, members in groups:
         cloud = points[members]
-        middle = cloud[np.argmin(np.linalg.norm(cloud - np.median(cloud, axis=0), axis=1))]
         name = short(classes[label] if label is not None and label < len(classes) else str(label))
+        near = np.argsort(np.linalg.norm(cloud - np.median(cloud, axis=0), axis=1), kind="stable")
+        near = near[: max(1, len(near) // 2)]
+        near = near[:: max(1, len(near) // 200)]
+        half = 0.33 * _NAME_SIZE * max(len(name), 1.3)  # width of bold letters, in points
+        at = _on_paper(ax, cloud[near])
+        free = np.ones(len(near), dtype=bool)
+        for other, theirs in placed:
+            apart = np.abs(at - other)
+            free &= (apart[:, 0] > half + theirs + 4) | (apart[:, 1] > 1.1 * _NAME_SIZE)
+        if not free.any():
+            continue
+        first = int(np.flatnonzero(free)[0])
+        placed.append((at[first], half))
         write: Any = ax.text
-        text = write(*middle, name, fontsize=8.5, fontweight="bold", color=theme().ink, ha="center", va="center")
+        look: dict[str, Any] = {"fontsize": _NAME_SIZE, "fontweight": "bold", "color": theme().ink, "ha": "center"}
+        few = len(cloud) <= _FEW  # the name stands above, or it would hide them
+        above = ScaledTranslation(0, 4 / 72 if few else 0, figure.dpi_scale_trans)
+        text = write(
+            *cloud[near[first]], name, va="bottom" if few else "center", transform=ax.transData + above, **look
+        )
         text.set_zorder(20)
         text.set_clip_on(False)
         halo(text)
+
+
+def _on_paper(ax: Any, points: np.ndarray) -> np.ndarray:
+    """Where points lie on the figure, in points of 1/72 inch, as far as it is known before the layout."""
+    if points.shape[1] == 3:
+        seen = np.column_stack([points, np.ones(len(points))]) @ ax.get_proj().T
+        points = seen[:, :2] / seen[:, 3:]
+    found: np.ndarray = ax.transData.transform(points) / ax.figure.dpi * 72
+    return found
 
 
 def _strip(
@@ -272,7 +343,8 @@ def _dress_3d(ax: Any, points: np.ndarray, third: str, bare: bool) -> Axes:
     inks = theme()
     ax.set_zlabel(third)
     ax.set_proj_type("ortho")
-    ax.view_init(elev=22, azim=-58)
+    ax.view_init(*_VIEW)
+    ax.computed_zorder = False  # the slabs know better
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
         axis.pane.set_visible(False)
         axis.line.set_color(inks.faint)
@@ -303,14 +375,14 @@ def _dress_3d(ax: Any, points: np.ndarray, third: str, bare: bool) -> Axes:
         for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
             axis.set_ticklabels([])
             axis.set_label_text("")
-    ax.set_box_aspect((1, 1, 1), zoom=1.12 if bare else 0.98)
+    ax.set_box_aspect((1, 1, 1), zoom=1.12 if bare else 0.88)
     return cast("Axes", ax)
 
 
 def _few_ticks() -> Any:
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(3)
+    return MaxNLocator(4, prune="both")  # the ends of two axes meet in a corner
 
 
 def _note(ax: Axes, text: str) -> None:
@@ -368,7 +440,10 @@ def _walls(ax: Axes, regions: np.ndarray, extent: Extent, *, width: float) -> No
         return
     ends = np.asarray(segments).reshape(-1, 2)
     codes = np.tile(np.array([Path.MOVETO, Path.LINETO], dtype=np.uint8), len(segments))
-    walls = PathPatch(Path(ends, codes), facecolor="none", edgecolor=theme().ink, linewidth=width, alpha=0.75)
+    many = len(segments) > _DRAWN_WALLS
+    ink = _WALL if many else theme().ink
+    walls = PathPatch(Path(ends, codes), facecolor="none", edgecolor=ink, linewidth=width, alpha=0.75)
+    walls.set_rasterized(many)
     walls.set_capstyle("projecting")
     walls.set_gid("walls")
     ax.add_artist(walls)  # add_patch would move the limits

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int, Num
 
-from isotopy.see.labels import percent, short
+from isotopy.see.labels import digits, percent, short
 from isotopy.see.space import representation
 from isotopy.see.theme import class_style, theme
 
@@ -105,7 +105,12 @@ def _bars(figure: Figure, panel: Panel, place: tuple[float, float, float, float]
     mean, low, high = panel.rank
     share = panel.destructive
     for y, length, color, text in (
-        (1.08, mean / highest, class_style(1).color, f"rank {mean:.3g}" + (f"  ({low}–{high})" if low < high else "")),
+        (
+            1.08,
+            mean / highest,
+            class_style(1).color,
+            f"rank {digits(mean)}" + (f"  ({low}–{high})" if low < high else ""),
+        ),
         (0.08, share, class_style(0).color, "" if share is None else f"destructive {percent(share)}"),
     ):
         if length is None:
