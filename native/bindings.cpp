@@ -445,13 +445,19 @@ struct Piece {
     isotopy::Pairing pairing;
     std::vector<std::int64_t> sample;
 
-    void close(std::size_t index, std::size_t size) {
+    // Ends a sample; `left` more of the same size will follow.
+    void close(std::size_t index, std::size_t size, std::size_t left) {
         const auto shift = [&](std::vector<std::int64_t>& at, std::size_t from) {
             for (std::size_t place = from; place < at.size(); ++place) at[place] += static_cast<std::int64_t>(index * size);
         };
         shift(pairing.birth_at, sample.size());
         shift(pairing.death_at, deaths_);
         deaths_ = pairing.death_at.size();
+        if (sample.empty() && left > 0) {  // samples are alike: room for a little more than as many classes each
+            const auto reserve = [&](auto&... parts) { (parts.reserve(parts.size() * (left + 1) / 4 * 5), ...); };
+            reserve(pairing.degree, pairing.essential, pairing.birth_cell, pairing.death_cell, pairing.birth_at, pairing.death_at);
+            sample.reserve(pairing.degree.capacity());
+        }
         sample.resize(pairing.degree.size(), static_cast<std::int64_t>(index));
     }
 
@@ -513,7 +519,7 @@ nb::dict signal(Reals<Real> values, std::size_t samples, int cells, bool superle
         isotopy::Signal<Real> one(level_sets(cells, superlevel, 0, keep_zero));
         for (std::size_t sample = first; sample < last; ++sample) {
             one.append_pairs(values.data() + sample * size, size, piece.pairing, stop);
-            piece.close(sample, size);
+            piece.close(sample, size, last - sample - 1);
         }
     });
 }
@@ -538,7 +544,7 @@ nb::dict image(Reals<Real> values, std::size_t samples, std::size_t columns, int
                 for (std::size_t band = 1; band < bands.size(); ++band) bands[0].insert(bands[0].end(), bands[band].begin(), bands[band].end());
                 one.append_pairs(here, bands[0], pieces[0].pairing, stop);
             });
-            pieces[0].close(sample, size);
+            pieces[0].close(sample, size, 0);
         }
         return join(std::move(pieces));
     }
@@ -546,7 +552,7 @@ nb::dict image(Reals<Real> values, std::size_t samples, std::size_t columns, int
         One one(rows, columns, options);
         for (std::size_t sample = first; sample < last; ++sample) {
             one.append_pairs(values.data() + sample * size, piece.pairing, stop);
-            piece.close(sample, size);
+            piece.close(sample, size, last - sample - 1);
         }
     });
 }

@@ -56,9 +56,15 @@ def same_values(found: Diagram, degree: int, expected: np.ndarray, sign: float =
 # --- cells and pixels
 
 
+PEAKS = torch.nn.functional.pad(torch.tensor([[3.0, 3, 3, 3, 3], [3, 5, 4, 5, 3], [3, 3, 3, 3, 3]]), (1, 1, 1, 1))
+
+
 @settings(max_examples=150)
 @given(functions(), st.sampled_from(KINDS), st.booleans(), st.sampled_from([torch.float64, torch.float32]))
 @example(torch.zeros(5, 5, dtype=torch.float64), "cubical_top", False, torch.float64)
+@example(PEAKS, "freudenthal", False, torch.float64)  # two equal maxima that meet each other before the outside
+@example(PEAKS, "cubical", False, torch.float64)
+@example(PEAKS, "cubical_top", False, torch.float64)
 def test_every_cell_is_that_of_the_textbook(values: Tensor, cells: str, superlevel: bool, dtype: torch.dtype):
     expected = reference.level_set_persistence(
         values.to(dtype).flatten().tolist(), tuple(values.shape), cells, superlevel=superlevel

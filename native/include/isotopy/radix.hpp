@@ -28,7 +28,7 @@ template <std::size_t bits, class Item>
 void radix_sort_by(std::vector<Item>& items, const Stop& stop) {
     constexpr std::size_t digits = std::size_t{1} << bits;
     constexpr std::size_t passes = (8 * sizeof(Item::key) + bits - 1) / bits;
-    std::vector<std::array<std::size_t, digits>> counts(passes);  // all zero
+    std::array<std::array<std::size_t, digits>, passes> counts{};
     for (const Item& item : items)
         for (std::size_t pass = 0; pass < passes; ++pass) ++counts[pass][(item.key >> (pass * bits)) & (digits - 1)];
     std::vector<Item> buffer(items.size());

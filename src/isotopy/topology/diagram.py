@@ -9,7 +9,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,20 @@ _FORMAT = "isotopy.diagram"
 _VERSION = 1
 _IF_KNOWN = ("birth_vertices", "death_vertices", "cycle_sizes", "cycle_edges", "cycle_coefficients")
 T = TypeVar("T", int, Tensor)
+
+
+class _Cells:
+    """Field of a diagram: vertices of cells. A part picks its own out of the whole when asked; losses never ask."""
+
+    def __set_name__(self, owner: type[Diagram], name: str) -> None:
+        self.name = name
+
+    def __get__(self, diagram: Diagram | None, owner: type[Diagram]) -> Int64[Tensor, " v"] | None:
+        if diagram is None:
+            return None  # the default
+        vertices = diagram._pick(self.name)
+        diagram.__dict__[self.name] = vertices
+        return vertices
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +67,8 @@ class Diagram:
     sample: Int64[Tensor, " k"]
     samples: int
     degrees: tuple[int, ...]  # the degrees that were asked for, whether they hold classes or not
-    birth_vertices: Int64[Tensor, " v"] | None = field(default=None, repr=False)  # of the cells, in turn
-    death_vertices: Int64[Tensor, " w"] | None = field(default=None, repr=False)  # of finite classes, in turn
+    birth_vertices: Int64[Tensor, " v"] | None = _Cells()  # type: ignore[assignment]  # of the cells, in turn
+    death_vertices: Int64[Tensor, " w"] | None = _Cells()  # type: ignore[assignment]  # of finite classes, in turn
     filtration: str = "unknown"
     unit: str = "unknown"
     superlevel: bool = False
@@ -112,47 +126,53 @@ class Diagram:
         return 1 << dimensions if self.cubical else dimensions + 1
 
     @classmethod
-    def _trusted(cls, dies: Bool[Tensor, " k"], **fields: Any) -> Diagram:
+    def _trusted(cls, dies: Bool[Tensor, " k"], **values: Any) -> Diagram:
         """A diagram of ours, made without the checks of those that come from outside.
 
         Small diagrams are made by the thousand in training: the checks would cost more than the persistence.
         """
         diagram = object.__new__(cls)
-        diagram.__dict__.update(fields, _dies=dies)
+        diagram.__dict__.update(values, _dies=dies)
         return diagram
 
-    def _where(self, keep: Bool[Tensor, " k"], degrees: tuple[int, ...] | None = None, **changes: Any) -> Diagram:
+    def _where(self, keep: Bool[Tensor, " k"], **changes: Any) -> Diagram:
         """The classes that `keep` marks, with their cells."""
-        fields = self.__dict__ | changes
-        if degrees is not None:
-            fields["degrees"] = degrees
-        dies = fields.pop("_dies", None)
-        dies = self._dies if dies is None else dies
+        values = self.__dict__ | changes
         index = keep.nonzero()[:, 0]
+        dies = self._dies
         if len(index) < len(keep):
-            births, deaths = self.birth_vertices, self.death_vertices
-            if births is not None:
-                births = self._cells_where(births, keep, self.degree, 0)
-            if deaths is not None and keep is not dies:
-                deaths = self._cells_where(deaths, keep[dies], self.degree[dies], 1)
             for name in ("birth", "death", "degree", "sample"):
-                fields[name] = fields[name].index_select(0, index)
+                values[name] = values[name].index_select(0, index)
             if self.cycle_sizes is not None:
                 on = torch.repeat_interleave(keep, self.cycle_sizes).nonzero()[:, 0]
-                fields["cycle_sizes"] = self.cycle_sizes.index_select(0, index)
+                values["cycle_sizes"] = self.cycle_sizes.index_select(0, index)
                 for name in ("cycle_edges", "cycle_coefficients"):
-                    fields[name] = fields[name].index_select(0, on)
-            fields["birth_vertices"], fields["death_vertices"] = births, deaths
+                    values[name] = values[name].index_select(0, on)
             dies = dies.index_select(0, index)
-        return self._trusted(dies, **fields)
+            values["_whole"] = (self, keep)
+            for name in ("birth_vertices", "death_vertices"):
+                values.pop(name, None)
+        values.pop("_dies", None)
+        return self._trusted(dies, **values)
 
-    def _cells_where(self, vertices: Tensor, keep: Tensor, degree: Tensor, more: int) -> Tensor:
-        """Vertices of the cells that `keep` marks; their dimension is the degree and `more`."""
-        if len(self.degrees) == 1:
-            width = self._corners(self.degrees[0] + more)
+    def _pick(self, name: str) -> Int64[Tensor, " v"] | None:
+        """The vertices of the cells of a part."""
+        whole, keep = self.__dict__["_whole"]
+        vertices: Tensor | None = getattr(whole, name)
+        if vertices is None or (keep is whole._dies and name == "death_vertices"):
+            return vertices
+        if name == "death_vertices":
+            more, keep, degree = 1, keep[whole._dies], whole.degree[whole._dies]
+        else:
+            more, degree = 0, whole.degree
+        if len(whole.degrees) == 1:
+            width = self._corners(whole.degrees[0] + more)
             return vertices.reshape(-1, width)[keep].reshape(-1)
         kept = torch.repeat_interleave(keep, self._corners(degree + more))
         return vertices.index_select(0, kept.nonzero()[:, 0])  # much faster than a mask as index
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}  # not the whole that it is a part of
 
     def of(self, degree: int) -> Diagram:
         """The classes of one degree."""
