@@ -110,7 +110,7 @@ def test_empty_diagrams_cost_nothing():
     assert BarcodePolynomialLoss(reduction="none")(diagram).shape == (0,)
     flat = LevelSet()(torch.zeros(2, 3, 3, requires_grad=True))
     loss = BarcodePolynomialLoss(degree=1)(flat)
-    assert float(loss) == 0.0
+    assert float(loss.detach()) == 0.0
     loss.backward()
 
 
@@ -175,7 +175,7 @@ def test_normalized_signatures_do_not_see_scale(generator: torch.Generator):
     z = torch.randn(20, 2, generator=generator, dtype=torch.float64)
     loss = SignatureLoss(normalize=True)
     torch.testing.assert_close(loss(x, 5 * z), loss(3 * x, z))
-    assert float(loss(x, 7 * x)) == pytest.approx(0.0)
+    assert float(loss(x, 7 * x).detach()) == pytest.approx(0.0)
     assert math.isfinite(float(loss(x, torch.zeros_like(z))))
     u, v = x[:9].clone().requires_grad_(), z[:9].clone().requires_grad_()
     for normalize in (False, True):
@@ -193,7 +193,7 @@ def test_a_loss_descends(generator: torch.Generator):
         value: Tensor = loss(layer(x))
         value.backward()
         optimizer.step()
-        values.append(float(value))
+        values.append(float(value.detach()))
     assert values[-1] < 0.8 * values[0]
 
 
@@ -209,7 +209,7 @@ def test_a_loss_descends(generator: torch.Generator):
         (lambda: WassersteinLoss(order=math.inf), "order must be finite and at least 1; got inf"),
         (lambda: SignatureLoss((2,)), r"degrees must be taken from 0 and 1; got \(2,\)"),
         (lambda: SignatureLoss(())(torch.zeros(3, 2), torch.zeros(3, 2)), "degrees must be taken"),
-        (lambda: SignatureLoss()(torch.zeros(3, 2), torch.zeros(4, 2)), r"got \(3, 2\) and \(4, 2\)"),
+        (lambda: SignatureLoss()(torch.zeros(3, 2), torch.zeros(4, 2)), "second"),
         (lambda: BarcodePolynomialLoss(degree=2)(VietorisRips()(torch.zeros(3, 2))), r"degree must be one of \(0, 1\)"),
         (
             lambda: BarcodePolynomialLoss(q=0.5)(LevelSet(1)(torch.tensor([-3.0, 0.0, -2.0]))),

@@ -151,7 +151,7 @@ class DelaunayFiltration(Filtration):
         values = wide.new_zeros(len(carriers))
         for k in range(2, carriers.shape[1] + 1):
             rows = (size == k).nonzero()[:, 0]
-            if len(rows):
+            if len(rows) or k == 2:  # even without edges the values hang on the input
                 corners = wide[carriers[rows, :k]]
                 values = values.index_put((rows,), circumradius(corners) * (2.0 if self.unit == "diameter" else 1.0))
         rounded = values.to(self.table.dtype)
