@@ -192,3 +192,21 @@ def test_layers_are_matched_by_number_not_by_place(factory, tmp_path):
     assert [entry["rank"]["second"] is None for entry in found["layers"]] == [True, True, False, True, False]
     assert found["layers"][2]["rank"]["difference"] == 0.0
     assert "agree in every number" in found["sentences"][0]["text"]
+
+
+@pytest.mark.usefixtures("sketched")
+def test_what_prints_alike_is_no_change(pair, check):
+    first, second, out = pair({"names": ("1", "3")}, {"names": ("0", "4")})
+    i = Inspection.load(second)
+    layers = tuple(
+        dataclasses.replace(
+            layer, intrinsic_dimension={"twonn": layer.intrinsic_dimension["twonn"] + 1e-4, "mle": None}
+        )
+        for layer in i.layers
+    )
+    dataclasses.replace(i, layers=layers).save(second)
+    text = report.compare(first, second, out).read_text(encoding="utf-8")
+    assert "1.00e\u22124" not in text
+    assert 'class="changed"' not in text.split('id="topology"')[0]
+    assert "<small>(" not in text  # layers that torch numbers differently are of one name here
+    check(text)

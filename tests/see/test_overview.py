@@ -72,3 +72,11 @@ def test_dimensions_far_apart_are_drawn_on_a_logarithmic_axis_that_has_zero():
 def test_dimensions_of_recorded_layers_have_no_rank():
     ax = see.dimensions(np.full((4, 3), nan), LAYERS, width=np.array([9.0, 5.0, 5.0, 3.0]), intrinsic=np.full(4, 2.2))
     assert [line.get_label() for line in ax.lines if not line.get_label().startswith("_")] == ["width", "intrinsic"]
+
+
+@pytest.mark.parametrize(("high", "low"), [(64, 5), (15, 1), (2000, 10), (784, 0), (9, 1)])
+def test_dimensions_have_enough_ticks_to_be_read(high, low):
+    rank = np.linspace(high, low, 4)[:, None] * np.ones(3)
+    ax = see.dimensions(rank, LAYERS, width=np.full(4, float(high)))
+    bottom, top = ax.get_ylim()
+    assert 3 <= sum(bottom <= tick <= top for tick in ax.get_yticks()) <= 6

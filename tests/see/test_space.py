@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 from mpl_toolkits.mplot3d.proj3d import proj_transform
+from scipy.spatial import cKDTree
 
 from isotopy import see
 from isotopy.see.space import _label_places, _map_coloring, _runs
@@ -196,8 +197,7 @@ def test_walls_stand_between_different_pixels():
 
 def test_thousands_of_walls_become_one_bitmap():
     seeds = np.random.default_rng(0).random((900, 2)) * 150
-    y, x = np.mgrid[:150, :150]
-    numbers = ((x[..., None] - seeds[:, 0]) ** 2 + (y[..., None] - seeds[:, 1]) ** 2).argmin(-1)
+    numbers = cKDTree(seeds).query(np.mgrid[:150, :150].T)[1]
     ax = see.polytopes(numbers, (0.0, 1.0, 0.0, 1.0), ax=see.new_axes(2.5, 2.5))
     text = see.svg(ax)
     assert len(text) < 300_000

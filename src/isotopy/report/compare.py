@@ -38,9 +38,15 @@ class Quantity:
         return words.share(value) if self.percent else words.number(value)
 
     def change(self, first: LayerInspection | None, second: LayerInspection | None) -> str:
-        """Difference as printed, empty where there is none."""
+        """Difference as printed, empty where the numbers print alike."""
         a, b = (None if layer is None else self.get(layer) for layer in (first, second))
-        if a is None or b is None or not math.isfinite(a) or not math.isfinite(b):
+        if (
+            a is None
+            or b is None
+            or not math.isfinite(a)
+            or not math.isfinite(b)
+            or self.text(first) == self.text(second)
+        ):
             return ""
         if self.log:
             return f"× {words.number(b / a, 2)}" if a > 0 and b > 0 and a != b else ""

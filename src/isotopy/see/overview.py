@@ -123,8 +123,11 @@ def dimensions(
     ax.set_ylim(low, high * (1.2 if log else 1.05))
     if log:
         reach = [tick for tick in _TICKS if low <= tick <= high * 1.1]
-        powers = [tick for tick in reach if tick == 0 or f"{tick}".startswith("1")]
-        ax.yaxis.set_major_locator(FixedLocator(reach if len(reach) <= 5 else powers))
+        for digits in ("125", "15", "1"):
+            ticks = [tick for tick in reach if tick == 0 or f"{tick}"[0] in digits]
+            if len(ticks) <= 5:
+                break
+        ax.yaxis.set_major_locator(FixedLocator(ticks))
         ax.yaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     else:
