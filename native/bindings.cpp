@@ -644,7 +644,7 @@ void bind_rank_chain(nb::module_& m, const char* name) {
 using Masks = std::vector<nb::ndarray<nb::c_contig, nb::device::cpu>>;
 using IntegerTable = nb::ndarray<const std::int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-Table graph_ranks(const isotopy::RankGraph& self, const Masks& gates, const IntegerTable& upper, const IntegerTable& lower, std::size_t threads,
+nb::tuple graph_ranks(const isotopy::RankGraph& self, const Masks& gates, const IntegerTable& upper, const IntegerTable& lower, std::size_t threads,
                   std::size_t bytes) {
     const std::size_t samples = upper.shape(0);
     const auto masks = self.masks();
@@ -656,7 +656,7 @@ Table graph_ranks(const isotopy::RankGraph& self, const Masks& gates, const Inte
         if (gates[k].dtype() != (masks[k].second ? nb::dtype<std::int32_t>() : nb::dtype<std::uint8_t>()))
             throw std::invalid_argument("gates must be uint8, picked rows int32");
     }
-    std::vector<std::int32_t> found(lower.data(), lower.data() + lower.size());
+    std::vector<std::int32_t> found(lower.data(), lower.data() + lower.size()), bound(upper.data(), upper.data() + upper.size());
     run(samples, threads, samples < 2, [&](std::size_t sample, const isotopy::Stop& stop) {
         std::vector<const std::uint8_t*> active(masks.size());
         std::vector<const std::int32_t*> picked(masks.size());
@@ -664,9 +664,9 @@ Table graph_ranks(const isotopy::RankGraph& self, const Masks& gates, const Inte
             active[k] = static_cast<const std::uint8_t*>(gates[k].data()) + sample * masks[k].first;
             picked[k] = static_cast<const std::int32_t*>(gates[k].data()) + sample * masks[k].first;
         }
-        self.ranks(active, picked, upper.data() + sample * self.depth(), found.data() + sample * self.depth(), bytes, stop);
+        self.ranks(active, picked, bound.data() + sample * self.depth(), found.data() + sample * self.depth(), bytes, stop);
     });
-    return to_table(std::move(found), samples, self.depth());
+    return nb::make_tuple(to_table(std::move(found), samples, self.depth()), to_table(std::move(bound), samples, self.depth()));
 }
 
 void bind_rank_graph(nb::module_& m) {

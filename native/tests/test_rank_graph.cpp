@@ -75,11 +75,39 @@ void long_sums_stay_exact() {
 // A random graph of patches and gates, and the product of its matrices at one sample.
 struct Random {
     std::mt19937 generator;
-    std::vector<Matrix> products;  // of each node
+    std::vector<Matrix> products;                // of each node
+    std::vector<std::size_t> first{0};           // number of the first row of each node
+    std::vector<std::vector<std::size_t>> ways;  // of each row, those that it depends on
     std::vector<std::vector<std::uint8_t>> active;
     std::vector<std::vector<std::int32_t>> picked;
 
     std::size_t below(std::size_t n) { return static_cast<std::size_t>(generator() % n); }
+
+    void add(const Matrix& product) {
+        products.push_back(product);
+        first.push_back(first.back() + product.rows);
+        ways.resize(first.back());
+    }
+
+    // Most paths from the inputs to the rows of a node without a common row: a flow through rows that are split in two.
+    std::size_t paths(std::size_t node) const {
+        const std::size_t rows = first[node + 1], size = 2 * rows + 2, source = 2 * rows, sink = source + 1;
+        std::vector<std::vector<int>> room(size, std::vector<int>(size, 0));
+        for (std::size_t v = 0; v < rows; ++v) {
+            room[2 * v][2 * v + 1] = 1;
+            for (const std::size_t u : ways[v]) room[2 * u + 1][2 * v] = 1;
+        }
+        for (std::size_t v = 0; v < first[1]; ++v) room[source][2 * v] = 1;
+        for (std::size_t v = first[node]; v < first[node + 1]; ++v) room[2 * v + 1][sink] = 1;
+        for (std::size_t flow = 0;; ++flow) {
+            std::vector<std::size_t> from(size, size), queue{source};
+            for (std::size_t head = 0; head < queue.size() && from[sink] == size; ++head)
+                for (std::size_t w = 0; w < size; ++w)
+                    if (room[queue[head]][w] > 0 && from[w] == size && w != source) from[w] = queue[head], queue.push_back(w);
+            if (from[sink] == size) return flow;
+            for (std::size_t w = sink; w != source; w = from[w]) --room[from[w]][w], ++room[w][from[w]];
+        }
+    }
 
     Matrix stacked(const std::vector<std::size_t>& nodes) const {
         Matrix all(0, products[0].columns);
@@ -97,20 +125,26 @@ struct Random {
         for (std::size_t i = 0; i < map.groups * map.places * map.terms; ++i)
             map.sources.push_back(source.rows == 0 ? -1 : static_cast<std::int32_t>(below(source.rows + 1)) - 1);
         for (std::size_t i = 0; i < map.groups * map.rows * map.terms; ++i)
-            map.weights.push_back(below(3) == 0 ? 0.0f : static_cast<float>(below(3) == 0 ? 1 : below(prime)));
+            map.weights.push_back(below(3) == 0 ? 0.0f : static_cast<float>(below(9) == 0 ? prime : below(3) == 0 ? 1 : below(prime)));
+        std::vector<std::size_t> vertices;
+        for (const std::size_t input : inputs)
+            for (std::size_t v = first[input]; v < first[input + 1]; ++v) vertices.push_back(v);
         Matrix product(map.size(), source.columns);
+        add(product);
         for (std::size_t g = 0; g < map.groups; ++g)
             for (std::size_t r = 0; r < map.rows; ++r)
                 for (std::size_t q = 0; q < map.places; ++q)
                     for (std::size_t t = 0; t < map.terms; ++t) {
                         const std::int32_t from = map.sources[(g * map.places + q) * map.terms + t];
                         const auto weight = static_cast<std::uint64_t>(map.weights[(g * map.rows + r) * map.terms + t]);
+                        const std::size_t row = (g * map.rows + r) * map.places + q;
+                        if (from >= 0 && weight > 0) ways[*(first.end() - 2) + row].push_back(vertices[static_cast<std::size_t>(from)]);
                         for (std::size_t c = 0; c < source.columns && from >= 0; ++c) {
-                            std::uint32_t& entry = product.at((g * map.rows + r) * map.places + q, c);
+                            std::uint32_t& entry = product.at(row, c);
                             entry = static_cast<std::uint32_t>((entry + weight * source.at(static_cast<std::size_t>(from), c)) % prime);
                         }
                     }
-        products.push_back(product);
+        products.back() = product;
         return graph.add_patches(inputs, map);
     }
 
@@ -122,29 +156,31 @@ struct Random {
         Matrix product(kind == Gate::picked_rows ? 1 + below(6) : source.rows, source.columns);
         std::vector<std::uint8_t> mask(product.rows);
         std::vector<std::int32_t> rows(product.rows);
+        add(product);
         for (std::size_t i = 0; i < product.rows; ++i) {
             mask[i] = below(3) > 0;
             rows[i] = static_cast<std::int32_t>(below(source.rows));
             const std::size_t from = kind == Gate::picked_rows ? static_cast<std::size_t>(rows[i]) : i;
             const std::uint64_t factor = mask[i] || kind == Gate::all_rows || kind == Gate::picked_rows ? 1 : kind == Gate::two_slopes ? slope : 0;
+            if (factor > 0) ways[*(first.end() - 2) + i].push_back(first[input] + from);
             for (std::size_t c = 0; c < source.columns; ++c) product.at(i, c) = static_cast<std::uint32_t>(source.at(from, c) * factor % prime);
         }
         if (kind != Gate::all_rows) active.push_back(mask), picked.push_back(rows);
-        products.push_back(product);
+        products.back() = product;
         return graph.add_gate(input, kind, product.rows, slope);
     }
 };
 
 void graphs_have_the_rank_of_the_product() {
-    std::size_t refused = 0;
+    std::size_t refused = 0, tighter = 0, open = 0;
     for (std::uint32_t seed = 0; seed < 500; ++seed) {
-        Random random{std::mt19937(seed), {}, {}, {}};
+        Random random{std::mt19937(seed), {}, {0}, {}, {}, {}};
         const std::size_t width = 1 + random.below(12);
         std::vector<std::int32_t> columns(width);
         for (std::size_t i = 0; i < width; ++i) columns[i] = static_cast<std::int32_t>(i);
         std::shuffle(columns.begin(), columns.end(), random.generator);
         isotopy::RankGraph graph(columns, prime);
-        random.products.emplace_back(width, width);
+        random.add(Matrix(width, width));
         for (std::size_t i = 0; i < width; ++i) random.products[0].at(i, i) = 1;
         std::vector<std::size_t> nodes{0};
         const bool sequential = seed % 2 == 0;
@@ -166,23 +202,60 @@ void graphs_have_the_rank_of_the_product() {
             wanted.push_back(plain_rank(random.products[nodes[k + 1]], prime));
             loose.push_back(wanted.back() + static_cast<std::int32_t>(random.below(2)));
         }
-        for (const auto& upper : {wanted, loose}) {
-            std::vector<std::int32_t> found = none;
-            graph.ranks(active, picked, upper.data(), found.data(), plenty, isotopy::Stop());
-            CHECK(found == wanted);
+        std::vector<std::int32_t> highest, above;
+        for (std::size_t k = 0; k < depth; ++k) {
+            const std::size_t node = nodes[k + 1], rows = random.products[node].rows, paths = random.paths(node);
+            highest.push_back(static_cast<std::int32_t>(std::min(rows, width)));
+            above.push_back(wanted[k] == highest[k] ? highest[k] : static_cast<std::int32_t>(paths));
+            CHECK(wanted[k] <= above[k]);
+            tighter += above[k] < highest[k], open += wanted[k] < above[k];
         }
+        std::vector<std::int32_t> found = none, bound = highest;
+        graph.ranks(active, picked, bound.data(), found.data(), plenty, isotopy::Stop());
+        CHECK(found == wanted && bound == above);
+        found = none, bound = wanted;
+        graph.ranks(active, picked, bound.data(), found.data(), plenty, isotopy::Stop());
+        CHECK(found == wanted && bound == wanted);
         // with less and less memory: the same ranks, or none
         for (std::size_t bytes = 1 << 22; bytes > 0; bytes /= 2) {
-            std::vector<std::int32_t> found = none;
+            found = none, bound = loose;
             try {
-                graph.ranks(active, picked, loose.data(), found.data(), bytes, isotopy::Stop());
+                graph.ranks(active, picked, bound.data(), found.data(), bytes, isotopy::Stop());
                 CHECK(found == wanted);
             } catch (const std::bad_alloc&) {
                 ++refused;
             }
         }
     }
-    CHECK(refused > 0);
+    CHECK(refused > 0 && tighter > 100 && open > 100);
+}
+
+// Rows that see one to three of the rows before: paths get into each other's way, turn off and give rows up.
+void paths_are_as_many_as_a_flow_finds() {
+    for (std::uint32_t seed = 33500; seed < 35000; ++seed) {  // 34866: a row that was given up is used again
+        Random random{std::mt19937(seed), {}, {0}, {}, {}, {}};
+        const std::size_t width = 4 + random.below(9), depth = 2 + random.below(4), spread = 2 + random.below(3);
+        std::vector<std::int32_t> columns(width);
+        for (std::size_t i = 0; i < width; ++i) columns[i] = static_cast<std::int32_t>(i);
+        isotopy::RankGraph graph(columns, prime);
+        random.add(Matrix(width, 0));
+        std::size_t node = 0, before = width;
+        for (std::size_t layer = 0; layer < depth; ++layer) {
+            isotopy::Patches map{4 + random.below(9), 1, 1, 1 + random.below(3), {}, {}};
+            random.add(Matrix(map.groups, 0));
+            for (std::size_t i = 0; i < map.groups * map.terms; ++i) {
+                const std::size_t from = (i / map.terms + random.below(spread)) % before;
+                map.sources.push_back(static_cast<std::int32_t>(from)), map.weights.push_back(static_cast<float>(prime));
+                random.ways[random.first[layer + 1] + i / map.terms].push_back(random.first[layer] + from);
+            }
+            node = graph.add_patches({node}, map);
+            before = map.groups;
+        }
+        graph.add_layer(node, 0);
+        auto upper = static_cast<std::int32_t>(std::min(width, before)), lower = 0;
+        graph.ranks({}, {}, &upper, &lower, plenty, isotopy::Stop());
+        CHECK(lower == 0 && upper == static_cast<std::int32_t>(random.paths(depth)));
+    }
 }
 
 // Many equal windows: once a row is dependent, random sums of the others find the rest.
@@ -270,6 +343,7 @@ int main() {
     echelon_forms_have_the_rank();
     long_sums_stay_exact();
     graphs_have_the_rank_of_the_product();
+    paths_are_as_many_as_a_flow_finds();
     dependent_rows_are_skipped_but_not_missed();
     slopes_are_factors();
     misuse_and_stop_are_noticed();

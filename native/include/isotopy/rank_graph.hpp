@@ -1,7 +1,11 @@
-// Ranks over GF(p) of the Jacobians of a piecewise affine network, any graph of sparse affine maps and gates, at its samples.
+// Bounds on the ranks of the Jacobians of a piecewise affine network, any graph of sparse affine maps and gates, at its samples.
 //
-// Each row of a Jacobian is kept from its first to its last nonzero column only. Rows of convolutions depend on few pixels,
-// so products and eliminations cost what their receptive fields do. Only rows that a later layer asks for are worked out.
+// From below: ranks over GF(p). Each row of a Jacobian is kept from its first to its last nonzero column only. Rows of
+// convolutions depend on few pixels, so products and eliminations cost what their receptive fields do. Only rows that a later
+// layer asks for are worked out.
+//
+// From above: the fewest neurons through which all paths from the input go, for the Jacobian factors through them. By
+// Menger's theorem that is the largest number of paths without a common neuron, found by augmenting paths.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +33,7 @@ namespace isotopy {
 struct Patches {
     std::size_t groups, places, rows, terms;  // G, Q, R, T
     std::vector<std::int32_t> sources;        // (G, Q, T)
-    std::vector<float> weights;               // (G, R, T), residues
+    std::vector<float> weights;               // (G, R, T), residues; the prime itself for a weight that is 0 modulo it only
 
     std::size_t size() const { return groups * rows * places; }
 };
@@ -57,7 +61,7 @@ public:
         for (const std::int32_t source : patches.sources)
             if (source < -1 || (source >= 0 && static_cast<std::size_t>(source) >= length)) throw std::invalid_argument("RankGraph: sources are out of range");
         for (const float weight : patches.weights)
-            if (!(weight >= 0.0f && weight < static_cast<float>(prime_))) throw std::invalid_argument("RankGraph: weights must be residues");
+            if (!(weight >= 0.0f && weight <= static_cast<float>(prime_))) throw std::invalid_argument("RankGraph: weights must be residues");
         const std::size_t outputs = patches.size();
         nodes_.push_back({Kind::patches, std::move(inputs), outputs, std::move(patches), 0, 0.0});
         return nodes_.size() - 1;
@@ -93,9 +97,10 @@ public:
         return found;
     }
 
-    // Raises lower[K] to the rank of layer K at one sample, for all layers where it is below upper[K]; the rank itself is
-    // worked out no further than upper[K]. Throws std::bad_alloc where rows would take more than `bytes`.
-    void ranks(std::span<const std::uint8_t* const> active, std::span<const std::int32_t* const> picked, const std::int32_t* upper,
+    // Raises lower[K] to the rank modulo p of layer K at one sample, for all layers where it is below upper[K], and where
+    // it stays below lowers upper[K] to the number of disjoint paths. Ranks are worked out no further than upper[K]. Throws
+    // std::bad_alloc where rows would take more than `bytes`.
+    void ranks(std::span<const std::uint8_t* const> active, std::span<const std::int32_t* const> picked, std::int32_t* upper,
                std::int32_t* lower, std::size_t bytes, const Stop& stop) const {
         Sample sample(nodes_.size(), active, picked, bytes);
         for (std::size_t k = layers_.size(); k-- > 0;) {
@@ -111,6 +116,7 @@ public:
                 }
                 const std::size_t found = eliminate(sample.rows[layer.node], static_cast<std::size_t>(upper[k]), stop);
                 lower[k] = std::max(lower[k], static_cast<std::int32_t>(found));
+                if (lower[k] < upper[k]) upper[k] = static_cast<std::int32_t>(disjoint_paths(sample, layer.node, static_cast<std::size_t>(upper[k]), stop));
                 if (sample.forget) {
                     sample = Sample(nodes_.size(), active, picked, bytes);
                     sample.forget = true;
@@ -364,6 +370,109 @@ private:
             if (echelon.rank() >= enough) break;
         }
         return echelon.rank();
+    }
+
+    static constexpr std::int32_t none = -1;
+
+    // Paths from the inputs to the rows of a node that share no row. A search runs from rows without a path down to unused
+    // inputs, through places: a row entered from above (2 row) or left below (2 row + 1). It may enter a row that a path
+    // uses: that path then ends above it, and looks for another way down from there.
+    struct Paths {
+        const RankGraph& graph;
+        const Sample& sample;
+        std::vector<std::int32_t> first, above, under;  // first row of each node by number; neighbors on the path through a row
+        std::vector<bool> used;
+
+        Paths(const RankGraph& g, const Sample& s, std::size_t target) : graph(g), sample(s), first(target + 2, 0) {
+            for (std::size_t i = 0; i <= target; ++i) first[i + 1] = first[i] + static_cast<std::int32_t>(g.nodes_[i].size);
+            above.assign(rows(), none), under.assign(rows(), none), used.assign(rows(), false);
+        }
+        std::size_t rows() const { return static_cast<std::size_t>(first.back()); }
+        bool is_end(std::int32_t place) const { return place % 2 == 0 && place / 2 < first[1] && !used[static_cast<std::size_t>(place / 2)]; }
+
+        // Calls take for the places that may follow, from number t on, until it returns true.
+        template <class Take>
+        bool follow(std::int32_t place, std::size_t& t, const Take& take) const {
+            const auto v = static_cast<std::size_t>(place / 2);
+            if (place % 2 == 0) {
+                if (t++ > 0) return false;
+                return used[v] ? above[v] != none && take(2 * above[v] + 1) : take(place + 1);
+            }
+            const auto index = static_cast<std::size_t>(std::upper_bound(first.begin(), first.end(), place / 2) - first.begin()) - 1;
+            const Node& node = graph.nodes_[index];
+            const std::size_t row = v - static_cast<std::size_t>(first[index]);
+            std::size_t ways = node.kind == Kind::input ? 0 : 1;
+            if (node.kind == Kind::patches) {
+                const Patches& patches = node.patches;
+                const std::size_t r = row / patches.places, g = r / patches.rows, q = row % patches.places;
+                const std::int32_t* sources = patches.sources.data() + (g * patches.places + q) * patches.terms;
+                const float* weights = patches.weights.data() + r * patches.terms;
+                for (ways = patches.terms; t < ways; ++t) {
+                    if (sources[t] < 0 || weights[t] == 0.0f) continue;
+                    const auto [input, place_in] = graph.locate(node, static_cast<std::size_t>(sources[t]));
+                    const std::int32_t source = first[input] + static_cast<std::int32_t>(place_in);
+                    if (source != under[v] && take(2 * source)) return ++t, true;
+                }
+            } else if (t < ways && t++ == 0 && (node.kind != Kind::active || sample.active[node.gate][row])) {
+                const std::int32_t source = first[node.inputs[0]] + (node.kind == Kind::picked ? sample.picked[node.gate][row] : static_cast<std::int32_t>(row));
+                if (source != under[v] && take(2 * source)) return true;
+            }
+            return t++ == ways && used[v] && take(place - 1);  // give the row up
+        }
+
+        // The other side of a row that is entered (or given up), or the next row on the way down.
+        void step(std::int32_t before, std::int32_t place) {
+            const auto v = static_cast<std::size_t>(before / 2), w = static_cast<std::size_t>(place / 2);
+            if (v == w) used[v] = place % 2 == 1, under[v] = none;
+            else if (place % 2 == 0) under[v] = place / 2, above[w] = before / 2;
+        }
+    };
+
+    // The largest number of such paths, no further than `enough`; in each round all shortest ways are tried (Dinic).
+    std::size_t disjoint_paths(const Sample& sample, std::size_t target, std::size_t enough, const Stop& stop) const {
+        Paths paths(*this, sample, target);
+        std::vector<std::int32_t> level(2 * paths.rows()), queue, way;
+        std::vector<std::size_t> next(2 * paths.rows());
+        const auto at = [](std::int32_t place) { return static_cast<std::size_t>(place); };
+        std::size_t found = 0;
+        while (found < enough) {
+            stop.check();
+            std::fill(level.begin(), level.end(), none);
+            queue.clear();
+            for (std::int32_t row = paths.first[target]; row < paths.first[target + 1]; ++row)
+                if (!paths.used[at(row)]) queue.push_back(2 * row), level[at(2 * row)] = 0;
+            std::int32_t deepest = none;
+            for (std::size_t head = 0; head < queue.size() && (deepest == none || level[at(queue[head])] < deepest); ++head) {
+                const std::int32_t place = queue[head];
+                std::size_t t = 0;
+                if (paths.is_end(place)) deepest = level[at(place)];
+                else paths.follow(place, t, [&](std::int32_t after) {
+                    if (level[at(after)] == none) level[at(after)] = level[at(place)] + 1, queue.push_back(after);
+                    return false;
+                });
+            }
+            if (deepest == none) break;
+            std::fill(next.begin(), next.end(), std::size_t{0});
+            for (std::int32_t row = paths.first[target]; row < paths.first[target + 1] && found < enough; ++row) {
+                if (paths.used[at(row)]) continue;
+                way.assign(1, 2 * row);
+                while (!way.empty() && !paths.is_end(way.back())) {
+                    const std::int32_t place = way.back();
+                    const bool further = paths.follow(place, next[at(place)], [&](std::int32_t after) {
+                        if (level[at(after)] != level[at(place)] + 1 || level[at(after)] > deepest) return false;
+                        way.push_back(after);
+                        return true;
+                    });
+                    if (!further) level[at(place)] = none, way.pop_back();
+                }
+                if (way.empty()) continue;
+                for (std::size_t i = 1; i < way.size(); ++i) paths.step(way[i - 1], way[i]);
+                paths.used[at(way.back() / 2)] = true;
+                for (const std::int32_t place : way) level[at(place)] = none;
+                ++found;
+            }
+        }
+        return found;
     }
 
     std::uint32_t prime_;

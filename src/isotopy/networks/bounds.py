@@ -1,4 +1,4 @@
-"""Bounds on ranks: from above by counting neurons, from below modulo primes."""
+"""Bounds on ranks: from above by counting neurons and paths, from below modulo primes."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class Bounds:
             columns.append(reach[layer.index])
         return torch.stack(columns, dim=1)
 
-    def lower(self, gates: Sequence[Gates], upper: Tensor) -> Tensor:
-        """Lower bounds `(n, L)`, no larger than the upper ones."""
+    def improved(self, gates: Sequence[Gates], upper: Tensor) -> tuple[Tensor, Tensor]:
+        """Lower bounds `(n, L)`, and upper ones that are no larger than those given."""
         if self.smooth is not None:
-            return torch.minimum(self.smooth.expand(len(upper), -1), upper)
-        lower = torch.zeros_like(upper)
+            return torch.minimum(self.smooth.expand(len(upper), -1), upper), upper
+        lower, upper = torch.zeros_like(upper), upper.clone()
         fields = list(self.primes)
         if self.chained and max(self.net.widths) >= _SMALL_FIELD_FROM and _admits(self.net, 3):
             fields = [3, *fields]
@@ -82,10 +82,14 @@ class Bounds:
             masks = [_mask(g.at(rows)) for g in gates]
             if self.chained:
                 found = self._chain(prime, masks, len(rows))
+                lower[rows] = torch.maximum(lower[rows], found)
             else:
-                found = self._graph(prime, masks, upper[rows], lower[rows])
-            lower[rows] = torch.maximum(lower[rows], found)
-        return lower
+                lower[rows], upper[rows] = self._graph(prime, masks, lower[rows], upper[rows])
+        for layer in self.net.layers:
+            before = self.before[layer.index]
+            if before > 0:
+                upper[:, layer.index - 1] = torch.minimum(upper[:, layer.index - 1], upper[:, before - 1])
+        return lower, upper
 
     def _smooth(self) -> Tensor:
         """Sylvester's bound rank(A B) >= rank A + rank B - inner width, with Q invertible; one row for all points."""
@@ -108,7 +112,9 @@ class Bounds:
         arrays = [empty if mask is None else mask for mask in masks]
         return torch.from_numpy(np.asarray(self.chains[prime].ranks(n, arrays, torch.get_num_threads()))).long()
 
-    def _graph(self, prime: int, masks: Sequence[np.ndarray | None], upper: Tensor, lower: Tensor) -> Tensor:
+    def _graph(
+        self, prime: int, masks: Sequence[np.ndarray | None], lower: Tensor, upper: Tensor
+    ) -> tuple[Tensor, Tensor]:
         if prime not in self.graphs:
             self.graphs[prime] = _make_graph(self.net, prime, self.before)
         threads = max(1, min(torch.get_num_threads(), len(upper)))
@@ -122,7 +128,8 @@ class Bounds:
                 f"the Jacobians of {threads} points at a time take more than memory={self.memory / 2**20:.0f} MiB. "
                 f"Give up to memory={4 * threads * two * self.net.input_width}, or use fewer threads."
             ) from None
-        return torch.from_numpy(np.asarray(found)).long()
+        below, above = (np.asarray(bound) for bound in found)
+        return torch.from_numpy(below).long(), torch.from_numpy(above).long()
 
 
 def _gateways(net: Network) -> list[int]:

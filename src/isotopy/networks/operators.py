@@ -207,6 +207,7 @@ class Operator(ABC):
         if patches.divisors is not None:
             inverse = [pow(d, -1, prime) for d in patches.divisors.tolist()]
             weights = torch.remainder(weights * torch.tensor(inverse, dtype=torch.float64)[:, None, None], prime)
+        weights = torch.where((weights == 0) & (patches.weights.cpu() != 0), prime, weights)  # nonzero all the same
         sources = np.ascontiguousarray(patches.sources.cpu().numpy().astype(np.int32))
         return graph.patches(list(inputs), sources, np.ascontiguousarray(weights.numpy().astype(np.uint32)))
 

@@ -77,8 +77,9 @@ def rank_decomposition(
     """Ranks of the affine maps that a network is at the given points, for all layers in one pass.
 
     Codewords are certified first (see `codewords`). The rank of A_K = Q_K W_K ... Q_1 W_1 is then bounded from above by
-    the smallest number of active neurons on the way, and from below by the rank modulo a prime, which never exceeds the
-    true one; points of one polytope are worked out once. Where the bounds meet the rank is *proved*; where they do not
+    the smallest number of active neurons on the way (in convolutional and branched networks, by the smallest set of
+    neurons that all paths go through), and from below by the rank modulo a prime, which never exceeds the true one;
+    points of one polytope are worked out once. Where the bounds meet the rank is *proved*; where they do not
     it is the largest rank modulo two primes, wrong with a probability of about 1e-11, and *computed*. For smooth
     activations Q holds derivatives, and the rank is decided in float64 with a propagated error bound: *computed*,
     unless it is full for every invertible Q.
@@ -168,18 +169,17 @@ def _decompose(net: Network, x: Tensor, bounds: Bounds, *, rational: bool) -> _P
     sure = torch.stack([found.certified.cpu() for found in gates], dim=1).cummin(dim=1).values
     switches = [found.undecided.cpu() & found.layer.activation.piecewise_linear for found in gates]
     too_close = torch.stack(switches, dim=1).cummax(dim=1).values
-    upper = bounds.upper(gates, n)
-
     if net.piecewise_linear:  # one rank for each polytope
         _, first, group = unique_rows(np.concatenate(words, axis=1))
         some, where = torch.from_numpy(first), torch.from_numpy(group)
     else:  # slopes differ from point to point
         some = where = torch.arange(n)
-    lower = bounds.lower([g.at(some) for g in gates], upper[some])
-    ranks = lower[where]
-    proved = (ranks == upper) & (sure | torch.tensor(bounds.sign_free))
+    few = [g.at(some) for g in gates]
+    lower, upper = bounds.improved(few, bounds.upper(few, len(some)))
+    ranks, most = lower[where], upper[where]
+    proved = (ranks == most) & (sure | torch.tensor(bounds.sign_free))
     ambiguous = torch.zeros_like(proved)
-    unsure = (ranks != upper)[some].any(dim=1).nonzero()[:, 0]
+    unsure = (lower != upper).any(dim=1).nonzero()[:, 0]
     if len(unsure):
         decided = rational and net.piecewise_linear
         exact, close = lower[unsure], torch.zeros(len(unsure), net.depth, dtype=torch.bool)
@@ -187,7 +187,7 @@ def _decompose(net: Network, x: Tensor, bounds: Bounds, *, rational: bool) -> _P
             exact = _rational(net, [g.at(some[unsure]) for g in gates])
         elif not bounds.primes:  # no field to look into: what is left is float64
             numeric, close = _numeric(net, x[some[unsure].to(x.device)], bounds.memory)
-            exact = torch.minimum(torch.maximum(numeric, exact), upper[some[unsure]])
+            exact = torch.minimum(torch.maximum(numeric, exact), upper[unsure])
             close |= numeric != exact
         places = torch.full((len(some),), -1).index_put((unsure,), torch.arange(len(unsure)))[where]
         rows = (places >= 0).nonzero()[:, 0]
