@@ -54,9 +54,29 @@ ISOTOPY_CLONES inline void reduce_all(double* entries, std::size_t count, double
     for (std::size_t c = 0; c < count; ++c) entries[c] = reduce(entries[c], p, inverse);
 }
 
-// sum += all multiples, at most most_products of them.
-ISOTOPY_CLONES inline void add_all(double* sum, const Multiple* terms, std::size_t count) {
-    for (std::size_t t = 0; t < count; ++t) {
+// sum += all multiples, at most most_products of them; four at a time where they overlap.
+ISOTOPY_CLONES inline void add_all(double* __restrict sum, const Multiple* terms, std::size_t count) {
+    std::size_t t = 0;
+    for (; t + 4 <= count; t += 4) {
+        std::size_t begin = terms[t].begin, end = terms[t].end;
+        for (std::size_t i = 1; i < 4; ++i) begin = std::max<std::size_t>(begin, terms[t + i].begin), end = std::min<std::size_t>(end, terms[t + i].end);
+        end = std::max(begin, end);
+        for (std::size_t i = 0; i < 4; ++i) {
+            const Multiple& term = terms[t + i];
+            const float* __restrict from = term.entries;
+            for (std::size_t c = term.begin; c < std::min<std::size_t>(begin, term.end); ++c) sum[c] += term.factor * static_cast<double>(from[c - term.begin]);
+            for (std::size_t c = end; c < term.end; ++c) sum[c] += term.factor * static_cast<double>(from[c - term.begin]);
+        }
+        if (begin == end) continue;
+        const float *first = terms[t].entries + (begin - terms[t].begin), *second = terms[t + 1].entries + (begin - terms[t + 1].begin);
+        const float *third = terms[t + 2].entries + (begin - terms[t + 2].begin), *fourth = terms[t + 3].entries + (begin - terms[t + 3].begin);
+        const double f = terms[t].factor, g = terms[t + 1].factor, h = terms[t + 2].factor, k = terms[t + 3].factor;
+        double* __restrict to = sum + begin;
+        for (std::size_t c = 0; c < end - begin; ++c)
+            to[c] += (f * static_cast<double>(first[c]) + g * static_cast<double>(second[c])) +
+                     (h * static_cast<double>(third[c]) + k * static_cast<double>(fourth[c]));
+    }
+    for (; t < count; ++t) {
         const float* __restrict from = terms[t].entries;
         double* __restrict to = sum + terms[t].begin;
         const double factor = terms[t].factor;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -100,14 +99,11 @@ class Activation:
     def winners(self, z: Tensor) -> Tensor:
         """Index into z of the first largest entry of every window, `(n, width)`."""
         assert self.windows is not None
-        candidates = self.candidates(z)
-        width = candidates.shape[2]
-        best = candidates.amax(dim=2, keepdim=True)
-        order = torch.arange(width, device=z.device).expand_as(candidates)
-        first = torch.where(candidates == best, order, width).amin(dim=2)
-        return self.windows.to(z.device).expand(len(z), -1, -1).gather(2, first[:, :, None]).squeeze(2)
-
-    def candidates(self, z: Tensor, outside: float = -math.inf) -> Tensor:
-        """Entries of every window, `(n, width, w)`, with a constant where the window leaves the input."""
-        assert self.windows is not None
-        return torch.cat([z, z.new_full((len(z), 1), outside)], dim=1)[:, self.windows.to(z.device)]
+        windows = self.windows.to(z.device)
+        winners = windows.masked_fill(windows < 0, z.shape[1]).amin(dim=1)  # the first: indices in a window increase
+        best, winners = z[:, winners], winners.expand(len(z), -1)
+        for column in windows.unbind(dim=1):
+            values = z[:, column.clamp(min=0)]
+            better = (values > best) & (column >= 0)
+            best, winners = torch.where(better, values, best), torch.where(better, column, winners)
+        return winners.contiguous()

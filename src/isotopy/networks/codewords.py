@@ -100,14 +100,16 @@ def evaluate(net: Network, x: Float[Tensor, "n width"]) -> Iterator[Gates]:
     for layer in net.layers:
         with torch.no_grad(), plain_convolutions():
             z = _bounded(layer, known, tight=False)
-            open_ = _undecided(layer, z)
+            winners = layer.activation.winners(z.value) if layer.kind == "max_pool" else None
+            open_ = _undecided(layer, z, winners)
             rows = open_.any(dim=1).nonzero()[:, 0]
-            if len(rows):
+            if len(rows) and not layer.is_identity:
                 some = _bounded(layer, {s: known[s].at(rows) for s in layer.sources}, tight=True)
                 z = z.put(rows, some)
-                open_[rows] = _undecided(layer, some)
+                if winners is not None:
+                    winners[rows] = layer.activation.winners(some.value)
+                open_[rows] = _undecided(layer, some, None if winners is None else winners[rows])
                 rows = rows[open_[rows].any(dim=1)]
-            winners = layer.activation.winners(z.value) if layer.kind == "max_pool" else None
             if winners is not None and len(rows):
                 winners[rows], equal = _ties(layer, winners[rows], decider.labels(layer, rows), z.at(rows))
                 open_[rows] &= ~equal
@@ -173,38 +175,37 @@ def _carry(operator: Operator, inputs: Sequence[_Bounded], *, tight: bool) -> _B
     return _Bounded(y, error, valid, grains)
 
 
-def _undecided(layer: Layer, z: _Bounded) -> Tensor:
+def _undecided(layer: Layer, z: _Bounded, winners: Tensor | None) -> Tensor:
     """Where rounding could change a sign, or the winner of a window: `(n, width)`."""
-    activation = layer.activation
-    if activation.pointwise:
-        return ((z.value.abs() <= z.error) & (z.error > 0)) | ~z.valid[:, None]
-    if activation.kind == "affine":
-        return (~z.valid)[:, None].expand(-1, layer.width).clone()
-    winners = activation.winners(z.value)
-    close = _rivals(layer, winners, z)
-    return close.any(dim=2) | ~z.valid[:, None]
+    if winners is not None:
+        close = (~z.valid)[:, None].expand(-1, layer.width)
+        for _, _, rival in _rivals(layer, winners, z):
+            close = close | rival
+        return close
+    close = (z.value.abs() <= z.error) & (z.error > 0) & layer.activation.pointwise
+    return close | ~z.valid[:, None]
 
 
-def _rivals(layer: Layer, winners: Tensor, z: _Bounded) -> Tensor:
-    """Entries of each window, other than the winner, that could be as large: `(n, width, w)`."""
-    activation = layer.activation
-    assert activation.windows is not None
-    best, best_error = (part.gather(1, winners)[:, :, None] for part in (z.value, z.error))
-    others, other_errors = activation.candidates(z.value), activation.candidates(z.error, outside=0.0)
-    slack = best_error + other_errors
-    itself = activation.windows.to(winners.device)[None] == winners[:, :, None]
-    return (best - others <= slack) & (slack > 0) & ~itself
+def _rivals(layer: Layer, winners: Tensor, z: _Bounded) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """For each entry of a window: its index, whether there is one, and whether it could be as large as the winner."""
+    assert layer.activation.windows is not None
+    best, best_error = z.value.gather(1, winners), z.error.gather(1, winners)
+    for column in layer.activation.windows.to(winners.device).unbind(dim=1):
+        inside, index = column >= 0, column.clamp(min=0)
+        slack = best_error + z.error[:, index]
+        close = (best - z.value[:, index] <= slack) & (slack > 0)
+        yield index, inside, close & inside & (index != winners)
 
 
 def _ties(layer: Layer, winners: Tensor, labels: Tensor, z: _Bounded) -> tuple[Tensor, Tensor]:
     """The first of the entries of each window that equal the winner, and whether no others could be as large."""
-    best = labels.gather(1, winners)[:, :, None]
-    equal = layer.activation.candidates(labels, outside=-1) == best
-    assert layer.activation.windows is not None
-    first = equal.to(torch.uint8).argmax(dim=2, keepdim=True)  # the first of the largest
-    windows = layer.activation.windows.to(winners.device).expand(len(winners), -1, -1)
-    settled = ~(_rivals(layer, winners, z) & ~equal).any(dim=2) & z.valid[:, None]
-    return windows.gather(2, first)[:, :, 0], settled
+    best, first = labels.gather(1, winners), winners
+    settled = z.valid[:, None].expand_as(winners)
+    for index, inside, rival in _rivals(layer, winners, z):
+        equal = (labels[:, index] == best) & inside
+        first = torch.where(equal, torch.minimum(first, index), first)
+        settled = settled & (equal | ~rival)
+    return first, settled
 
 
 def _decide(
