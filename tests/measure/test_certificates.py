@@ -14,6 +14,7 @@ from torch import nn
 from isotopy import networks
 from isotopy.measure import certificate, certificates
 from isotopy.measure._verified import _equilibrated, _exact, _square, _tall, injectivity
+from isotopy.measure.certificates import certificate_work
 
 
 def rank_and_determinant(rows):
@@ -286,6 +287,31 @@ def test_every_layer_of_a_network_gets_one():
     assert [c.verdict for c in found] == ["homeomorphism", "homeomorphism", "not certified", "projection"]
     assert "(residual sum)" in found[2].sentence
     assert found[2].status == "computed"
+
+
+def test_certificates_of_some_layers_are_those_of_all():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 5), nn.Tanh(), nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 1))
+    net = networks.trace(module, torch.zeros(1, 2))
+    every = certificates(net)
+    assert certificates(net, layers=[3, 1]) == (every[2], every[0])
+    assert certificates(net, layers=[]) == ()
+    with pytest.raises(ValueError, match="layers must be from 1 to 3, the depth of the network; got 0"):
+        certificates(net, layers=[0])
+
+
+def test_work_of_a_certificate_is_that_of_a_singular_value_decomposition():
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wide, self.back = nn.Linear(3, 40), nn.Linear(40, 3)
+
+        def forward(self, x):
+            return x + self.back(torch.relu(self.wide(x)))
+
+    net = networks.trace(Sum(), torch.zeros(1, 3))
+    assert certificate_work(net, 1) == 40 * 3 * 3
+    assert certificate_work(net, 2) == 0  # a residual sum: nothing is looked at
 
 
 def test_convolution_batch_norm_and_pooling_are_matrices_too():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 import warnings
 
 import numpy as np
@@ -98,6 +99,26 @@ def test_skipping_a_layer_says_nothing_about_the_whole():
     assert [layer.index for layer in i.layers] == [0, 1]
     assert "Every layer is one-to-one" not in said(i)
     assert [layer.index for layer in inspect(net, cloud()[0], layers=["input", -1]).layers] == [0, 2]
+
+
+def test_certificates_are_worked_out_for_the_layers_asked_for(fold, monkeypatch):
+    asked = []
+    inner = sys.modules["isotopy.measure.inspect"].certificates
+    monkeypatch.setattr(
+        sys.modules["isotopy.measure.inspect"],
+        "certificates",
+        lambda net, *, layers: asked.extend(layers) or inner(net, layers=layers),
+    )
+    x, _ = cloud(30)
+    whole = inspect(fold, x)
+    assert inspect(fold, x, layers=[0, 2]).layers[1].certificate == whole.layers[2].certificate
+    assert asked == [1, 2, 2]
+    without = inspect(fold, x, certify=False)
+    assert asked == [1, 2, 2]
+    assert [layer.certificate.verdict for layer in without.layers] == ["identity", "not certified", "not certified"]
+    assert "left out" in without.layers[1].certificate.sentence
+    assert "one-to-one" not in said(without)
+    assert "As maps" not in said(without)
 
 
 def test_rank_zero_and_inactive_layers(fold):

@@ -18,7 +18,7 @@ _GRAM = 2500  # beyond this side singular values come from the Gram matrix, with
 _DIRECTIONS = 512  # tried when looking for a direction in which too few ReLUs are on
 
 
-def certificates(net: Network) -> tuple[Certificate, ...]:
+def certificates(net: Network, *, layers: Sequence[int] | None = None) -> tuple[Certificate, ...]:
     """One certificate per layer, K = 1..L.
 
     A layer x -> act(W x + b) is read as a map on all of its input space, not on the data. Whether W is injective is
@@ -36,9 +36,13 @@ def certificates(net: Network) -> tuple[Certificate, ...]:
 
     Args:
         net: A traced network.
+        layers: The K that are wanted, 1 to L; all if not given.
 
     Returns:
         Certificates with status *proved*, except "not certified", whose numbers are *computed*.
+
+    Raises:
+        ValueError: `layers` holds a K that the network does not have.
 
     Example:
         >>> from isotopy import networks
@@ -50,17 +54,38 @@ def certificates(net: Network) -> tuple[Certificate, ...]:
         C. Olah, Neural networks, manifolds, and topology (2014). ReLU: M. Puthawala et al., Globally injective ReLU
         networks, J. Mach. Learn. Res. 23 (2022).
     """
-    return tuple(_of_layer(net, layer) for layer in net.layers)
+    wanted = range(1, net.depth + 1) if layers is None else layers
+    for k in wanted:
+        if not 1 <= k <= net.depth:
+            raise ValueError(f"layers must be from 1 to {net.depth}, the depth of the network; got {k}.")
+    return tuple(_of_layer(net, net.layers[k - 1]) for k in wanted)
+
+
+def certificate_work(net: Network, layer: int) -> float:
+    """Multiplications that the certificate of layer K takes, up to a constant; 0 where only widths are looked at."""
+    found = net.layers[layer - 1]
+    rows, inputs = _sides(net, found) or (0, 0)
+    work = min(rows, inputs) * float(rows) * inputs
+    return work if work <= _MOST_WORK else 0.0
+
+
+def _sides(net: Network, layer: Layer) -> tuple[int, int] | None:
+    """Rows and columns of the layer's matrix; None where it reads several layers."""
+    sources = tuple(dict.fromkeys(layer.sources))
+    if len(sources) != 1:
+        return None
+    inputs = net.widths[sources[0]]
+    return (layer.steps[-1].operator.size if layer.steps else inputs), inputs
 
 
 def _of_layer(net: Network, layer: Layer) -> Certificate:
-    sources = tuple(dict.fromkeys(layer.sources))
-    if len(sources) != 1:
+    sides = _sides(net, layer)
+    if sides is None:
+        sources = tuple(dict.fromkeys(layer.sources))
         names = " and ".join("the input" if s == 0 else net.layers[s - 1].name for s in sources) or "nothing"
         sentence = f"Not certified: the layer reads {names} (residual sum), so it is no map of one layer alone."
         return Certificate("not certified", sentence, "computed", strictly_monotone=layer.strictly_increasing)
-    width, inputs = layer.width, net.widths[sources[0]]
-    rows = layer.steps[-1].operator.size if layer.steps else inputs
+    width, (rows, inputs) = layer.width, sides
     found = layer.matrix() if min(rows, inputs) * float(rows) * inputs <= _MOST_WORK else None
     if found is None:
         return _without_matrix(layer.kind, layer.strictly_increasing, width, inputs)

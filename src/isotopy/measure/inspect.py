@@ -30,6 +30,7 @@ Progress = Callable[[int, int], None]
 
 _MEMORY = 2 << 30
 _NOT_PIECEWISE = "not piecewise affine: known by its activations only"
+_LEFT_OUT = Certificate("not certified", "Not certified: left out, as asked for.", "computed")
 _INPUT = Certificate("identity", "The data as they come in.", "proved")
 
 
@@ -46,6 +47,7 @@ def inspect(
     neighbors: int = 5,
     stretch_points: int = 256,
     landmarks: int = 128,
+    certify: bool = True,
     seed: int = 0,
     memory: int | None = None,
     progress: Progress | None = None,
@@ -71,6 +73,7 @@ def inspect(
         neighbors: k of the nearest-neighbor accuracy.
         stretch_points: Largest number of samples whose Jacobians are looked at.
         landmarks: Largest number of landmarks for Betti numbers.
+        certify: Whether to work out certificates; they take long for layers with thousands of neurons.
         seed: Of the subset, halves, folds and first landmarks.
         memory: Bytes that may be used beside model and data; default 2 GiB.
         progress: Called with (steps done, steps).
@@ -129,7 +132,8 @@ def inspect(
             ranks = networks.rank_decomposition(net, subject.x, memory=min(budget, 1 << 30), progress=inner)
             active = _active(net, subject.x)
         with clock("certificates", 10):
-            marks = certificates(net)
+            inner_layers = [k for k in chosen if k > 0] if certify else []
+            marks = dict(zip(inner_layers, certificates(net, layers=inner_layers), strict=True))
         with clock("stretch", 20):
             flat = net.flatten(subject.x.to(net.dtype) if not subject.x.is_floating_point() else subject.x)
             points = stretch.choose_points(net, len(rows), stretch_points, seed)
@@ -206,6 +210,7 @@ def inspect(
         low=low,
         notes=subject.notes,
         opaque=subject.why,
+        certified=certify,
     )
     clock.finish()
     return Inspection(
@@ -416,7 +421,7 @@ def _map_rows(
     subject: _Subject,
     k: int,
     ranks: RankDecomposition | None,
-    marks: Sequence[Certificate] | None,
+    marks: Mapping[int, Certificate] | None,
     stretches: Sequence[Stretch] | None,
     active: Sequence[int | None] | None,
     m: int,
@@ -441,7 +446,7 @@ def _map_rows(
     values, sizes = ranks.ranks[:, column].numpy(), ranks.codeword_sizes[:, column].numpy()
     has_word = subject.net is not None and subject.net.layers[column].codeword_column is not None
     return _MapRows(
-        marks[column],
+        marks.get(k, _LEFT_OUT),
         active=active[column],
         ranks=values,
         rank=Distribution.of(values),

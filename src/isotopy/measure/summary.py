@@ -37,6 +37,7 @@ class Facts:
     low: int | None
     notes: tuple[str, ...]
     opaque: str
+    certified: bool = True  # certificates were asked for
 
     def at(self, index: int) -> str:
         """The name of a layer."""
@@ -447,7 +448,7 @@ def _polytopes(facts: Facts) -> Iterator[Sentence]:
 def _certificates(facts: Facts) -> Iterator[Sentence]:
     """Each layer as a map on all of its input space."""
     marks = [(layer.index, layer.certificate) for layer in facts.layers if layer.index > 0]
-    if facts.net is None or not marks or facts.one_to_one == facts.net.depth:
+    if facts.net is None or not marks or not facts.certified or facts.one_to_one == facts.net.depth:
         return
     words = {
         "homeomorphism": ("is a homeomorphism onto its image", "are homeomorphisms onto their images"),
