@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import isotopy
 from isotopy import cli, datasets, networks
-from isotopy.cli import estimating, session
+from isotopy.cli import session
 
 RUNNER = CliRunner()
 PROGRAM = [sys.executable, "-m", "isotopy"]
@@ -217,19 +217,6 @@ def test_compare_puts_two_reports_side_by_side(written, place):
     assert result.exit_code == 0, result.stderr
     assert Path(json.loads(result.stdout)["report"]) == Path("both/index.html")
     assert (place / "both/index.html").is_file()
-
-
-def test_estimate_runs_nothing_for_good_and_brackets_itself(place, monkeypatch):
-    monkeypatch.setattr(estimating, "_PATIENCE", 1e9)
-    before = contents(place)
-    result = invoke("estimate", "--model", "net.py:build", "--data", "data.npz", "--json")
-    assert result.exit_code == 0, result.stderr
-    found = json.loads(result.stdout)
-    assert found["points"] == 60
-    assert found["exact"]
-    assert 0 < found["seconds_low"] <= found["seconds"] <= found["seconds_high"]
-    assert contents(place) == before
-    assert "memory: about" in invoke("estimate", "--model", "net.py:build", "--data", "data.npz").stdout
 
 
 def test_doctor_finds_a_working_installation():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -200,6 +201,7 @@ def estimate(
     memory: Memory = None,
 ) -> None:
     """Time and memory that `inspect` with these options would take, from small trial runs."""
+    started = time.perf_counter()
     from isotopy.cli.estimating import estimated, lines
     from isotopy.cli.inspecting import Request
 
@@ -220,7 +222,7 @@ def estimate(
         memory,
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
-        found = estimated(request, bars, notices)
+        found = estimated(request, bars, notices, started=started)
     if as_json:
         give(found)
     else:

@@ -2,81 +2,120 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
+import tempfile
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from isotopy.cli.inspecting import Prepared, Request, inspected, prepare
 from isotopy.cli.session import Bars, seconds_of, size_of
 
-_FIRST, _GROWTH, _PATIENCE = 16, 4, 10.0
-"""Points of the first trial, growth from trial to trial, seconds after which no further trial starts."""
+if TYPE_CHECKING:
+    from isotopy.measure.inspection import Inspection
+    from isotopy.networks import Network
 
-_FIXED = frozenset({"trace", "certificates", "plane"})
-"""Parts of an inspection whose time does not depend on the number of points."""
+_FIRST, _GROWTH = 32, 4
+"""Points of the first trial, and growth from trial to trial."""
 
-_POWERS = {"low": 0.7, "likely": 1.0, "high": 1.4}
-"""Time of the other parts is (points) ** power; measured between 0.7 and 1.4 from 256 to 2000 points."""
+_CHEAP, _PART = 0.5, 0.1
+"""A further trial starts where it would take less than so many seconds, or less than this part of the whole."""
+
+_LANDMARKS, _HALVES = 128, 20
+_JACOBIANS = 8  # points whose stretch a trial looks at
+_CERTIFIED, _DRAWN = 0.5, 1.5  # seconds after which no further certificate is worked out, no further figure drawn
+_BASE = 1e8  # multiplications of a certificate from which larger ones can be continued: about 0.1 s
+_REPEATED = 0.5  # seconds: shorter trials are run twice
+_NOISE = 0.1  # a part of a trial takes this much more or less from one time to the next
+_MARGIN = 0.3  # what is continued grows this much more or less than it should
+_WHOLE = 1.2  # and the run as a whole takes this much more or less
+
+Range = tuple[float, float, float]
+"""Low, likely and high."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One run on a part of the sample."""
+    """One run on a part of the sample, without certificates and with few Jacobians.
+
+    `parts` is what each part of an inspection of so many points would take: `stretch` with all its Jacobians, and
+    `the rest` for what belongs to no part. `peak` is the memory of the whole process so far, in bytes.
+    """
 
     points: int
-    seconds: float
+    seconds: float  # spent on it
     parts: Mapping[str, float]
-    peak: int | None  # bytes, of the whole process so far
+    peak: int | None = None
 
 
-def estimated(request: Request, bars: Bars, notices: list[str]) -> dict[str, Any]:
-    """Time and memory that `inspect` would take with these options.
+def estimated(request: Request, bars: Bars, notices: list[str], *, started: float | None = None) -> dict[str, Any]:
+    """Time and memory that `inspect` would take with these options, from its start to the written report.
 
-    Trials run on 16, 64, 256, ... points, at least two of them, until one takes more than ten seconds or all points
-    are in. The last one is continued part by part: parts that do not depend on the number of points stay, landmarks
-    stop growing where a class has enough of them, the rest is taken as proportional. Memory is the peak of the trials,
-    more activations and a block of distances.
+    First a network of a few neurons is inspected twice: what the first time takes longer is the price of waking
+    libraries and threads, and is added once. Trials then run on 32, 128, 512, ... points, as long as a trial is cheap
+    beside the whole. Each part of the last one is continued by itself, with what the trial before it shows of its fixed
+    share (see `continued`). Certificates, the same for any number of points, are worked out for the smaller layers and
+    continued to the larger ones; figures are drawn for a second or two and continued to their number. Memory is the
+    peak of all that, more activations and a block of distances.
 
     Args:
         request: The options of `inspect`.
         bars: Where progress shows.
         notices: Filled by the caller with warnings.
+        started: When the command began (`time.perf_counter`), so that loading libraries is counted; now if not given.
 
     Returns:
-        JSON types: `seconds` and its range `seconds_low`, `seconds_high`, `bytes` (peak of the process, None where the
-        system does not tell), the trials, and `exact`, true where the last trial was the run itself.
+        JSON types: `seconds` and its range `seconds_low`, `seconds_high`, what they are made of, `bytes` (peak of the
+        process, None where the system does not tell), the trials, and `exact`, true where the last had all points.
     """
-    started = time.perf_counter()
+    started = time.perf_counter() if started is None else started
     prepared = prepare(request, bars)
     loading = time.perf_counter() - started
     n = len(prepared.data)
+    waking = _waking(prepared)
+    work = _work(prepared)
     trials: list[Trial] = []
     advance = bars.of("trial runs")
     size = min(n, _FIRST)
     while True:
-        trials.append(_trial(prepared, size, request))
+        trial, inspection = _trial(prepared, size, request)
+        trials.append(trial)
         advance(size, n)
-        if size == n or (len(trials) > 1 and trials[-1].seconds > _PATIENCE):
-            break
         size = min(n, size * _GROWTH)
-    low, middle, high = (continued(trials[-1], n, shares(prepared), power) for power in _POWERS.values())
-    peak = _continued_peak(prepared, trials[-1], n)
+        likely = loading + waking + continued(trials, n, work)[1]
+        small = [dataclasses.replace(own, parts={**own.parts, "stretch": 0.0}) for own in trials]  # few Jacobians
+        next_one = 2 * sum(small[0].parts.values()) if len(small) == 1 else continued(small, size, work)[1]
+        if size == trial.points or next_one > max(_CHEAP, _PART * likely):
+            break
+    net = None if isinstance(prepared.subject, list) else prepared.subject
+    parts: dict[str, Range] = {
+        "start and data": (loading, loading, loading),
+        "first calls": (waking, waking, waking),
+        "certificates": _certified(net, inspection),
+        "measurements": continued(trials, n, work),
+        "report": _written(inspection, n),
+    }
+    low, likely, high = (sum(part[k] for part in parts.values()) for k in range(3))
     return {
         "points": n,
-        "layers": len(prepared.subject) if isinstance(prepared.subject, list) else len(prepared.subject.layers),
-        "seconds": loading + middle,
-        "seconds_low": loading + low,
-        "seconds_high": loading + high,
-        "bytes": peak,
+        "layers": sum(layer.index > 0 or net is None for layer in inspection.layers),
+        "seconds": likely,
+        "seconds_low": low / _WHOLE,
+        "seconds_high": high * _WHOLE,
+        "parts": {name: part[1] for name, part in parts.items()},
+        "bytes": _continued_peak(prepared, trials[-1], n),
         "bytes_free": _free(),
         "exact": trials[-1].points == n,
         "trials": [{"points": trial.points, "seconds": trial.seconds, "bytes": trial.peak} for trial in trials],
+        "spent": time.perf_counter() - started,
         "seed": request.seed,
         "notices": list(notices),
     }
@@ -84,21 +123,85 @@ def estimated(request: Request, bars: Bars, notices: list[str]) -> dict[str, Any
 
 def lines(found: dict[str, Any]) -> list[str]:
     """The same for people, with the error stated."""
-    last = found["trials"][-1]
-    span = f"{seconds_of(found['seconds_low'])} to {seconds_of(found['seconds_high'])}"
-    basis = (
-        "measured: this sample is so small that the trial was the run itself"
-        if found["exact"]
-        else f"continued from {last['points']} points, which took {seconds_of(last['seconds'])}"
-    )
+    sizes = [str(trial["points"]) for trial in found["trials"]]
+    basis = "trials on all points" if found["exact"] else f"continued from {' and '.join(sizes[-2:])} points"
     text = [
         f"{found['points']} points, {found['layers']} layers",
-        f"time: about {seconds_of(found['seconds'])} ({span}; {basis}), and some seconds for the figures",
+        f"time: about {seconds_of(found['seconds'])}, between {seconds_of(found['seconds_low'])} and "
+        f"{seconds_of(found['seconds_high'])} ({basis}; the estimate itself took {seconds_of(found['spent'])})",
+        "of that: " + ", ".join(f"{name} {seconds_of(part)}" for name, part in found["parts"].items() if part >= 0.05),
     ]
     if found["bytes"] is not None:
         free = f", {size_of(found['bytes_free'])} free now" if found["bytes_free"] is not None else ""
-        text.append(f"memory: about {size_of(found['bytes'])} at its peak (formula, from the peak of the trial){free}")
+        text.append(f"memory: about {size_of(found['bytes'])} at its peak (formula, from the peak of the trials){free}")
     return text
+
+
+# --- from trials to the whole -----------------------------------------------------------------------------------
+
+
+def continued(trials: Sequence[Trial], n: int, work: Mapping[str, Callable[[int], float]]) -> Range:
+    """Time of the measurements at n points, low, likely and high, from the last two trials.
+
+    A part takes a + b w(n), where w, its work, is given; a and b, neither negative, are what the two trials fit. Of a
+    single trial nobody knows how much is fixed: half of it is taken to be. The range holds what follows if each trial
+    took a tenth more or less, and if what is continued grows by a third more or less.
+
+    Example:
+        >>> continued([Trial(100, 3.0, {"plane": 1.0, "ranks": 2.0})], 200, {"plane": lambda n: 1.0})   # ranks may grow
+        (3.0, 4.0, 5.6)
+        >>> continued([Trial(50, 2.0, {"ranks": 2.0}), Trial(100, 3.0, {"ranks": 3.0})], 200, {})[1]    # 1 + n / 50
+        5.0
+        >>> continued([Trial(100, 4.0, {"dimension": 4.0})], 100, {"dimension": lambda n: n**2})
+        (4.0, 4.0, 4.0)
+    """
+    last, before = trials[-1], trials[-2] if len(trials) > 1 else None
+    low = likely = high = 0.0
+    for part, now in last.parts.items():
+        w = work.get(part, float)
+        most = now / w(last.points)  # nothing is fixed
+        slopes = (0.0, most / 2, most)
+        if before is not None and w(last.points) > w(before.points):
+            then, step = before.parts.get(part, 0.0), w(last.points) - w(before.points)
+            rises = [(1 + k * _NOISE) * now - (1 - k * _NOISE) * then for k in (-1, 0, 1)]
+            low_slope, slope, high_slope = (min(most, max(0.0, rise / step)) for rise in rises)
+            slopes = (low_slope, slope, high_slope)
+        grown = w(n) - w(last.points)
+        low += now + (1 - _MARGIN) * slopes[0] * grown
+        likely += now + slopes[1] * grown
+        high += now + (1 + _MARGIN) * slopes[2] * grown
+    return low, likely, high
+
+
+def _work(prepared: Prepared) -> dict[str, Callable[[int], float]]:
+    """How the work of the parts of an inspection grows with the number of points; the others are proportional to it."""
+    subject, groups = prepared.subject, shares(prepared)
+
+    def topology(n: int) -> float:
+        """Landmarks of each group and of its halves, squared; each distance to one costs a fifteenth as much."""
+        sizes = [(share * n, min(_LANDMARKS, share * n), min(_LANDMARKS, share * n / 2)) for share in groups]
+        return sum(own**2 + _HALVES * half**2 + (1 + _HALVES) * own * size / 15 for size, own, half in sizes)
+
+    return {
+        "trace": _same,
+        "plane": _same,
+        "stretch": lambda n: 1.0 if isinstance(subject, list) else float(_jacobians(subject, n)),
+        "topology": topology,
+        "dimension": lambda n: float(n) ** 2,
+        "nearest neighbors": lambda n: float(n) ** 2,
+        "linear probe": lambda n: float(n) ** 1.2,  # more points, and more steps
+    }
+
+
+def _same(_: int) -> float:
+    return 1.0
+
+
+def _jacobians(net: Network, n: int, most: int = 256) -> int:
+    """Number of points whose stretch is looked at."""
+    from isotopy.measure.stretch import choose_points
+
+    return len(choose_points(net, n, most, 0))
 
 
 def shares(prepared: Prepared) -> list[float]:
@@ -108,58 +211,144 @@ def shares(prepared: Prepared) -> list[float]:
     return [1.0, *(count / len(prepared.data) for count in counts if count)]
 
 
-def continued(trial: Trial, n: int, groups: Sequence[float], power: float, landmarks: int = 128) -> float:
-    """Time at n points, from the time of each part of a trial.
+# --- trials -----------------------------------------------------------------------------------------------------
 
-    Example:
-        >>> trial = Trial(100, 4.0, {"plane": 1.0, "ranks": 2.0}, None)
-        >>> continued(trial, 200, [1.0], 1.0)      # 1 fixed, 2 for ranks and 1 for the rest proportional
-        7.0
-        >>> continued(trial, 100, [1.0], 1.4)
-        4.0
-        >>> continued(Trial(64, 1.0, {"topology": 1.0}, None), 128, [1.0], 1.0)   # eight times, for twice the landmarks
-        8.0
+
+def _waking(prepared: Prepared) -> float:
+    """What a first inspection takes longer than a second: libraries that load, threads that start.
+
+    Of a network (or recordings) of a few neurons and sixteen points, with what the real one has: labels, a plane.
     """
-    parts = {**trial.parts, "the rest": max(0.0, trial.seconds - sum(trial.parts.values()))}
-    total = 0.0
-    for part, seconds in parts.items():
-        if part in _FIXED:
-            factor = 1.0
-        elif part == "topology":  # persistence of at most `landmarks` points per group, about cubic in them
-            now, then = (sum(min(landmarks, share * size) ** 3 for share in groups) for size in (trial.points, n))
-            factor = (then / now) ** power
-        else:
-            factor = (n / trial.points) ** power
-        total += seconds * factor
-    return total
+    from isotopy import measure, networks
+    from isotopy.cli.demonstration import mlp
+
+    subject, generator = prepared.subject, torch.Generator().manual_seed(0)
+    width = 2 if not isinstance(subject, list) and subject.input_width == 2 else 3
+    x = torch.rand(16, width, generator=generator)
+    labels = None if prepared.data.labels is None else torch.arange(16) % 2
+    toy: Network | list[tuple[str, torch.Tensor]]
+    if isinstance(subject, list):
+        toy = [("toy", x)]
+    else:
+        toy = networks.trace(mlp((width, 4, 2), generator).to(subject.device), x[:2].to(subject.device))
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            measure.inspect(toy, x, labels)
+        seconds.append(time.perf_counter() - started)
+    return max(0.0, seconds[0] - seconds[1])
 
 
-def _trial(prepared: Prepared, size: int, request: Request) -> Trial:
-    """Inspect `size` points, evenly spread over the sample."""
-    n = len(prepared.data)
+def _trial(prepared: Prepared, size: int, request: Request) -> tuple[Trial, Inspection]:
+    """Inspect `size` points, evenly spread over the sample; a short trial twice, and the faster time of each part."""
+    n, subject = len(prepared.data), prepared.subject
     rows = torch.arange(size) * n // size
-    subject = prepared.subject
     part = Prepared(
         [(name, values[rows]) for name, values in subject] if isinstance(subject, list) else subject,
         prepared.data.take(rows),
         prepared.layers,
         prepared.settings,
     )
+    parts: dict[str, float] = {}
+    spent = 0.0
+    for again in (False, True):
+        started = time.perf_counter()
+        with Bars() as silent, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what small samples cannot show is no news here
+            inspection = inspected(part, request, silent, [], certify=False, stretch_points=_JACOBIANS)
+        seconds = time.perf_counter() - started
+        found = dict(inspection.settings["seconds"])
+        found["the rest"] = max(0.0, seconds - sum(found.values()))
+        parts = {name: min(own, parts.get(name, own)) for name, own in found.items()}
+        spent += seconds
+        if again or seconds > _REPEATED:
+            break
+    if "stretch" in parts and not isinstance(subject, list):
+        parts["stretch"] *= _jacobians(subject, size) / _jacobians(subject, size, _JACOBIANS)
+    return Trial(size, spent, parts, _peak()), inspection
+
+
+def _certified(net: Network | None, inspection: Inspection) -> Range:
+    """Certificates of the layers: the small ones worked out, larger ones continued in proportion to their work.
+
+    They are continued from the largest that was worked out, or where that is too small to tell, from one of 500 random
+    ReLUs on 500 dimensions.
+    """
+    if net is None:
+        return 0.0, 0.0, 0.0
+    from isotopy.measure.certificates import certificate, certificate_work, certificates
+
+    work = {layer.index: certificate_work(net, layer.index) for layer in inspection.layers if layer.index > 0}
+    left = sorted(work, key=lambda k: work[k])
+    started = now = time.perf_counter()
+    rate, size = 0.0, 0.0
+    while left and now - started < _CERTIFIED and work[left[0]] <= 10 * _BASE:
+        certificates(net, layers=[left[0]])
+        before, now = now, time.perf_counter()
+        size = work[left.pop(0)]
+        rate = (now - before) / size if size else 0.0
+    spent = now - started
+    if left and size < _BASE:
+        weight = torch.randn(500, 500, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        now = time.perf_counter()
+        certificate(weight, weight[0], activation="relu", strictly_increasing=False)
+        rate = (time.perf_counter() - now) / 500**3
+    rest = sum(work[k] for k in left) * rate
+    return spent + 0.4 * rest, spent + rest, spent + 1.5 * rest
+
+
+def _written(inspection: Inspection, n: int) -> Range:
+    """The report: its first figures are drawn, with as many points as there will be, into a folder that goes."""
+    from isotopy import report
+
+    class Enough(Exception):  # noqa: N818  (no error: it ends the rehearsal)
+        pass
+
+    ticks: list[float] = []
+    total = 1
+
+    def progress(done: int, figures: int) -> None:
+        nonlocal total
+        total = figures
+        ticks.append(time.perf_counter())
+        if 4 <= done < figures and ticks[-1] - ticks[0] > _DRAWN:
+            raise Enough
+
+    full = dataclasses.replace(
+        inspection,
+        layers=tuple(
+            dataclasses.replace(layer, picture=np.resize(layer.picture, (n, layer.picture.shape[1])))
+            for layer in inspection.layers
+        ),
+        labels=None if inspection.labels is None else np.resize(inspection.labels, n),
+        samples=n,
+    )
     started = time.perf_counter()
-    with Bars() as silent, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what small samples cannot show is no news here
-        inspection = inspected(part, request, silent, [])
-    return Trial(size, time.perf_counter() - started, inspection.settings["seconds"], _peak())
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            report.write(full, Path(folder) / "report", progress=progress)
+        except Enough:
+            drawn = np.diff(ticks)  # the first figure loads Matplotlib
+            seconds = ticks[1] - started + float(drawn[1:].mean()) * total
+            return 0.6 * seconds, seconds, 1.4 * seconds
+    seconds = time.perf_counter() - started
+    return seconds, seconds, seconds
+
+
+# --- memory -----------------------------------------------------------------------------------------------------
 
 
 def _continued_peak(prepared: Prepared, trial: Trial, n: int) -> int | None:
-    """Peak of the trial, activations of the other points (held twice, in float64), and distances in blocks."""
-    if trial.peak is None or trial.points == n:
-        return trial.peak
+    """Peak of the trial, activations of the other points (held twice, in float64), distances in blocks, and W."""
+    peak = _peak()
+    if peak is None or trial.peak is None:
+        return None
     subject = prepared.subject
     widths = [values.shape[1] for _, values in subject] if isinstance(subject, list) else list(subject.widths)
     blocks = min(8 * (n**2 - trial.points**2), 256 << 20)
-    return trial.peak + 16 * sum(widths) * (n - trial.points) + blocks
+    return max(peak, trial.peak + 16 * sum(widths) * (n - trial.points) + blocks)
 
 
 def _peak() -> int | None:

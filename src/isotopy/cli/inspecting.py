@@ -76,8 +76,16 @@ def run(request: Request, bars: Bars, notices: list[str]) -> Inspection:
     return inspected(prepare(request, bars), request, bars, notices)
 
 
-def inspected(prepared: Prepared, request: Request, bars: Bars, notices: list[str]) -> Inspection:
-    """The inspection of what `prepare` gave."""
+def inspected(
+    prepared: Prepared,
+    request: Request,
+    bars: Bars,
+    notices: list[str],
+    *,
+    certify: bool = True,
+    stretch_points: int = 256,
+) -> Inspection:
+    """The inspection of what `prepare` gave; `isotopy estimate` leaves out what would take long."""
     from isotopy import measure
 
     alone = request.model is None and request.data is None  # then the first layer is all there is of the data
@@ -88,6 +96,8 @@ def inspected(prepared: Prepared, request: Request, bars: Bars, notices: list[st
         m=request.dimension,
         layers=prepared.layers,
         classes=prepared.data.classes or None,
+        stretch_points=stretch_points,
+        certify=certify,
         seed=request.seed,
         memory=bytes_of(request.memory),
         progress=bars.of("layers"),
