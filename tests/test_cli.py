@@ -248,6 +248,18 @@ def test_help_does_not_load_torch():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("given", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"OPENBLAS_THREAD_TIMEOUT": "20"}])
+def test_waiting_threads_sleep_unless_told_otherwise(given):
+    """OpenMP and OpenBLAS read this when they are loaded, so nothing may have loaded them before."""
+    expected = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"} | given
+    code = "import os, sys; from isotopy import cli; loaded = {'torch', 'numpy'} & set(sys.modules)\n"
+    code += "sys.argv = ['isotopy', '--version']\n"
+    code += f"try:\n    cli.main()\nfinally:\n    print(*[os.environ[k] for k in {list(expected)}], len(loaded))"
+    environment = {key: value for key, value in ENVIRONMENT.items() if key not in expected} | given
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [isotopy.__version__, *expected.values(), "0"], done.stderr
+
+
 # --- mistakes ---------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Annotated
 import typer
 
 from isotopy.cli.session import Bars, check_output, collected_notices, command, errors, give, say
+
+_PATIENT = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"}
+"""Threads that have nothing to do sleep at once (OpenBLAS: after 2 ** 4 cycles)."""
 
 app = typer.Typer(
     name="isotopy",
@@ -273,7 +277,14 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Entry point of the console script and of `python -m isotopy`."""
+    """Entry point of the console script and of `python -m isotopy`.
+
+    Threads that wait for each other sleep, unless the environment says otherwise: between the small steps of an
+    inspection they would spin, which takes all the time there is on a machine with other work to do. OpenMP (torch) and
+    OpenBLAS (NumPy, SciPy) read this once, when they are loaded, which no command has done yet.
+    """
+    for name, value in _PATIENT.items():
+        os.environ.setdefault(name, value)
     with contextlib.suppress(KeyboardInterrupt):
         app(prog_name="isotopy")
         return
