@@ -91,7 +91,7 @@ def test_work_of_betti_numbers_saturates_with_the_landmarks():
     work = estimating._work(prepared(4000, labels=torch.arange(4000) % 2))["topology"]
     rising = [work(n) for n in (16, 32, 64, 128)]
     assert all(after > 3 * before for before, after in pairwise(rising))  # squares of landmarks
-    assert work(2048) / work(1024) < 1.5  # landmarks are all there, distances to them grow
+    assert 1.2 < work(4096) / work(2048) < 1.8  # landmarks are all there, distances to them grow
 
 
 # --- from trial to trial --------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ _FIRST, _GROWTH = 32, 4
 _CHEAP, _PART = 0.5, 0.1
 """A further trial starts where it would take less than so many seconds, or less than this part of the whole."""
 
-_LANDMARKS, _HALVES = 128, 20
+_LANDMARKS, _HALVES = 512, 20
 _JACOBIANS = 8  # points whose stretch a trial looks at
 _CERTIFIED, _DRAWN = 0.5, 1.5  # seconds after which no further certificate is worked out, no further figure drawn
 _BASE = 1e8  # multiplications of a certificate from which larger ones can be continued: about 0.1 s
@@ -178,9 +178,9 @@ def _work(prepared: Prepared) -> dict[str, Callable[[int], float]]:
     subject, groups = prepared.subject, shares(prepared)
 
     def topology(n: int) -> float:
-        """Landmarks of each group and of its halves, squared; each distance to one costs a fifteenth as much."""
+        """Landmarks of each group and of its halves, squared; each distance to one costs a third as much."""
         sizes = [(share * n, min(_LANDMARKS, share * n), min(_LANDMARKS, share * n / 2)) for share in groups]
-        return sum(own**2 + _HALVES * half**2 + (1 + _HALVES) * own * size / 15 for size, own, half in sizes)
+        return sum(own**2 + _HALVES * half**2 + (1 + _HALVES) * own * size / 3 for size, own, half in sizes)
 
     return {
         "trace": _same,

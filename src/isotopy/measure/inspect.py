@@ -46,7 +46,7 @@ def inspect(
     recordings: Sequence[Recording] | None = None,
     neighbors: int = 5,
     stretch_points: int = 256,
-    landmarks: int = 128,
+    landmarks: int = 512,
     certify: bool = True,
     seed: int = 0,
     memory: int | None = None,

@@ -50,7 +50,7 @@ def maxmin(x: Real[Tensor, "n *features"], count: int, *, seed: int = 0) -> Land
         V. de Silva and G. Carlsson, Topological estimation using witness complexes (2004).
     """
     if count < 1:
-        raise ValueError(f"count must be at least 1; got {count}. The inspection takes 128")
+        raise ValueError(f"count must be at least 1; got {count}. The inspection takes 512")
     cloud = Cloud(x)
     if len(cloud) == 0:
         return Landmarks(torch.zeros(0, dtype=torch.int64), 0.0)
@@ -67,7 +67,7 @@ def sample_topology(
     labels: Int[Tensor, "..."] | None = None,
     *,
     names: Sequence[str] | None = None,
-    landmarks: int = 128,
+    landmarks: int = 512,
     subsamples: int = SUBSAMPLES,
     agreement: float = AGREEMENT,
     seed: int = 0,
@@ -121,14 +121,14 @@ def topology_of(
     labels: Int[Tensor, "..."] | None = None,
     *,
     names: Sequence[str] | None = None,
-    landmarks: int = 128,
+    landmarks: int = 512,
     subsamples: int = SUBSAMPLES,
     agreement: float = AGREEMENT,
     seed: int = 0,
 ) -> tuple[SampleTopology, ...]:
     """The Betti numbers of `sample_topology`, of a cloud that is at hand."""
     if landmarks < 2:
-        raise ValueError(f"landmarks must be at least 2; got {landmarks}. The usual choice is 128")
+        raise ValueError(f"landmarks must be at least 2; got {landmarks}. The usual choice is 512")
     if subsamples < 1:
         raise ValueError(f"subsamples must be at least 1; got {subsamples}. The usual choice is {SUBSAMPLES}")
     if not 0.0 < agreement <= 1.0:
