@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from isotopy import report
 from isotopy.measure.inspection import Inspection
 from isotopy.report import pictures
-from isotopy.report.page import maps, title
+from isotopy.report.page import groups, maps, title
 
 CASES = {
     "plane": {"widths": (2, 5, 3), "n": 80, "classes": ("disk", "annulus", "rest")},
@@ -293,7 +293,11 @@ def test_smooth_networks_have_regions_and_no_polytopes(factory, tmp_path):
     text = report.write(dataclasses.replace(i, layers=layers), tmp_path / "b").read_text(encoding="utf-8")
     assert "regions on the grid" in text
     assert "polytopes on the grid" not in text
+    assert "Ranks of the Jacobians" in text
     assert "one affine map" not in text.split('id="conventions"')[0]
+    for inspection, name in ((i, "polytopes"), (dataclasses.replace(i, layers=layers), "regions")):
+        (codewords,) = (group for group in groups(inspection) if group.head == "Codewords")
+        assert [column.head for column in codewords.columns] == ["size", name, "patterns"]
 
 
 @pytest.mark.usefixtures("sketched")

@@ -12,7 +12,7 @@ import numpy as np
 
 from isotopy.measure.inspection import Inspection, LayerInspection, Sentence
 from isotopy.report import words
-from isotopy.report.pictures import SMOOTH, Picture, chosen_layers, readings, slug
+from isotopy.report.pictures import Picture, chosen_layers, is_smooth, readings, slug
 from isotopy.see.theme import class_style
 
 STATUSES = (
@@ -72,6 +72,8 @@ def _betti(layer: LayerInspection) -> str:
 
 def groups(i: Inspection) -> tuple[Group, ...]:
     """Columns of the table of layers; labels and codewords that nothing has are left out."""
+    smooth = is_smooth(i)
+    map_ = "Jacobian of the map" if smooth else "affine map"
     found = (
         Group(
             "Neurons",
@@ -85,7 +87,7 @@ def groups(i: Inspection) -> tuple[Group, ...]:
             (
                 Column(
                     "mean (range)",
-                    "Rank of the affine map from the input to this layer, over the points of the sample.",
+                    f"Rank of the {map_} from the input to this layer, over the points of the sample.",
                     _rank,
                 ),
                 Column(
@@ -112,8 +114,9 @@ def groups(i: Inspection) -> tuple[Group, ...]:
             (
                 Column("size", "Neurons that are on at a point: mean and range over the sample.", _codeword),
                 Column(
-                    "polytopes",
-                    "Distinct polytopes visited: combinations of on and off in this and all earlier layers.",
+                    "regions" if smooth else "polytopes",
+                    f"Distinct {'regions' if smooth else 'polytopes'} visited: combinations of on and off in this and "
+                    "all earlier layers.",
                     _count("polytopes"),
                 ),
                 Column("patterns", "Distinct codewords of this layer alone.", _count("patterns")),
@@ -321,7 +324,7 @@ def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:
         "i": i,
         "readings": readings(i),
         "linked": linked,
-        "smooth": any(layer.kind in SMOOTH for layer in i.layers),
+        "smooth": is_smooth(i),
         "maps": maps(i),
         "title": title(i),
         "facts": facts(i),

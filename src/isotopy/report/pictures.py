@@ -20,6 +20,11 @@ _CURVED_CLASSES = 3  # more classes than this go into the Betti table only
 _DRAWN_POINTS = 3000
 
 
+def is_smooth(i: Inspection) -> bool:
+    """Whether a layer bends, so that the network is affine nowhere and has regions in place of polytopes."""
+    return any(layer.kind in SMOOTH for layer in i.layers)
+
+
 @dataclass(frozen=True)
 class Picture:
     """A figure: drawn once, for the page and for its own file."""
@@ -339,7 +344,8 @@ def _histogram_jobs(i: Inspection) -> Iterator[Job]:
             "ranks",
             lambda: _rows(_histograms(inner, "rank"), inner, below=i.m),
             f"Histogram of the ranks at each layer. {_listed(inner, lambda layer: _mean(layer.rank))}",
-            f"Ranks of the affine maps, a row per layer; vermilion, left of the line: rank below m = {i.m}.",
+            f"Ranks of the {'Jacobians' if is_smooth(i) else 'affine maps'}, a row per layer; vermilion, left of the "
+            f"line: rank below m = {i.m}.",
         )
     coded = [layer for layer in inner if layer.codeword_size is not None]
     if coded:
