@@ -144,3 +144,11 @@ def test_relative_folder(tmp_path, monkeypatch):
     with replaced("r") as folder:
         _write(folder, "x")
     assert (tmp_path / "r" / "index.html").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_disk_is_named_and_nothing_is_left(tmp_path):
+    with pytest.raises(OSError, match=r"has none left \(No space left on device\)"), replaced(tmp_path / "r") as folder:  # noqa: PT012
+        _write(folder, "half")
+        Path("/dev/full").write_text("x")
+    assert _entries(tmp_path) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -29,6 +30,7 @@ def replaced(directory: str | Path) -> Iterator[Path]:
     Raises:
         FileExistsError: `directory` is a file, or holds something that is no part of a report.
         PermissionError: Its parent folder cannot be written to.
+        OSError: There is no space left for it.
     """
     target = Path(os.path.abspath(directory))
     if target.is_symlink():
@@ -39,7 +41,7 @@ def replaced(directory: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent))
     except OSError as error:
-        if isinstance(error, (PermissionError, NotADirectoryError, FileExistsError)) or error.errno == 30:  # EROFS
+        if isinstance(error, (PermissionError, NotADirectoryError, FileExistsError)) or error.errno == errno.EROFS:
             raise PermissionError(
                 f"directory must lie where this user may write; got {target} ({error.strerror}). Choose another folder."
             ) from error
@@ -49,6 +51,13 @@ def replaced(directory: str | Path) -> Iterator[Path]:
         yield temporary
         _check(target)
         _exchange(temporary, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
+            f"directory must lie where there is space for it; {target.parent} has none left ({error.strerror}). "
+            "Nothing was written. Free some, or choose another folder."
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if not target.exists():
