@@ -181,6 +181,23 @@ nb::dict rips_cohomology(Doubles data, Integers sizes, std::int64_t dimension, d
     return gather(std::move(pairings));
 }
 
+// Distances of rows of points, two rows per edge: the lengths that the kernel compares.
+nb::ndarray<nb::numpy, double, nb::ndim<1>> distances(Doubles data, Integers rows, std::int64_t dimension) {
+    if (dimension < 0 || rows.shape(0) % 2 != 0) throw std::invalid_argument("an edge has two ends");
+    const auto width = static_cast<std::size_t>(dimension);
+    auto* found = new std::vector<double>(rows.shape(0) / 2);
+    nb::capsule owner(found, [](void* pointer) noexcept { delete static_cast<std::vector<double>*>(pointer); });
+    for (std::size_t edge = 0; edge < found->size(); ++edge) {
+        const std::int64_t a = rows(2 * edge), b = rows(2 * edge + 1);
+        if (a < 0 || b < 0) throw std::invalid_argument("rows must not be negative");
+        if (width == 0) continue;
+        const auto last = static_cast<std::size_t>(std::max(a, b));
+        if (last >= data.shape(0) / width) throw std::invalid_argument("data has fewer rows");
+        (*found)[edge] = isotopy::distance_of(data.data() + static_cast<std::size_t>(a) * width, data.data() + static_cast<std::size_t>(b) * width, width);
+    }
+    return {found->data(), {found->size()}, owner};
+}
+
 // Samples of weighted graphs on sizes[s] vertices, counts[s] edges each, one after the other: ends (i, j) with i < j in
 // lexicographic order. birth_at and death_at come back as places in the list of edges.
 nb::dict rips_graphs(Doubles lengths, Integers ends, Integers counts, Integers sizes, double threshold, int max_degree, std::uint32_t modulus,
@@ -715,6 +732,8 @@ NB_MODULE(_native, m) {
     m.def("rips_graphs", &rips_graphs, nb::arg("lengths").noconvert(), nb::arg("ends").noconvert(), nb::arg("counts").noconvert(),
           nb::arg("sizes").noconvert(), nb::arg("threshold"), nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"),
           nb::arg("threads"), "Critical cells of the filtrations of a batch of weighted graphs and their triangles, degrees 0 and 1.");
+    m.def("distances", &distances, nb::arg("data").noconvert(), nb::arg("rows").noconvert(), nb::arg("dimension"),
+          "Distances of rows of points, two rows per edge.");
     m.def("count_edges", &count_edges, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"),
           nb::arg("threshold"), nb::arg("most"), nb::arg("threads"), "Edges up to the threshold of each sample.");
     m.def("survey", &survey, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(),

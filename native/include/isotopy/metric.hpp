@@ -52,6 +52,12 @@ inline void squared_distances(const double* columns, std::size_t stride, const d
     for (std::size_t axis = 3; axis < dimension; ++axis) metric_detail::add_squares(columns + axis * stride, center[axis], count, out);
 }
 
+inline double distance_of(const double* a, const double* b, std::size_t dimension) noexcept {
+    double sum = 0;
+    for (std::size_t axis = 0; axis < dimension; ++axis) sum += (a[axis] - b[axis]) * (a[axis] - b[axis]);
+    return std::sqrt(sum);
+}
+
 struct MatrixSurvey {
     double smallest = std::numeric_limits<double>::infinity();  // NaN if there is one
     double largest = 0, diagonal = 0, asymmetry = 0;             // largest finite entry; on the diagonal; difference across it
@@ -131,10 +137,7 @@ public:
 
     double distance(std::size_t i, std::size_t j) const noexcept {
         if (is_matrix_) return data_[i * size_ + j];
-        double sum = 0;
-        const double *a = point(i), *b = point(j);
-        for (std::size_t axis = 0; axis < dimension_; ++axis) sum += (a[axis] - b[axis]) * (a[axis] - b[axis]);
-        return std::sqrt(sum);
+        return distance_of(point(i), point(j), dimension_);
     }
 
     Metric(Metric&&) = default;

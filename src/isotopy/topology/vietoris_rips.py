@@ -116,7 +116,7 @@ class RipsFiltration(Filtration):
             counts = np.array(self.graphs.counts, dtype=np.int64)
             found = _native.rips_graphs(table, self.graphs.ends.reshape(-1).numpy(), counts, sizes, *options)
         device = self.table.device
-        lengths = self._lengths(torch.from_numpy(np.concatenate([found["birth_at"], found["death_at"]])).to(device))
+        lengths = self._lengths(table, np.concatenate([found["birth_at"], found["death_at"]]))
         born_late = np.flatnonzero(found["degree"])  # classes of degree 0 are born at 0
         birth = lengths.new_zeros(len(found["degree"]))
         if len(born_late):
@@ -245,11 +245,13 @@ class RipsFiltration(Filtration):
         most = memory.available() // _PER_EDGE + 1
         return int(_native.count_edges(table, sizes, self._columns, self.threshold, most, workers).max())
 
-    def _lengths(self, places: Tensor) -> Tensor:
+    def _lengths(self, table: np.ndarray, at: np.ndarray) -> Tensor:
         """Lengths of edges: entries of the matrices, or distances of rows of the table, two rows per edge."""
+        places = torch.from_numpy(at).to(self.table.device)
         if self.distances:
             return self.table.index_select(0, places)
-        lengths: Tensor = _Distances.apply(self.table, places)  # type: ignore[no-untyped-call]
+        measured = torch.from_numpy(_native.distances(table, at, self._columns))
+        lengths: Tensor = _Distances.apply(self.table, places, measured)  # type: ignore[no-untyped-call]
         if self.table.dtype != torch.float64 and not bool(torch.isfinite(lengths.detach()).all()):
             raise ValueError(
                 f"points have distances that {self.table.dtype} cannot hold. Convert first: points.to(torch.float32) "
@@ -259,38 +261,30 @@ class RipsFiltration(Filtration):
 
 
 class _Distances(torch.autograd.Function):
-    """Distances of pairs of rows, with the bits of the kernel, rounded once to the type of the input.
+    """Distances of pairs of rows as the kernel measured them, rounded once to the type of the input.
 
-    The gradient of a distance that is zero is zero.
+    torch sums squares in an order of its own and may round their root up or down, so its values could come out in another
+    order than the one that was sorted. The gradient of a distance that is zero is zero.
     """
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
-        """`rows` (2k,): the two ends of each of k edges in turn."""
+    def forward(ctx: Any, table: Tensor, rows: Tensor, measured: Tensor) -> Tensor:
+        """`rows` (2k,): the two ends of each of k edges in turn; `measured` (k,): their distances."""
         ctx.save_for_backward(table, rows)
-        squares = _differences(table, rows).square()
-        # The kernel adds axis by axis; sum() does so only along few of them.
-        sums = squares.sum(1) if squares.shape[1] <= 4 else squares.cumsum(1)[:, -1]
-        return sums.sqrt().to(table.dtype)
+        return measured.to(table.device, table.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         table, rows = ctx.saved_tensors
-        differences = _differences(table, rows)
-        squares = differences.square().sum(1)
-        apart = squares > 0
-        slopes = torch.where(apart, gradients[0] / torch.where(apart, squares, 1.0).sqrt(), 0.0)
+        wide = torch.float32 if table.device.type == "mps" else torch.float64
+        ends = table.index_select(0, rows).to(wide).reshape(len(rows) // 2, 2, table.shape[1])
+        differences = ends[:, 0] - ends[:, 1]
+        norms = torch.linalg.vector_norm(differences, dim=1)
+        slopes = torch.where(norms > 0, gradients[0] / torch.where(norms > 0, norms, 1.0), 0.0)
         pulls = slopes[:, None] * differences
-        whole = torch.zeros_like(table, dtype=differences.dtype)
         both = torch.stack([pulls, -pulls], 1).reshape(-1, table.shape[1])
-        return whole.index_add(0, rows, both).to(table.dtype), None
-
-
-def _differences(table: Tensor, rows: Tensor) -> Tensor:
-    """First end minus second end of every edge, in double precision where the device has it."""
-    wide = torch.float32 if table.device.type == "mps" else torch.float64
-    ends = table.index_select(0, rows).to(wide).reshape(len(rows) // 2, 2, table.shape[1])
-    return ends[:, 0] - ends[:, 1]
+        whole = torch.zeros_like(table, dtype=wide)
+        return whole.index_add(0, rows, both).to(table.dtype), None, None
 
 
 def _is_sparse(points: object) -> bool:
