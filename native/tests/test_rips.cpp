@@ -56,6 +56,7 @@ int main() {
         for (const std::uint32_t modulus : {2u, 3u, 65537u}) {  // planar and small complexes: no torsion, the same over all fields
             const Pairing found = fast(x, n, d, {threshold, 1, modulus, true});
             CHECK(to_pairs(found) == expected);
+            CHECK(to_pairs(fast(x, n, d, {threshold, 1, modulus, true, 1, 0})) == expected);
             CHECK(found.birth_at.size() == 2 * static_cast<std::size_t>(std::count(found.degree.begin(), found.degree.end(), 1)));
         }
         Pairs components;
@@ -87,6 +88,7 @@ int main() {
             threaded.threads = threads;
             Pairing found;
             GraphRanks lists(edges);
+            threaded.dense = round % 2 == 0 ? 4096 : 0;
             rips_detail::Loops(edges, lists, threaded, found).append(stop);
             for (const Pairing& other : {found, rips_persistence(metric, threaded, stop)}) {
                 CHECK(other.degree == expected.degree && other.essential == expected.essential);
@@ -128,11 +130,13 @@ int main() {
         for (std::size_t a = 0; a < all; ++a)
             for (std::size_t b = 0; b < all; ++b) shuffled[number[a] * all + number[b]] = bottle[a * all + b];
         for (const auto& [modulus, loops] : {std::pair{2u, 2}, std::pair{3u, 1}, std::pair{7u, 1}}) {
-            const Pairing found = rips_persistence(Metric::of_matrix(shuffled, all), {1.0, 1, modulus, false}, stop);
-            int essential = 0;
-            for (std::size_t index = 0; index < found.degree.size(); ++index)
-                if (found.degree[index] == 1 && found.essential[index] != 0) ++essential;
-            CHECK(essential == loops);
+            for (const std::size_t dense : {0u, 4096u}) {
+                const Pairing found = rips_persistence(Metric::of_matrix(shuffled, all), {1.0, 1, modulus, false, 1, dense}, stop);
+                int essential = 0;
+                for (std::size_t index = 0; index < found.degree.size(); ++index)
+                    if (found.degree[index] == 1 && found.essential[index] != 0) ++essential;
+                CHECK(essential == loops);
+            }
         }
         std::shuffle(number.begin(), number.end(), random);
     }

@@ -1,10 +1,12 @@
-// Vectors over Z/p as rows of machine words: bits for p = 2, one word per coefficient for other primes.
+// Vectors over Z/p: bits for p = 2, one word per coefficient for other primes, and lists of entries where most are zero.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <bit>
 #include <span>
+#include <utility>
+#include <vector>
 
 namespace isotopy {
 
@@ -44,6 +46,8 @@ inline constexpr std::size_t no_entry = static_cast<std::size_t>(-1);
 class BinaryRows {
 public:
     using Word = std::uint64_t;
+    using Row = std::vector<Word>;
+    Row zero() const { return Row(words_, 0); }
     explicit BinaryRows(std::size_t length, std::uint32_t) : words_((length + 63) / 64) {}
     std::size_t words() const noexcept { return words_; }
     void set_one(std::span<Word> row, std::size_t index) const noexcept { row[index / 64] |= Word{1} << (index % 64); }
@@ -69,6 +73,8 @@ private:
 class PrimeRows {
 public:
     using Word = std::uint32_t;
+    using Row = std::vector<Word>;
+    Row zero() const { return Row(words_, 0); }
     PrimeRows(std::size_t length, std::uint32_t prime) : words_(length), field_(prime) {}
     std::size_t words() const noexcept { return words_; }
     void set_one(std::span<Word> row, std::size_t index) const noexcept { row[index] = 1; }
@@ -92,6 +98,43 @@ public:
 
 private:
     std::size_t words_;
+    Field field_;
+};
+
+// Rows over Z/p as lists of their nonzero coefficients, by index.
+class SparseRows {
+public:
+    struct Entry {
+        std::uint32_t index, coefficient;
+    };
+    using Row = std::vector<Entry>;
+    SparseRows(std::size_t, std::uint32_t prime) : field_(prime) {}
+    Row zero() const { return {}; }
+    void set_one(Row& row, std::size_t index) const { row = {{static_cast<std::uint32_t>(index), 1}}; }
+    void add(Row& row, const Row& source, bool negative) const { add_multiple(row, source, negative ? field_.negative(1) : 1); }
+    std::size_t last(const Row& row) const noexcept { return row.empty() ? no_entry : row.back().index; }
+    void normalize(Row& row, std::size_t) const {
+        const std::uint32_t scale = field_.inverse(row.back().coefficient);
+        for (Entry& entry : row) entry.coefficient = field_.multiply(entry.coefficient, scale);
+    }
+    // Makes the last coefficient zero with a row that ends in a one there.
+    void eliminate(Row& row, const Row& source, std::size_t) const { add_multiple(row, source, field_.negative(row.back().coefficient)); }
+
+private:
+    void add_multiple(Row& row, const Row& source, std::uint32_t scale) const {
+        Row sum;
+        sum.reserve(row.size() + source.size());
+        auto a = row.begin();
+        for (const Entry& entry : source) {
+            while (a != row.end() && a->index < entry.index) sum.push_back(*a++);
+            std::uint32_t coefficient = field_.multiply(entry.coefficient, scale);
+            if (a != row.end() && a->index == entry.index) coefficient = field_.add(coefficient, (a++)->coefficient);
+            if (coefficient != 0) sum.push_back({entry.index, coefficient});
+        }
+        sum.insert(sum.end(), a, row.end());
+        row = std::move(sum);
+    }
+
     Field field_;
 };
 

@@ -40,7 +40,8 @@ struct RipsOptions {
     int max_degree = 1;
     std::uint32_t modulus = 2;
     bool keep_zero = false;
-    std::size_t threads = 1;  // inside one large sample
+    std::size_t threads = 1;   // inside one large sample
+    std::size_t dense = 4096;  // more generators of degree 1 than these, and combinations of them are kept as lists
 };
 
 namespace rips_detail {
@@ -109,11 +110,11 @@ inline std::vector<Edge> forest_of(const RipsEdges& edges) {
 template <class Rows, class Ranks>
 class LoopReducer {
 public:
-    using Word = typename Rows::Word;
+    using Row = typename Rows::Row;
 
     LoopReducer(const RipsEdges& edges, const Ranks& ranks, const Parts& parts, std::uint32_t modulus)
         : edges_(edges), ranks_(ranks), rows_(parts.generators.size(), modulus), relations_(parts.generators.size()) {
-        labels_.assign(rows_.words(), Word{0});  // slot 0: the zero label of forest edges
+        labels_.push_back(rows_.zero());  // slot 0: forest edges
         for (const Rank rank : parts.forest_ranks) slot_[static_cast<std::size_t>(rank)] = 0;
         for (std::size_t index = 0; index < parts.generators.size(); ++index)
             generator_of_[static_cast<std::size_t>(parts.generators[index])] = index;
@@ -129,7 +130,7 @@ public:
             make_label(ranks_.rank(edge.i, k), stop);
             make_label(ranks_.rank(k, edge.j), stop);
         }
-        std::vector<Word> relation(rows_.words(), Word{0});
+        Row relation = rows_.zero();
         add_path(relation, edge.i, triangle.vertex, edge.j, false);
         add_path(relation, edge.i, triangle.inner, edge.j, true);
         for (std::size_t pivot = rows_.last(relation); pivot != no_entry; pivot = rows_.last(relation)) {
@@ -145,10 +146,10 @@ public:
     }
 
 private:
-    std::span<const Word> label(std::size_t rank) const { return {labels_.data() + slot_.at(rank) * rows_.words(), rows_.words()}; }
+    const Row& label(std::size_t rank) const { return labels_[slot_.at(rank)]; }
 
     // row +- label of the path a, k, b; a label belongs to the edge from its smaller to its larger vertex.
-    void add_path(std::span<Word> row, std::uint32_t a, std::uint32_t k, std::uint32_t b, bool negative) const {
+    void add_path(Row& row, std::uint32_t a, std::uint32_t k, std::uint32_t b, bool negative) const {
         rows_.add(row, label(ranks_.rank(a, k)), (a > k) != negative);
         rows_.add(row, label(ranks_.rank(k, b)), (k > b) != negative);
     }
@@ -174,12 +175,11 @@ private:
                 if (pending_.size() != size) continue;
             }
             stop.check();
-            const std::size_t start = labels_.size();
-            labels_.resize(start + rows_.words(), Word{0});
-            const std::span<Word> row{labels_.data() + start, rows_.words()};
+            Row row = rows_.zero();
             if (generator != generator_of_.end()) rows_.set_one(row, generator->second);
             else add_path(row, edge.i, middle, edge.j, false);
-            slot_[rank] = start / rows_.words();
+            slot_[rank] = labels_.size();
+            labels_.push_back(std::move(row));
             pending_.pop_back();
         }
     }
@@ -188,8 +188,8 @@ private:
     const Ranks& ranks_;
     Rows rows_;
     std::unordered_map<std::size_t, std::size_t> slot_, generator_of_;  // by rank: place of its label; its number
-    std::vector<std::vector<Word>> relations_;                          // per generator: the relation that killed it
-    std::vector<Word> labels_;
+    std::vector<Row> relations_;                                        // per generator: the relation that killed it
+    std::vector<Row> labels_;
     std::vector<std::pair<std::size_t, std::uint32_t>> pending_;  // ranks, with the middle of the lune once known
     std::size_t dead_ = 0;
 };
@@ -203,7 +203,8 @@ public:
         const auto empty_lunes = ranks_.empty_lunes(options_.threads, stop);
         const Parts parts = parts_of(edges_, empty_lunes);
         append_components(edges_.size(), parts.forest, options_.keep_zero, out_);
-        if (options_.modulus == 2) reduce<BinaryRows>(parts, empty_lunes, stop);
+        if (parts.generators.size() > options_.dense) reduce<SparseRows>(parts, empty_lunes, stop);
+        else if (options_.modulus == 2) reduce<BinaryRows>(parts, empty_lunes, stop);
         else reduce<PrimeRows>(parts, empty_lunes, stop);
     }
 

@@ -107,8 +107,7 @@ class RipsFiltration(Filtration):
         if max_degree > 1:
             return self._pairs_from_degree_two(max_degree, modulus, keep_zero, workers)
         workers = self._workers(max_degree, workers)
-        table = wide_on_cpu(self.table).reshape(-1).numpy()
-        sizes = np.array(self.sizes, dtype=np.int64)
+        table, sizes = self._doubles, np.array(self.sizes, dtype=np.int64)
         options = (self.threshold, max_degree, modulus, keep_zero, workers)
         if self.graphs is None:
             found = _native.rips(table, sizes, self._columns, *options)
@@ -194,7 +193,7 @@ class RipsFiltration(Filtration):
         i, j = ends.sort(dim=1).values.T
         if not self.distances:
             starts = (sizes.cumsum(0) - sizes)[sample]
-            return self._lengths(torch.stack([starts + i, starts + j], dim=1).reshape(-1))
+            return self._lengths(self._doubles, torch.stack([starts + i, starts + j], dim=1).reshape(-1).cpu().numpy())
         if self.graphs is None:
             places = ((sizes * sizes).cumsum(0) - sizes * sizes)[sample] + i * sizes[sample] + j
         else:  # edges of a graph are in lexicographic order, and so are samples
@@ -204,7 +203,13 @@ class RipsFiltration(Filtration):
             known = self.graphs.ends.to(device)
             keys = (owner * span + known[:, 0]) * span + known[:, 1]
             places = torch.searchsorted(keys, (sample * span + i) * span + j)
-        return self._lengths(places)
+        return self._lengths(self._doubles, places.cpu().numpy())
+
+    @property
+    def _doubles(self) -> np.ndarray:
+        """The table, row after row, as the kernel reads it."""
+        doubles: np.ndarray = wide_on_cpu(self.table).reshape(-1).numpy()
+        return doubles
 
     @property
     def _columns(self) -> int:
@@ -263,8 +268,8 @@ class RipsFiltration(Filtration):
 class _Distances(torch.autograd.Function):
     """Distances of pairs of rows as the kernel measured them, rounded once to the type of the input.
 
-    torch sums squares in an order of its own and may round their root up or down, so its values could come out in another
-    order than the one that was sorted. The gradient of a distance that is zero is zero.
+    torch sums squares in an order of its own and may round their root up or down, so its values could come out in
+    another order than the one that was sorted. The gradient of a distance that is zero is zero.
     """
 
     @staticmethod
