@@ -42,12 +42,30 @@ private:
 
 inline constexpr std::size_t no_entry = static_cast<std::size_t>(-1);
 
+// Many rows of words, one after the other.
+template <class Word>
+class WordStore {
+public:
+    std::size_t size() const noexcept { return rows_; }
+    void push_back(const std::vector<Word>& row) {
+        width_ = row.size();
+        words_.insert(words_.end(), row.begin(), row.end());
+        ++rows_;
+    }
+    std::span<const Word> operator[](std::size_t index) const noexcept { return {words_.data() + index * width_, width_}; }
+
+private:
+    std::size_t rows_ = 0, width_ = 0;
+    std::vector<Word> words_;
+};
+
 // Rows over Z/2, 64 coefficients per word.
 class BinaryRows {
 public:
     using Word = std::uint64_t;
     using Row = std::vector<Word>;
-    Row zero() const { return Row(words_, 0); }
+    using Store = WordStore<Word>;
+    void clear(Row& row) const { row.assign(words_, 0); }
     explicit BinaryRows(std::size_t length, std::uint32_t) : words_((length + 63) / 64) {}
     std::size_t words() const noexcept { return words_; }
     void set_one(std::span<Word> row, std::size_t index) const noexcept { row[index / 64] |= Word{1} << (index % 64); }
@@ -74,7 +92,8 @@ class PrimeRows {
 public:
     using Word = std::uint32_t;
     using Row = std::vector<Word>;
-    Row zero() const { return Row(words_, 0); }
+    using Store = WordStore<Word>;
+    void clear(Row& row) const { row.assign(words_, 0); }
     PrimeRows(std::size_t length, std::uint32_t prime) : words_(length), field_(prime) {}
     std::size_t words() const noexcept { return words_; }
     void set_one(std::span<Word> row, std::size_t index) const noexcept { row[index] = 1; }
@@ -108,8 +127,9 @@ public:
         std::uint32_t index, coefficient;
     };
     using Row = std::vector<Entry>;
+    using Store = std::vector<Row>;
     SparseRows(std::size_t, std::uint32_t prime) : field_(prime) {}
-    Row zero() const { return {}; }
+    void clear(Row& row) const { row.clear(); }
     void set_one(Row& row, std::size_t index) const { row = {{static_cast<std::uint32_t>(index), 1}}; }
     void add(Row& row, const Row& source, bool negative) const { add_multiple(row, source, negative ? field_.negative(1) : 1); }
     std::size_t last(const Row& row) const noexcept { return row.empty() ? no_entry : row.back().index; }

@@ -114,7 +114,8 @@ public:
 
     LoopReducer(const RipsEdges& edges, const Ranks& ranks, const Parts& parts, std::uint32_t modulus)
         : edges_(edges), ranks_(ranks), rows_(parts.generators.size(), modulus), relations_(parts.generators.size()) {
-        labels_.push_back(rows_.zero());  // slot 0: forest edges
+        rows_.clear(row_);
+        labels_.push_back(row_);  // slot 0: forest edges
         for (const Rank rank : parts.forest_ranks) slot_[static_cast<std::size_t>(rank)] = 0;
         for (std::size_t index = 0; index < parts.generators.size(); ++index)
             generator_of_[static_cast<std::size_t>(parts.generators[index])] = index;
@@ -130,7 +131,8 @@ public:
             make_label(ranks_.rank(edge.i, k), stop);
             make_label(ranks_.rank(k, edge.j), stop);
         }
-        Row relation = rows_.zero();
+        Row relation;
+        rows_.clear(relation);
         add_path(relation, edge.i, triangle.vertex, edge.j, false);
         add_path(relation, edge.i, triangle.inner, edge.j, true);
         for (std::size_t pivot = rows_.last(relation); pivot != no_entry; pivot = rows_.last(relation)) {
@@ -146,7 +148,7 @@ public:
     }
 
 private:
-    const Row& label(std::size_t rank) const { return labels_[slot_.at(rank)]; }
+    decltype(auto) label(std::size_t rank) const { return labels_[slot_.at(rank)]; }
 
     // row +- label of the path a, k, b; a label belongs to the edge from its smaller to its larger vertex.
     void add_path(Row& row, std::uint32_t a, std::uint32_t k, std::uint32_t b, bool negative) const {
@@ -175,11 +177,11 @@ private:
                 if (pending_.size() != size) continue;
             }
             stop.check();
-            Row row = rows_.zero();
-            if (generator != generator_of_.end()) rows_.set_one(row, generator->second);
-            else add_path(row, edge.i, middle, edge.j, false);
+            rows_.clear(row_);
+            if (generator != generator_of_.end()) rows_.set_one(row_, generator->second);
+            else add_path(row_, edge.i, middle, edge.j, false);
             slot_[rank] = labels_.size();
-            labels_.push_back(std::move(row));
+            labels_.push_back(row_);
             pending_.pop_back();
         }
     }
@@ -189,7 +191,8 @@ private:
     Rows rows_;
     std::unordered_map<std::size_t, std::size_t> slot_, generator_of_;  // by rank: place of its label; its number
     std::vector<Row> relations_;                                        // per generator: the relation that killed it
-    std::vector<Row> labels_;
+    typename Rows::Store labels_;
+    Row row_;
     std::vector<std::pair<std::size_t, std::uint32_t>> pending_;  // ranks, with the middle of the lune once known
     std::size_t dead_ = 0;
 };
