@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-KERNEL := CMakeLists.txt $(wildcard native/*.cpp native/include/isotopy/*.hpp)
+KERNEL := CMakeLists.txt $(wildcard native/bindings/* native/include/isotopy/*.hpp)
 OUT ?= demo
 .DEFAULT_GOAL := help
 

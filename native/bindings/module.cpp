@@ -1,0 +1,11 @@
+// The module isotopy._native. This folder alone knows Python: each binding checks, releases the GIL and calls a kernel of
+// include/isotopy.
+#include "arrays.hpp"
+
+NB_MODULE(_native, m) {
+    m.doc() = "Kernels of isotopy: arrays in, indices out.";
+    bindings::bind_clouds(m);
+    bindings::bind_complexes(m);
+    bindings::bind_grids(m);
+    bindings::bind_ranks(m);
+}
