@@ -62,8 +62,15 @@ check: .venv/.dev ## format, lint, types, import contract, C++ tests (plain and 
 	@echo "-- browser tests"
 	@$(BIN)/python -m pytest -q -m browser
 
-bench: .venv/.dev ## measure against other libraries and the usual ways
-	@for script in benchmarks/*.py; do echo "-- $$script"; $(BIN)/python $$script; done
+.venv/.bench: .venv/.dev
+	@echo "-- installing the peers that benchmarks compare with"
+	@$(PIP) --no-build-isolation --editable '.[dev,bench]'
+	@$(PIP) torch-topological || echo "torch-topological does not install here; it is left out"
+	@touch $@
+
+bench: .venv/.bench ## measure against other libraries and the usual ways, some ten minutes; writes benchmarks/results.json
+	@$(BIN)/python benchmarks/run.py --out benchmarks/results.json --table docs/_static/persistence.md
+	@$(BIN)/python benchmarks/ranks.py
 
 docs: .venv/.docs ## build the documentation, examples executed, into docs/_build/html
 	@echo "-- building the documentation"
