@@ -371,6 +371,21 @@ def test_the_default_is_as_many_threads_as_torch_uses(monkeypatch: pytest.Monkey
     assert asked == [1, 3]
 
 
+def test_threads_that_the_batch_does_not_need_work_inside_of_samples(monkeypatch: pytest.MonkeyPatch):
+    """Whatever the batch: the kernel divides them; only where memory allows fewer samples at a time are there fewer."""
+    asked = []
+    for name in ("rips", "image", "volume"):
+        kernel = getattr(_native, name)
+        monkeypatch.setattr(_native, name, lambda *args, kernel=kernel: asked.append(args[-1]) or kernel(*args))
+    for batch in (rips(torch.rand(300, 2)), grid(torch.rand(300, 300)), grid(torch.rand(40, 40, 40), ndim=3)):
+        persistence(batch, threads=8)
+    assert asked == [8, 8, 8]
+    asked.clear()
+    monkeypatch.setattr(memory, "available", lambda: 10 * 2**20)
+    persistence(rips(torch.rand(20, 300, 2)), threads=8)
+    assert 1 <= asked[0] < 8
+
+
 def test_half_precision_that_overflows_is_refused():
     with pytest.raises(
         ValueError, match=r"distances that torch.float16 cannot hold. Convert first: points.to\(torch.float32\)"

@@ -604,7 +604,7 @@ inline Pairing rips_cohomology(const Metric& metric, const RipsOptions& options,
     Pairing out;
     Reducer::Deaths deaths;  // simplices of the degree at hand that end a class of another than an apparent pair
     // Pairs of length zero are wanted here, as their triangles are no columns.
-    append_low_degrees(complex, rips_persistence(metric, {cutoff, 1, options.modulus, true}, stop), options.keep_zero, out, deaths);
+    append_low_degrees(complex, rips_persistence(metric, {cutoff, 1, options.modulus, true, options.threads}, stop), options.keep_zero, out, deaths);
     for (std::size_t degree = 2; degree <= top; ++degree) {
         Reducer reducer(complex, degree, options.modulus, budget, stop);
         Classes classes;

@@ -60,7 +60,7 @@ def rips_cohomology(
     workers = memory.workers_that_fit(
         workers, len(sizes), per_sample=per_sample, fixed=2 * table.numel() * 8, what=what, way_out=way_out
     )
-    budget = int(memory._SHARE * memory.available() / workers) - per_sample + _FOR_REDUCTION
+    budget = int(memory._SHARE * memory.available() / max(1, min(workers, len(sizes)))) - per_sample + _FOR_REDUCTION
     try:
         return _native.rips_cohomology(
             table.reshape(-1).numpy(),

@@ -155,7 +155,7 @@ class GridFiltration(Filtration):
         per_voxel = 40 if max_degree == 0 else 160 if modulus == 2 else 260
         if keep_zero:
             per_voxel += 180 if max_degree == 0 else 1000 if self.cubical else 2100
-        fit = memory.workers_that_fit(
+        workers = memory.workers_that_fit(
             workers,
             samples,
             per_sample=per_voxel * math.prod(size + 2 for size in self.shape),
@@ -172,7 +172,7 @@ class GridFiltration(Filtration):
             max_degree,
             modulus,
             keep_zero,
-            workers if fit >= samples else fit,  # those that the batch does not need work inside of volumes
+            workers,
         )
         at = tensors(found, self.values.device)
         essential = at["essential"] != 0

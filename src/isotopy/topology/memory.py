@@ -30,9 +30,12 @@ def budget() -> float:
 def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int, what: str, way_out: str) -> int:
     """As many of the workers as the memory allows, at least one.
 
+    Where all samples fit at the same time these are all workers: those that the batch does not need may work inside of
+    samples.
+
     Args:
         workers: How many are wanted.
-        samples: Pieces of work; more workers than these are of no use.
+        samples: Pieces of work.
         per_sample: Bytes that each worker takes.
         fixed: Bytes that the whole request takes besides.
         what: Subject of the error, in the plural.
@@ -41,8 +44,8 @@ def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int,
     Raises:
         BudgetError: Not even one fits; the message gives the estimate.
     """
-    workers = max(1, min(workers, samples))
-    if fixed + workers * per_sample < _SMALL:
+    at_once = max(1, min(workers, samples))
+    if fixed + at_once * per_sample < _SMALL:
         return workers
     allowed = budget()
     if fixed + per_sample > allowed:
@@ -50,7 +53,8 @@ def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int,
             f"{what} need about {(fixed + per_sample) / 2**30:.1f} GiB; {allowed / 2**30:.1f} GiB may be used. "
             f"{way_out}"
         )
-    return min(workers, int((allowed - fixed) // per_sample)) if per_sample else workers
+    fit = int((allowed - fixed) // per_sample) if per_sample else at_once
+    return workers if fit >= at_once else fit
 
 
 _SMALL = 2**20  # bytes that are taken without asking
