@@ -19,11 +19,14 @@ namespace bindings {
 namespace {
 
 // What may reach the Rips kernel from Python: anything else raises.
-isotopy::RipsOptions rips_options(double threshold, int max_degree, int highest, std::uint32_t modulus, bool keep_zero, std::size_t samples, std::size_t threads) {
+isotopy::RipsOptions rips_options(double threshold, int max_degree, int highest, std::uint32_t modulus, bool keep_zero, bool matrix, std::size_t samples,
+                                  std::size_t threads) {
     if (max_degree < 0 || max_degree > highest) throw std::invalid_argument("max_degree is out of range");
     if (!isotopy::is_prime(modulus) || modulus >= 1u << 31) throw std::invalid_argument("modulus must be a prime below 2^31");
     if (!(threshold >= 0)) throw std::invalid_argument("threshold must be 0 or larger");
-    return {threshold, max_degree, modulus, keep_zero, std::max<std::size_t>(1, threads / std::max<std::size_t>(1, samples))};
+    isotopy::RipsOptions options{threshold, max_degree, modulus, keep_zero, std::max<std::size_t>(1, threads / std::max<std::size_t>(1, samples))};
+    options.matrix = matrix;
+    return options;
 }
 
 struct RipsSample {
@@ -54,9 +57,9 @@ std::vector<RipsSample> rips_samples(const Doubles& data, const Integers& sizes,
 
 // birth_at and death_at come back as places in the table: rows of points, two per edge, or entries of matrices, one per edge.
 nb::dict rips(Doubles data, Integers sizes, std::int64_t dimension, double threshold, int max_degree, std::uint32_t modulus, bool keep_zero,
-              std::size_t threads) {
+              bool matrix, std::size_t threads) {
     const auto samples = rips_samples(data, sizes, dimension);
-    const auto options = rips_options(threshold, max_degree, 1, modulus, keep_zero, samples.size(), threads);
+    const auto options = rips_options(threshold, max_degree, 1, modulus, keep_zero, matrix, samples.size(), threads);
     double operations = 0;
     for (const RipsSample& sample : samples) {
         const auto n = static_cast<double>(sample.size);
@@ -85,7 +88,7 @@ nb::dict rips_cohomology(Doubles data, Integers sizes, std::int64_t dimension, d
     const auto points = rips_samples(data, sizes, dimension);
     bool short_work = true;
     for (const RipsSample& sample : points) short_work = short_work && sample.size < 12;
-    const auto options = rips_options(threshold, max_degree, 64, modulus, keep_zero, points.size(), threads);
+    const auto options = rips_options(threshold, max_degree, 64, modulus, keep_zero, true, points.size(), threads);
     std::vector<isotopy::Pairing> pairings(points.size());
     run(pairings.size(), threads, short_work && pairings.size() < 8, [&](std::size_t sample, const isotopy::Stop& stop) {
         pairings[sample] = isotopy::rips_cohomology(points[sample].metric(dimension), options, budget, stop);
@@ -113,9 +116,9 @@ nb::ndarray<nb::numpy, double, nb::ndim<1>> distances(Doubles data, Integers row
 // Samples of weighted graphs on sizes[s] vertices, counts[s] edges each, one after the other: ends (i, j) with i < j in
 // lexicographic order. birth_at and death_at come back as places in the list of edges.
 nb::dict rips_graphs(Doubles lengths, Integers ends, Integers counts, Integers sizes, double threshold, int max_degree, std::uint32_t modulus,
-                     bool keep_zero, std::size_t threads) {
+                     bool keep_zero, bool matrix, std::size_t threads) {
     const auto vertices = checked_sizes(sizes, std::size_t{1} << 31), edges = checked_sizes(counts, lengths.shape(0));
-    const auto options = rips_options(threshold, max_degree, 1, modulus, keep_zero, vertices.size(), threads);
+    const auto options = rips_options(threshold, max_degree, 1, modulus, keep_zero, matrix, vertices.size(), threads);
     if (ends.shape(0) != 2 * lengths.shape(0)) throw std::invalid_argument("an edge has two ends");
     if (edges.size() != vertices.size()) throw std::invalid_argument("counts and sizes must have one entry per sample");
     std::vector<std::size_t> starts;
@@ -248,7 +251,7 @@ nb::dict delaunay(Doubles points, Integers sizes, std::size_t dimension, Vertice
 
 void bind_clouds(nb::module_& m) {
     m.def("rips", &rips, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
-          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("matrix"), nb::arg("threads"),
           "Critical cells of the Rips filtration of a batch, degrees 0 and 1.");
     m.def("rips_cohomology", &rips_cohomology, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("budget"), nb::arg("threads"),
@@ -258,7 +261,7 @@ void bind_clouds(nb::module_& m) {
           "Cycles that represent classes of degree 1 of Rips filtrations.");
     m.def("rips_graphs", &rips_graphs, nb::arg("lengths").noconvert(), nb::arg("ends").noconvert(), nb::arg("counts").noconvert(),
           nb::arg("sizes").noconvert(), nb::arg("threshold"), nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"),
-          nb::arg("threads"), "Critical cells of the filtrations of a batch of weighted graphs and their triangles, degrees 0 and 1.");
+          nb::arg("matrix"), nb::arg("threads"), "Critical cells of the filtrations of a batch of weighted graphs and their triangles, degrees 0 and 1.");
     m.def("distances", &distances, nb::arg("data").noconvert(), nb::arg("rows").noconvert(), nb::arg("dimension"),
           "Distances of rows of points, two rows per edge.");
     m.def("count_edges", &count_edges, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"),

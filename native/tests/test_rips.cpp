@@ -89,6 +89,7 @@ int main() {
             Pairing found;
             GraphRanks lists(edges);
             threaded.dense = round % 2 == 0 ? 4096 : 0;
+            threaded.matrix = round % 4 < 2;
             rips_detail::Loops(edges, lists, threaded, found).append(stop);
             for (const Pairing& other : {found, rips_persistence(metric, threaded, stop)}) {
                 CHECK(other.degree == expected.degree && other.essential == expected.essential);

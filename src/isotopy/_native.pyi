@@ -11,6 +11,7 @@ def rips(
     max_degree: int,
     modulus: int,
     keep_zero: bool,
+    matrix: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
 def rips_graphs(
@@ -22,6 +23,7 @@ def rips_graphs(
     max_degree: int,
     modulus: int,
     keep_zero: bool,
+    matrix: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
 def distances(data: np.ndarray, rows: np.ndarray, dimension: int) -> NDArray[np.float64]: ...

@@ -312,23 +312,23 @@ DATA, SIZES = np.zeros(6), np.array([3])
 @pytest.mark.parametrize(
     "arguments",
     [
-        (DATA, np.array([4]), 2, 1.0, 1, 2, False, 1),
-        (DATA, np.array([2]), 2, 1.0, 1, 2, False, 1),
-        (DATA, np.array([-1]), 2, 1.0, 1, 2, False, 1),
-        (DATA, np.array([2**62]), 2, 1.0, 1, 2, False, 1),
-        (DATA, np.array([2**40]), -1, 1.0, 1, 2, False, 1),
-        (DATA, SIZES, -2, 1.0, 1, 2, False, 1),
-        (DATA, SIZES, 2**40, 1.0, 1, 2, False, 1),
-        (DATA, SIZES, 2, math.nan, 1, 2, False, 1),
-        (DATA, SIZES, 2, -1.0, 1, 2, False, 1),
-        (DATA, SIZES, 2, 1.0, 2, 2, False, 1),
-        (DATA, SIZES, 2, 1.0, -1, 2, False, 1),
-        (DATA, SIZES, 2, 1.0, 1, 0, False, 1),
-        (DATA, SIZES, 2, 1.0, 1, 4, False, 1),
-        (DATA, SIZES, 2, 1.0, 1, 2**31 + 11, False, 1),
-        (DATA + math.nan, SIZES, 2, 1.0, 1, 2, False, 1),
-        (DATA + math.inf, SIZES, 2, 1.0, 1, 2, False, 1),
-        (DATA[:4] - 1, np.array([2]), -1, 1.0, 1, 2, False, 1),
+        (DATA, np.array([4]), 2, 1.0, 1, 2, False, True, 1),
+        (DATA, np.array([2]), 2, 1.0, 1, 2, False, True, 1),
+        (DATA, np.array([-1]), 2, 1.0, 1, 2, False, True, 1),
+        (DATA, np.array([2**62]), 2, 1.0, 1, 2, False, True, 1),
+        (DATA, np.array([2**40]), -1, 1.0, 1, 2, False, True, 1),
+        (DATA, SIZES, -2, 1.0, 1, 2, False, True, 1),
+        (DATA, SIZES, 2**40, 1.0, 1, 2, False, True, 1),
+        (DATA, SIZES, 2, math.nan, 1, 2, False, True, 1),
+        (DATA, SIZES, 2, -1.0, 1, 2, False, True, 1),
+        (DATA, SIZES, 2, 1.0, 2, 2, False, True, 1),
+        (DATA, SIZES, 2, 1.0, -1, 2, False, True, 1),
+        (DATA, SIZES, 2, 1.0, 1, 0, False, True, 1),
+        (DATA, SIZES, 2, 1.0, 1, 4, False, True, 1),
+        (DATA, SIZES, 2, 1.0, 1, 2**31 + 11, False, True, 1),
+        (DATA + math.nan, SIZES, 2, 1.0, 1, 2, False, True, 1),
+        (DATA + math.inf, SIZES, 2, 1.0, 1, 2, False, True, 1),
+        (DATA[:4] - 1, np.array([2]), -1, 1.0, 1, 2, False, True, 1),
     ],
 )
 def test_the_kernel_refuses_wrong_numbers(arguments: tuple[object, ...]):
@@ -356,7 +356,7 @@ def test_the_kernel_refuses_wrong_numbers(arguments: tuple[object, ...]):
 def test_the_kernel_refuses_wrong_graphs(lengths: list[float], ends: list[int], counts: list[int], sizes: list[int]):
     arrays = [np.array(lengths), *(np.array(list_, dtype=np.int64) for list_ in (ends, counts, sizes))]
     with pytest.raises(ValueError):  # noqa: PT011
-        _native.rips_graphs(*arrays, math.inf, 1, 2, False, 1)
+        _native.rips_graphs(*arrays, math.inf, 1, 2, False, True, 1)
 
 
 @pytest.mark.parametrize(("rows", "dimension"), [([0, 3], 2), ([0, -1], 2), ([0], 2), ([0, 1], -1), ([0, 2**62], 1)])
@@ -366,7 +366,7 @@ def test_the_kernel_measures_rows_that_are_there(rows: list[int], dimension: int
 
 
 def test_the_kernel_refuses_wrong_types():
-    good = [DATA, SIZES, 2, 1.0, 1, 2, False, 1]
+    good = [DATA, SIZES, 2, 1.0, 1, 2, False, True, 1]
     assert _native.rips(*good)["degree"].tolist() == [0]
     for place, wrong in itertools.product(
         range(2), (DATA.astype(np.float32), DATA.reshape(2, 3), [0.0], None, "x", np.zeros(12)[::2])
@@ -375,7 +375,7 @@ def test_the_kernel_refuses_wrong_types():
         arguments[place] = wrong
         with pytest.raises(TypeError):
             _native.rips(*arguments)
-    for place, wrong in ((2, 1.5), (4, "1"), (5, -1), (7, -1)):
+    for place, wrong in ((2, 1.5), (4, "1"), (5, -1), (7, 1), (8, -1)):
         arguments = list(good)
         arguments[place] = wrong
         with pytest.raises(TypeError):
@@ -390,7 +390,14 @@ def test_the_kernel_survives_anything(data: st.DataObject):
     sizes = np.array(data.draw(st.lists(st.integers(-1, 7), max_size=3)), dtype=np.int64)
     dimension = data.draw(st.integers(-2, 4))
     options = data.draw(
-        st.tuples(numbers, st.integers(-1, 2), st.sampled_from([0, 1, 2, 3, 4]), st.booleans(), st.integers(0, 3))
+        st.tuples(
+            numbers,
+            st.integers(-1, 2),
+            st.sampled_from([0, 1, 2, 3, 4]),
+            st.booleans(),
+            st.booleans(),
+            st.integers(0, 3),
+        )
     )
     try:
         found = _native.rips(values, sizes, dimension, *options)

@@ -42,6 +42,7 @@ struct RipsOptions {
     bool keep_zero = false;
     std::size_t threads = 1;   // inside one large sample
     std::size_t dense = 4096;  // more generators of degree 1 than these, and combinations of them are kept as lists
+    bool matrix = true;        // whether the ranks of all pairs may be held, which is faster unless edges are few
 };
 
 namespace rips_detail {
@@ -336,7 +337,7 @@ inline Pairing rips_persistence(const RipsEdges& edges, const Metric* metric, co
     Pairing out;
     if (options.max_degree < 1) {
         rips_detail::append_components(edges.size(), rips_detail::forest_of(edges), options.keep_zero, out);
-    } else if (edges.count() >= edges.size() * edges.size() / 8) {
+    } else if (options.matrix && edges.count() >= edges.size() * edges.size() / 256) {
         std::vector<std::uint32_t> order(edges.size());
         std::iota(order.begin(), order.end(), std::uint32_t{0});
         RankMatrix ranks(edges, metric != nullptr ? rips_detail::near_order(*metric, stop) : order, stop);

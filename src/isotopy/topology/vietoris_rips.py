@@ -106,9 +106,9 @@ class RipsFiltration(Filtration):
         """Critical cells, and the lengths of their longest edges."""
         if max_degree > 1:
             return self._pairs_from_degree_two(max_degree, modulus, keep_zero, workers)
-        workers = self._workers(max_degree, workers)
+        workers, matrix = self._workers(max_degree, workers)
         table, sizes = self._doubles, np.array(self.sizes, dtype=np.int64)
-        options = (self.threshold, max_degree, modulus, keep_zero, workers)
+        options = (self.threshold, max_degree, modulus, keep_zero, matrix, workers)
         if self.graphs is None:
             found = _native.rips(table, sizes, self._columns, *options)
         else:
@@ -215,33 +215,26 @@ class RipsFiltration(Filtration):
     def _columns(self) -> int:
         return -1 if self.distances else int(self.table.shape[1])
 
-    def _workers(self, max_degree: int, workers: int) -> int:
-        """How many samples may be worked on at the same time."""
+    def _workers(self, max_degree: int, workers: int) -> tuple[int, bool]:
+        """How many samples may be worked on at the same time, and whether the ranks of all pairs may be held."""
         largest = max(self.sizes, default=0)
-        fixed = 16 * self.table.numel()
+
+        def fit(per_sample: int, what: str, way_out: str) -> int:
+            return memory.workers_that_fit(
+                workers, self.samples, per_sample=per_sample, fixed=16 * self.table.numel(), what=what, way_out=way_out
+            )
+
         if max_degree == 0 and self.graphs is None:
             per_point = 8 * (2 * max(self._columns, 0) + 8)
-            what, way_out = f"{largest} points", "Take a subsample of the points."
-            return memory.workers_that_fit(
-                workers, self.samples, per_sample=per_point * largest, fixed=fixed, what=what, way_out=way_out
-            )
+            return fit(per_point * largest, f"{largest} points", "Take a subsample of the points."), True
         way_out = "Set a smaller threshold, take a subsample of the points, or max_degree=0."
-        if self.graphs is None:
-            what = f"H_1 of a Rips filtration on {largest} points"
-            try:
-                return memory.workers_that_fit(
-                    workers, self.samples, per_sample=_PER_PAIR * largest**2, fixed=fixed, what=what, way_out=way_out
-                )
-            except BudgetError:
-                if math.isinf(self.threshold):
-                    raise
-            edges = self._most_edges(workers)
-        else:
-            edges = max(self.graphs.counts, default=0)
-        what = f"H_1 of a Rips filtration with {edges} edges"
-        return memory.workers_that_fit(
-            workers, self.samples, per_sample=_PER_EDGE * edges, fixed=fixed, what=what, way_out=way_out
-        )
+        try:
+            return fit(_PER_PAIR * largest**2, f"H_1 of a Rips filtration on {largest} points", way_out), True
+        except BudgetError:
+            if self.graphs is None and math.isinf(self.threshold):
+                raise
+        edges = self._most_edges(workers) if self.graphs is None else max(self.graphs.counts, default=0)
+        return fit(_PER_EDGE * edges, f"H_1 of a Rips filtration with {edges} edges", way_out), False
 
     def _most_edges(self, workers: int) -> int:
         """Edges up to the threshold, of the sample that has the most; counting stops where no memory would do."""
