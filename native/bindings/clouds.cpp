@@ -100,17 +100,37 @@ nb::dict rips_cohomology(Doubles data, Integers sizes, std::int64_t dimension, d
 nb::ndarray<nb::numpy, double, nb::ndim<1>> distances(Doubles data, Integers rows, std::int64_t dimension) {
     if (dimension < 0 || rows.shape(0) % 2 != 0) throw std::invalid_argument("an edge has two ends");
     const auto width = static_cast<std::size_t>(dimension);
-    auto* found = new std::vector<double>(rows.shape(0) / 2);
-    nb::capsule owner(found, [](void* pointer) noexcept { delete static_cast<std::vector<double>*>(pointer); });
-    for (std::size_t edge = 0; edge < found->size(); ++edge) {
+    std::vector<double> found(rows.shape(0) / 2);
+    for (std::size_t edge = 0; edge < found.size(); ++edge) {
         const std::int64_t a = rows(2 * edge), b = rows(2 * edge + 1);
         if (a < 0 || b < 0) throw std::invalid_argument("rows must not be negative");
         if (width == 0) continue;
         const auto last = static_cast<std::size_t>(std::max(a, b));
         if (last >= data.shape(0) / width) throw std::invalid_argument("data has fewer rows");
-        (*found)[edge] = isotopy::distance_of(data.data() + static_cast<std::size_t>(a) * width, data.data() + static_cast<std::size_t>(b) * width, width);
+        found[edge] = isotopy::distance_of(data.data() + static_cast<std::size_t>(a) * width, data.data() + static_cast<std::size_t>(b) * width, width);
     }
-    return {found->data(), {found->size()}, owner};
+    return to_numpy(std::move(found));
+}
+
+// The gradient of such distances, times one factor each, as a table of the same shape; that of a distance 0 is 0.
+nb::ndarray<nb::numpy, double, nb::ndim<1>> distance_gradients(Doubles data, Integers rows, Doubles factors, std::int64_t dimension) {
+    if (dimension < 0 || rows.shape(0) % 2 != 0 || factors.shape(0) != rows.shape(0) / 2) throw std::invalid_argument("an edge has two ends and a factor");
+    const auto width = static_cast<std::size_t>(dimension);
+    std::vector<double> found(data.shape(0), 0.0);
+    for (std::size_t edge = 0; width > 0 && edge < factors.shape(0); ++edge) {
+        const std::int64_t low = std::min(rows(2 * edge), rows(2 * edge + 1)), high = std::max(rows(2 * edge), rows(2 * edge + 1));
+        if (low < 0 || static_cast<std::size_t>(high) >= data.shape(0) / width) throw std::invalid_argument("data has fewer rows");
+        const std::size_t a = static_cast<std::size_t>(low) * width, b = static_cast<std::size_t>(high) * width;
+        const double length = isotopy::distance_of(data.data() + a, data.data() + b, width);
+        if (!(length > 0) || factors(edge) == 0) continue;
+        const double slope = factors(edge) / length;
+        for (std::size_t axis = 0; axis < width; ++axis) {
+            const double pull = slope * (data(a + axis) - data(b + axis));
+            found[a + axis] += pull;
+            found[b + axis] -= pull;
+        }
+    }
+    return to_numpy(std::move(found));
 }
 
 // Samples of weighted graphs on sizes[s] vertices, counts[s] edges each, one after the other: ends (i, j) with i < j in
@@ -264,6 +284,8 @@ void bind_clouds(nb::module_& m) {
           nb::arg("matrix"), nb::arg("threads"), "Critical cells of the filtrations of a batch of weighted graphs and their triangles, degrees 0 and 1.");
     m.def("distances", &distances, nb::arg("data").noconvert(), nb::arg("rows").noconvert(), nb::arg("dimension"),
           "Distances of rows of points, two rows per edge.");
+    m.def("distance_gradients", &distance_gradients, nb::arg("data").noconvert(), nb::arg("rows").noconvert(), nb::arg("factors").noconvert(),
+          nb::arg("dimension"), "Gradients of such distances, times one factor each, summed up.");
     m.def("count_edges", &count_edges, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"),
           nb::arg("threshold"), nb::arg("most"), nb::arg("threads"), "Edges up to the threshold of each sample.");
     m.def("survey", &survey, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(),

@@ -274,6 +274,11 @@ class _Distances(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         table, rows = ctx.saved_tensors
+        if not torch.is_grad_enabled():  # no second derivative is wanted
+            factors = gradients[0].to("cpu", torch.float64).contiguous().numpy()
+            data, at = wide_on_cpu(table).reshape(-1).numpy(), rows.cpu().numpy()
+            whole = torch.from_numpy(_native.distance_gradients(data, at, factors, table.shape[1]))
+            return whole.reshape(table.shape).to(table.device, table.dtype), None, None
         wide = torch.float32 if table.device.type == "mps" else torch.float64
         ends = table.index_select(0, rows).to(wide).reshape(len(rows) // 2, 2, table.shape[1])
         differences = ends[:, 0] - ends[:, 1]
