@@ -228,43 +228,63 @@ nb::dict rips_cycles(Doubles data, Integers sizes, std::int64_t dimension, Doubl
 
 using Vertices = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
+struct DelaunaySample {
+    std::size_t width;
+    std::span<const double> points;
+    std::span<const std::uint32_t> tops, loose;
+};
+
 // Clouds (sizes[s], dimension) and the top simplices of their Delaunay complexes, (top_sizes[s], widths[s]), with further edges
-// (loose_sizes[s], 2); one after the other. Carriers in birth_at and death_at have dimension + 1 entries each, filled up with -1.
-nb::dict delaunay(Doubles points, Integers sizes, std::size_t dimension, Vertices tops, Integers top_sizes, Integers widths, Vertices loose,
-                  Integers loose_sizes, bool weak, int max_degree, std::uint32_t modulus, bool keep_zero, std::size_t threads) {
+// (loose_sizes[s], 2); one after the other.
+std::vector<DelaunaySample> delaunay_samples(const Doubles& points, const Integers& sizes, std::size_t dimension, const Vertices& tops,
+                                             const Integers& top_sizes, const Integers& widths, const Vertices& loose, const Integers& loose_sizes) {
     const std::size_t samples = sizes.shape(0);
     if (top_sizes.shape(0) != samples || loose_sizes.shape(0) != samples || widths.shape(0) != samples)
         throw std::invalid_argument("one size per sample is needed");
-    struct Input {
-        std::size_t width;
-        std::span<const double> points;
-        std::span<const std::uint32_t> tops, loose;
-    };
-    std::vector<Input> inputs;
-    std::size_t at = 0, top_at = 0, loose_at = 0, work = 0;
+    std::vector<DelaunaySample> found;
+    std::size_t at = 0, top_at = 0, loose_at = 0;
     for (std::size_t sample = 0; sample < samples; ++sample) {
         const auto take = [](const auto& array, std::int64_t size, std::size_t each, std::size_t& from) {
             if (size < 0 || static_cast<std::size_t>(size) > (array.shape(0) - from) / each) throw std::invalid_argument("an array is shorter than sizes say");
-            const std::span found(array.data() + from, static_cast<std::size_t>(size) * each);
-            from += found.size();
-            return found;
+            const std::span part(array.data() + from, static_cast<std::size_t>(size) * each);
+            from += part.size();
+            return part;
         };
         if (widths(sample) < 1 || static_cast<std::size_t>(widths(sample)) > dimension + 1) throw std::invalid_argument("widths must be from 1 to the dimension + 1");
         const auto width = static_cast<std::size_t>(widths(sample));
-        inputs.push_back({width, take(points, sizes(sample), dimension, at), take(tops, top_sizes(sample), width, top_at), take(loose, loose_sizes(sample), 2, loose_at)});
-        work += inputs.back().tops.size();
-        for (const auto& [list, each] : {std::pair{inputs.back().tops, width}, std::pair{inputs.back().loose, std::size_t{2}}})
+        found.push_back({width, take(points, sizes(sample), dimension, at), take(tops, top_sizes(sample), width, top_at), take(loose, loose_sizes(sample), 2, loose_at)});
+        for (const auto& [list, each] : {std::pair{found.back().tops, width}, std::pair{found.back().loose, std::size_t{2}}})
             for (std::size_t i = 0; i < list.size(); ++i)
                 if (static_cast<std::int64_t>(list[i]) >= sizes(sample) || (i % each > 0 && list[i] <= list[i - 1]))
                     throw std::invalid_argument("vertices must be increasing numbers of points");
     }
+    return found;
+}
+
+// Carriers in birth_at and death_at have dimension + 1 entries each, filled up with -1.
+nb::dict delaunay(Doubles points, Integers sizes, std::size_t dimension, Vertices tops, Integers top_sizes, Integers widths, Vertices loose,
+                  Integers loose_sizes, bool weak, int max_degree, std::uint32_t modulus, bool keep_zero, std::size_t threads) {
+    const auto samples = delaunay_samples(points, sizes, dimension, tops, top_sizes, widths, loose, loose_sizes);
     const isotopy::DelaunayOptions options{weak, max_degree, modulus, keep_zero};
-    std::vector<isotopy::Pairing> pairings(samples);
-    run(samples, threads, work < 3000, [&](std::size_t sample, const isotopy::Stop& stop) {
-        pairings[sample] =
-            isotopy::delaunay_persistence(inputs[sample].points, dimension, inputs[sample].width, inputs[sample].tops, inputs[sample].loose, options, stop);
+    std::vector<isotopy::Pairing> pairings(samples.size());
+    run(samples.size(), threads, tops.shape(0) < 3000, [&](std::size_t sample, const isotopy::Stop& stop) {
+        const DelaunaySample& one = samples[sample];
+        pairings[sample] = isotopy::delaunay_persistence(one.points, dimension, one.width, one.tops, one.loose, options, stop);
     });
     return gather(std::move(pairings));
+}
+
+nb::dict delaunay_cycles(Doubles points, Integers sizes, std::size_t dimension, Vertices tops, Integers top_sizes, Integers widths, Vertices loose,
+                         Integers loose_sizes, bool weak, std::uint32_t modulus, Integers counts, Integers births, std::size_t threads) {
+    const auto samples = delaunay_samples(points, sizes, dimension, tops, top_sizes, widths, loose, loose_sizes);
+    const auto edges = births_of(counts, births, checked_sizes(sizes, std::size_t{1} << 31));
+    const isotopy::DelaunayOptions options{weak, 1, modulus, false};
+    std::vector<isotopy::Cycles> found(samples.size());
+    run(samples.size(), threads, false, [&](std::size_t sample, const isotopy::Stop& stop) {
+        const DelaunaySample& one = samples[sample];
+        found[sample] = isotopy::delaunay_cycles(one.points, dimension, one.width, one.tops, one.loose, options, edges[sample], stop);
+    });
+    return gather_cycles(std::move(found));
 }
 
 }  // namespace
@@ -294,6 +314,10 @@ void bind_clouds(nb::module_& m) {
           nb::arg("top_sizes").noconvert(), nb::arg("widths").noconvert(), nb::arg("loose").noconvert(), nb::arg("loose_sizes").noconvert(), nb::arg("weak"),
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("threads"),
           "Critical cells of weak alpha or alpha filtrations of a batch, and the simplices that carry their values.");
+    m.def("delaunay_cycles", &delaunay_cycles, nb::arg("points").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"),
+          nb::arg("tops").noconvert(), nb::arg("top_sizes").noconvert(), nb::arg("widths").noconvert(), nb::arg("loose").noconvert(),
+          nb::arg("loose_sizes").noconvert(), nb::arg("weak"), nb::arg("modulus"), nb::arg("counts").noconvert(), nb::arg("births").noconvert(),
+          nb::arg("threads"), "Cycles that represent classes of degree 1 of weak alpha or alpha filtrations.");
 }
 
 }  // namespace bindings

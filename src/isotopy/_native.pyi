@@ -116,6 +116,21 @@ def delaunay(
     keep_zero: bool,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
+def delaunay_cycles(
+    points: np.ndarray,
+    sizes: np.ndarray,
+    dimension: int,
+    tops: np.ndarray,
+    top_sizes: np.ndarray,
+    widths: np.ndarray,
+    loose: np.ndarray,
+    loose_sizes: np.ndarray,
+    weak: bool,
+    modulus: int,
+    counts: np.ndarray,
+    births: np.ndarray,
+    threads: int,
+) -> dict[str, np.ndarray]: ...
 def match(
     a: np.ndarray,
     a_sizes: np.ndarray,

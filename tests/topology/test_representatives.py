@@ -1,5 +1,6 @@
 """Representative cycles against linear algebra: cycles, born with their class, filled when it dies and not earlier."""
 
+import itertools
 import math
 import os
 import signal
@@ -8,16 +9,28 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import gudhi
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 import reference
 import torch
 from hypothesis import given, settings
+from scipy.spatial import Delaunay
 from spaces import SPACES
 from torch import Tensor
 
-from isotopy.topology import Diagram, SimplicialComplex, grid, lower_star, persistence, rips, triangulations
+from isotopy.topology import (
+    Diagram,
+    SimplicialComplex,
+    alpha,
+    grid,
+    lower_star,
+    persistence,
+    rips,
+    triangulations,
+    weak_alpha,
+)
 
 
 def check(diagram: Diagram, cells: list[reference.Cell], modulus: int) -> None:
@@ -109,6 +122,72 @@ def test_surfaces(name: str, modulus: int, generator: torch.Generator):
         diagram = persistence(lower_star(X, values), modulus=modulus, representatives=True, max_degree=2)
         check(diagram, star_cells(X, values.tolist()), modulus)
         assert len(diagram.of(1).essential.representatives) == SPACES[name].betti[modulus][1]
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from([(1, 5), (4, 4), (3, 7), (3, 3, 3), (2, 4, 3)]), st.integers(0, 2**31), st.booleans(), st.booleans()
+)
+def test_cycles_on_grids_live_as_long_as_their_classes(shape: tuple[int, ...], seed: int, tied: bool, superlevel: bool):
+    random = np.random.default_rng(seed)
+    values = torch.from_numpy(random.integers(0, 4, shape).astype(float) if tied else random.normal(size=shape))
+    for modulus in (2, 3):
+        f = grid(values, ndim=len(shape), superlevel=superlevel)
+        diagram = persistence(f, modulus=modulus, representatives=True)
+        heights = (-values if superlevel else values).flatten().tolist()
+        cells = sorted(
+            reference.freudenthal_cells(shape), key=lambda cell: (max((heights[v], v) for v in cell), len(cell), cell)
+        )
+        check(diagram, cells, modulus)
+
+
+def faces(tops: np.ndarray) -> list[reference.Cell]:
+    subsets = (itertools.combinations(sorted(top), k) for top in tops.tolist() for k in range(1, len(top) + 1))
+    return sorted(set(itertools.chain.from_iterable(subsets)))
+
+
+@pytest.mark.parametrize("modulus", [2, 3])
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_cycles_of_weak_alpha_live_as_long_as_their_classes(dimension: int, modulus: int):
+    for seed in range(12):
+        points = np.random.default_rng(seed).normal(size=(25, dimension))
+        diagram = persistence(weak_alpha(torch.from_numpy(points)), modulus=modulus, representatives=True)
+
+        def last(cell: reference.Cell, points: np.ndarray = points) -> tuple:
+            edges = itertools.combinations(cell, 2)
+            return max(((math.dist(points[a], points[b]), (a, b)) for a, b in edges), default=(0.0, (-1, -1)))
+
+        cells = sorted(faces(Delaunay(points).simplices), key=lambda cell: (last(cell), len(cell), cell))
+        check(diagram, cells, modulus)
+        assert len(diagram.of(1).birth) > 0
+
+
+@pytest.mark.parametrize("modulus", [2, 3])
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_cycles_of_alpha_live_as_long_as_their_classes(dimension: int, modulus: int):
+    for seed in range(12):
+        points = np.random.default_rng(seed).normal(size=(25, dimension))
+        diagram = persistence(alpha(torch.from_numpy(points)), modulus=modulus, representatives=True, keep_zero=True)
+        tree = gudhi.AlphaComplex(points=points, precision="exact").create_simplex_tree()
+        value = {tuple(sorted(cell)): value for cell, value in tree.get_filtration()}
+        cells = sorted(value, key=lambda cell: (round(value[cell], 10), len(cell), cell))
+        check(diagram, cells, modulus)
+
+
+def test_cycles_of_delaunay_complexes_run_along_the_hole():
+    angle = torch.arange(24, dtype=torch.float64) * (math.pi / 12)
+    ring = torch.stack([angle.cos(), angle.sin()], 1)
+    clouds = [
+        ring,
+        torch.cat([ring, ring + torch.tensor([5.0, 0.0])]),
+        ring[:2],
+        torch.zeros(0, 2, dtype=torch.float64),
+    ]
+    for f in (weak_alpha(clouds), alpha(clouds)):
+        for threads in (1, 3):
+            found = persistence(f, representatives=True, threads=threads)
+            rings = [edges for edges in found.of(1).representatives if len(edges) == 24]
+            assert sorted(int(edges[:, 0].min()) for edges in rings) == [0, 0, 24]
 
 
 @pytest.mark.parametrize("modulus", [2, 5])
@@ -209,8 +288,8 @@ def test_single_precision_and_gradients(generator: torch.Generator):
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="found for rips and lower_star filtrations; got a grid filtration"):
-        persistence(grid(torch.zeros(3, 3)), representatives=True)
+    with pytest.raises(ValueError, match=r'found on Freudenthal triangulations; got cells="cubical".*birth_cell'):
+        persistence(grid(torch.zeros(3, 3), cells="cubical"), representatives=True)
     diagram = persistence(rips(torch.zeros(3, 2)))
     with pytest.raises(ValueError, match=r"not known. Ask for them: persistence\(f, representatives=True\)"):
         _ = diagram.of(1).representatives

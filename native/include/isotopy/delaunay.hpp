@@ -302,82 +302,128 @@ inline Values weak_values(const Faces& faces, const std::vector<Place>& edge_pla
     return values;
 }
 
-}  // namespace delaunay_detail
+// The simplices of one cloud of n points in R^d in the order of their filtration, from the top simplices of its Delaunay complex
+// (increasing vertex numbers, `width` each). Only dimensions up to max_degree + 1 are ordered.
+class DelaunayOrder {
+public:
+    DelaunayOrder(std::span<const double> points, std::size_t d, std::size_t width, std::span<const Vertex> tops, std::span<const Vertex> loose,
+                  const DelaunayOptions& options, const Stop& stop)
+        : points_(points), d_(d), weak_(options.weak), faces_(points.size() / d, width, tops, loose, stop),
+          highest_(std::min(faces_.top(), static_cast<std::size_t>(options.max_degree) + 1)), place_(highest_ + 1), order_(highest_ + 1) {
+        if (weak_) {
+            std::vector<double> squares(faces_.count(1));
+            for (std::size_t row = 0; row < squares.size(); ++row) squares[row] = square_of_edge(row);
+            sort(0, [](std::size_t row) { return static_cast<std::uint64_t>(row); }, stop);
+            if (highest_ >= 1) sort(1, [&](std::size_t row) { return monotone_key(squares[row]); }, stop);
+            values_ = weak_values(faces_, highest_ >= 1 ? place_[1] : std::vector<Place>{}, squares, highest_);
+            for (std::size_t k = 2; k <= highest_; ++k) sort(k, [&](std::size_t row) { return std::uint64_t{last_edge(k, row)}; }, stop);
+        } else {
+            values_ = alpha_values(points, d, faces_, stop);
+            for (std::size_t k = 0; k <= highest_; ++k) sort(k, [&](std::size_t row) { return monotone_key(values_.square[k][row]); }, stop);
+        }
+        columns_.resize(highest_);
+        for (std::size_t k = 1; k <= highest_; ++k) {
+            auto& facets = columns_[k - 1];
+            facets.resize(faces_.count(k) * (k + 1));
+            for (std::size_t at = 0; at < order_[k].size(); ++at)
+                for (std::size_t i = 0; i <= k; ++i) facets[at * (k + 1) + i] = place_[k - 1][faces_.facet(k, order_[k][at], i)];
+        }
+    }
 
-// Persistence of one cloud of n points in R^d from the top simplices of its Delaunay complex (increasing vertex numbers, `width`
-// each). Carriers in birth_at and death_at have d + 1 entries, -1 where there are fewer vertices.
-inline Pairing delaunay_persistence(std::span<const double> points, std::size_t d, std::size_t width, std::span<const std::uint32_t> tops,
-                                    std::span<const std::uint32_t> loose, const DelaunayOptions& options, const Stop& stop) {
-    using namespace delaunay_detail;
-    Pairing out;
-    const std::size_t n = d == 0 ? 0 : points.size() / d;
-    if (n == 0) return out;
-    const Faces faces(n, width, tops, loose, stop);
-    const std::size_t highest = std::min(faces.top(), static_cast<std::size_t>(options.max_degree) + 1);
+    const Faces& faces() const noexcept { return faces_; }
+    std::size_t cells(std::size_t k) const noexcept { return k <= highest_ ? order_[k].size() : 0; }
+    // Of a cell by its place: its vertices, the simplex that carries its value, and the square of the value (of a length or radius).
+    std::span<const Vertex> vertices(std::size_t k, Place at) const noexcept { return faces_.cell(k, order_[k][at]); }
+    std::span<const Vertex> carrier(std::size_t k, Place at) const noexcept {
+        const auto found = values_.carrier[k][order_[k][at]];
+        return faces_.cell(found.dimension, found.row);
+    }
+    double square(std::size_t k, Place at) const noexcept { return values_.square[k][order_[k][at]]; }
+    double length(Place edge) const noexcept { return std::sqrt(square_of_edge(order_[1][edge])); }
 
-    // Places of the simplices of each dimension in the filtration.
-    std::vector<std::vector<Place>> place(highest + 1), order(highest + 1);
-    struct Item {
-        std::uint64_t key;
-        Place row;
-    };
-    std::vector<Item> items;
-    const auto sort = [&](std::size_t k, const auto& key) {
-        items.resize(faces.count(k));
+    // Views of what this holds.
+    std::vector<Boundary> boundaries() const {
+        std::vector<Boundary> found;
+        for (std::size_t k = 1; k <= highest_; ++k) found.push_back({faces_.count(k - 1), k + 1, columns_[k - 1], {}, {}});
+        return found;
+    }
+
+    // Whether the triangle on three points, in increasing order, is there and had entered before an edge did.
+    bool is_filled(const std::array<Vertex, 3>& corners, Place edge) const {
+        if (highest_ < 2) return false;
+        std::size_t low = 0, high = faces_.count(2);
+        while (low < high) {
+            const std::size_t middle = (low + high) / 2;
+            const auto cell = faces_.cell(2, middle);
+            if (std::lexicographical_compare(cell.begin(), cell.end(), corners.begin(), corners.end())) low = middle + 1;
+            else high = middle;
+        }
+        if (low == faces_.count(2) || !std::ranges::equal(faces_.cell(2, low), corners)) return false;
+        return weak_ ? last_edge(2, low) < edge : values_.square[2][low] < square(1, edge);
+    }
+
+private:
+    template <class Key>
+    void sort(std::size_t k, const Key& key, const Stop& stop) {
+        struct Item {
+            std::uint64_t key;
+            Place row;
+        };
+        std::vector<Item> items(faces_.count(k));
         for (std::size_t row = 0; row < items.size(); ++row) items[row] = {key(row), static_cast<Place>(row)};
         radix_sort(items, stop);
-        place[k].resize(items.size());
-        order[k].resize(items.size());
+        place_[k].resize(items.size());
+        order_[k].resize(items.size());
         for (std::size_t at = 0; at < items.size(); ++at) {
-            order[k][at] = items[at].row;
-            place[k][items[at].row] = static_cast<Place>(at);
+            order_[k][at] = items[at].row;
+            place_[k][items[at].row] = static_cast<Place>(at);
         }
-    };
-    Values values;
-    if (options.weak) {
-        std::vector<double> lengths(faces.count(1));
-        for (std::size_t row = 0; row < lengths.size(); ++row) {
-            const auto ends = faces.cell(1, row);
-            for (std::size_t axis = 0; axis < d; ++axis) {
-                const double difference = points[std::size_t{ends[1]} * d + axis] - points[std::size_t{ends[0]} * d + axis];
-                lengths[row] += difference * difference;
-            }
-        }
-        sort(0, [](std::size_t row) { return static_cast<std::uint64_t>(row); });
-        if (highest >= 1) sort(1, [&](std::size_t row) { return monotone_key(lengths[row]); });
-        values = weak_values(faces, highest >= 1 ? place[1] : std::vector<Place>{}, lengths, highest);
-        for (std::size_t k = 2; k <= highest; ++k) sort(k, [&](std::size_t row) { return std::uint64_t{place[1][values.carrier[k][row].row]}; });
-    } else {
-        values = alpha_values(points, d, faces, stop);
-        for (std::size_t k = 0; k <= highest; ++k) sort(k, [&](std::size_t row) { return monotone_key(values.square[k][row]); });
     }
 
-    std::vector<std::vector<Place>> columns(highest);
-    std::vector<Boundary> boundaries;
-    for (std::size_t k = 1; k <= highest; ++k) {
-        auto& facets = columns[k - 1];
-        facets.resize(faces.count(k) * (k + 1));
-        for (std::size_t at = 0; at < order[k].size(); ++at)
-            for (std::size_t i = 0; i <= k; ++i) facets[at * (k + 1) + i] = place[k - 1][faces.facet(k, order[k][at], i)];
-        boundaries.push_back({faces.count(k - 1), k + 1, facets, {}, {}});
+    Place last_edge(std::size_t k, std::size_t row) const noexcept { return place_[1][values_.carrier[k][row].row]; }
+
+    double square_of_edge(std::size_t row) const noexcept {
+        const auto ends = faces_.cell(1, row);
+        double square = 0;
+        for (std::size_t axis = 0; axis < d_; ++axis) {
+            const double difference = points_[std::size_t{ends[1]} * d_ + axis] - points_[std::size_t{ends[0]} * d_ + axis];
+            square += difference * difference;
+        }
+        return square;
     }
-    const std::size_t degrees = std::min(static_cast<std::size_t>(options.max_degree), faces.top());
-    const auto found = filtered_persistence(n, boundaries, degrees, options.modulus, stop);
+
+    std::span<const double> points_;
+    std::size_t d_;
+    bool weak_;
+    Faces faces_;
+    std::size_t highest_;
+    Values values_;
+    std::vector<std::vector<Place>> place_, order_, columns_;  // per dimension: place of each row, row of each place; facets
+};
+
+}  // namespace delaunay_detail
+
+// Persistence of one cloud, see DelaunayOrder. Carriers in birth_at and death_at have d + 1 entries, -1 where there are fewer vertices.
+inline Pairing delaunay_persistence(std::span<const double> points, std::size_t d, std::size_t width, std::span<const std::uint32_t> tops,
+                                    std::span<const std::uint32_t> loose, const DelaunayOptions& options, const Stop& stop) {
+    Pairing out;
+    if (d == 0 || points.size() < d) return out;
+    const delaunay_detail::DelaunayOrder order(points, d, width, tops, loose, options, stop);
+    const std::size_t degrees = std::min(static_cast<std::size_t>(options.max_degree), order.faces().top());
+    const auto boundaries = order.boundaries();
+    const auto found = filtered_persistence(order.faces().vertices(), boundaries, degrees, options.modulus, stop);
 
     const auto append = [&](std::size_t k, Place at, std::vector<std::int64_t>& cells, std::vector<std::int64_t>& carriers) {
-        const Place row = order[k][at];
-        const auto cell = faces.cell(k, row);
+        const auto cell = order.vertices(k, at), carrier = order.carrier(k, at);
         cells.insert(cells.end(), cell.begin(), cell.end());
-        const auto carrier = values.carrier[k][row];
-        const auto carried = faces.cell(carrier.dimension, carrier.row);
-        carriers.insert(carriers.end(), carried.begin(), carried.end());
-        carriers.insert(carriers.end(), d + 1 - carried.size(), -1);
+        carriers.insert(carriers.end(), carrier.begin(), carrier.end());
+        carriers.insert(carriers.end(), d + 1 - carrier.size(), -1);
     };
     for (std::size_t k = 0; k < found.size(); ++k) {
         for (std::size_t pair = 0; pair < found[k].birth.size(); ++pair) {
             const Place birth = found[k].birth[pair], death = found[k].death[pair];
-            const double born = values.square[k][order[k][birth]], dies = values.square[k + 1][order[k + 1][death]];
-            if (!options.keep_zero && (options.weak ? born == dies : dies - born <= 2 * same * dies)) continue;
+            const double born = order.square(k, birth), dies = order.square(k + 1, death);
+            if (!options.keep_zero && (options.weak ? born == dies : dies - born <= 2 * delaunay_detail::same * dies)) continue;
             out.degree.push_back(static_cast<std::int64_t>(k));
             out.essential.push_back(0);
             append(k, birth, out.birth_cell, out.birth_at);

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "isotopy/cohomology.hpp"
+#include "isotopy/delaunay.hpp"
 #include "isotopy/field.hpp"
 #include "isotopy/lower_star.hpp"
 #include "isotopy/parallel.hpp"
@@ -65,7 +66,7 @@ template <class Space>
 class CycleFinder {
 public:
     CycleFinder(Space& space, std::uint32_t modulus, const Stop& stop)
-        : space_(space), field_(modulus), stop_(stop), distance_(space.vertices()), through_(space.vertices()) {}
+        : space_(space), field_(modulus), stop_(stop), distance_(space.vertices(), std::numeric_limits<double>::infinity()), through_(space.vertices()) {}
 
     // reduced: the reduced boundary of the triangle that ends the class, the last column before the bound; null for an essential
     // class.
@@ -96,9 +97,10 @@ private:
     // Dijkstra from the source among edges before the bound; through_ is the edge by which a vertex is reached.
     bool shortest_path(std::uint32_t source, std::uint32_t target, Place bound) {
         using Entry = std::pair<double, std::uint32_t>;
-        std::fill(distance_.begin(), distance_.end(), std::numeric_limits<double>::infinity());
+        for (const std::uint32_t vertex : reached_) distance_[vertex] = std::numeric_limits<double>::infinity();
         std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue;
         distance_[source] = 0;
+        reached_.assign(1, source);
         queue.push({0.0, source});
         while (!queue.empty()) {
             const auto [length, vertex] = queue.top();
@@ -109,6 +111,7 @@ private:
                 if (edge >= bound) return;
                 const double longer = length + space_.weight(edge);
                 if (longer < distance_[other]) {
+                    if (distance_[other] == std::numeric_limits<double>::infinity()) reached_.push_back(other);
                     distance_[other] = longer;
                     through_[other] = edge;
                     queue.push({longer, other});
@@ -183,35 +186,84 @@ private:
     Space& space_;
     Field field_;
     const Stop& stop_;
-    std::vector<double> distance_;
+    std::vector<double> distance_;         // from the source of the last search, infinite where it did not come
+    std::vector<std::uint32_t> reached_;  // where it came
     std::vector<Place> through_;
 };
 
-// A lower-star filtration: edges and triangles are explicit. Vertices are places.
-template <class Column>
-class StarSpace {
+// The cells of a lower-star filtration; vertices are places.
+class StarCells {
 public:
-    StarSpace(const StarComplex& complex, const StarOrder& order, std::uint32_t modulus, const Stop& stop)
-        : complex_(complex), order_(order), field_(modulus), boundaries_(order.boundaries()),
-          triangles_(boundaries_.size() > 1 ? boundaries_[1] : Boundary{order.cells(1), 3, {}, {}, {}}, modulus), start_(order.cells(0) + 1, 0) {
+    StarCells(const StarComplex& complex, const StarOrder& order) : complex_(complex), order_(order) {}
+    std::size_t count(std::size_t k) const noexcept { return order_.cells(k); }
+    std::vector<Boundary> boundaries() const { return order_.boundaries(); }
+    std::int64_t number(std::uint32_t vertex) const { return order_.vertices(0, vertex)[0]; }
+    double weight(Place) const noexcept { return 1; }
+
+    bool is_filled(std::uint32_t a, std::uint32_t b, std::uint32_t c, Place birth) const {
+        if (std::max({a, b, c}) >= order_.last(1, birth) || complex_.dimensions() < 3) return false;
+        std::array<std::int64_t, 3> cell{number(a), number(b), number(c)};
+        std::sort(cell.begin(), cell.end());
+        std::size_t low = 0, high = complex_.cells(2);
+        const auto row = [&](std::size_t index) { return complex_.vertices[2].subspan(3 * index, 3); };
+        while (low < high) {
+            const std::size_t middle = (low + high) / 2;
+            if (std::lexicographical_compare(row(middle).begin(), row(middle).end(), cell.begin(), cell.end())) low = middle + 1;
+            else high = middle;
+        }
+        return low < complex_.cells(2) && std::equal(cell.begin(), cell.end(), row(low).begin());
+    }
+
+private:
+    const StarComplex& complex_;
+    const StarOrder& order_;
+};
+
+// Those of a Delaunay complex; vertices are points.
+class DelaunayCells {
+public:
+    explicit DelaunayCells(const delaunay_detail::DelaunayOrder& order) : order_(order) {}
+    std::size_t count(std::size_t k) const noexcept { return order_.cells(k); }
+    std::vector<Boundary> boundaries() const { return order_.boundaries(); }
+    std::int64_t number(std::uint32_t vertex) const { return order_.vertices(0, vertex)[0]; }
+    double weight(Place edge) const noexcept { return order_.length(edge); }
+
+    bool is_filled(std::uint32_t a, std::uint32_t b, std::uint32_t c, Place birth) const {
+        std::array<std::uint32_t, 3> corners{};
+        std::ranges::transform(std::array{a, b, c}, corners.begin(), [&](std::uint32_t v) { return order_.vertices(0, v)[0]; });
+        std::ranges::sort(corners);
+        return order_.is_filled(corners, birth);
+    }
+
+private:
+    const delaunay_detail::DelaunayOrder& order_;
+};
+
+// A filtration whose edges and triangles are explicit.
+template <class Column, class Cells>
+class ExplicitSpace {
+public:
+    ExplicitSpace(const Cells& cells, std::uint32_t modulus, const Stop& stop)
+        : cells_(cells), field_(modulus), boundaries_(cells.boundaries()),
+          triangles_(boundaries_.size() > 1 ? boundaries_[1] : Boundary{cells.count(1), 3, {}, {}, {}}, modulus), start_(cells.count(0) + 1, 0) {
         triangles_.run(stop);
-        for (Place edge = 0; edge < order.cells(1); ++edge)
+        for (Place edge = 0; edge < cells.count(1); ++edge)
             for (const std::uint32_t end : {ends(edge).first, ends(edge).second}) ++start_[end + 1];
         std::partial_sum(start_.begin(), start_.end(), start_.begin());
-        edges_.resize(2 * order.cells(1));
+        edges_.resize(2 * cells.count(1));
         std::vector<std::size_t> next(start_.begin(), start_.end() - 1);
-        for (Place edge = 0; edge < order.cells(1); ++edge)
+        for (Place edge = 0; edge < cells.count(1); ++edge)
             for (const std::uint32_t end : {ends(edge).first, ends(edge).second}) edges_[next[end]++] = edge;
     }
 
-    std::size_t vertices() const noexcept { return order_.cells(0); }
-    std::int64_t number(std::uint32_t vertex) const { return order_.vertices(0, vertex)[0]; }
+    std::size_t vertices() const noexcept { return cells_.count(0); }
+    std::int64_t number(std::uint32_t vertex) const { return cells_.number(vertex); }
     // Facets are rows without the i-th vertex: the second is the one with the smaller number.
     std::pair<std::uint32_t, std::uint32_t> ends(Place edge) const {
         const auto facets = boundaries_[0].column(edge);
         return {facets[1], facets[0]};
     }
-    double weight(Place) const noexcept { return 1; }
+    double weight(Place edge) const noexcept { return cells_.weight(edge); }
 
     template <class Visit>
     void each_edge(std::uint32_t vertex, const Visit& visit) const {
@@ -242,19 +294,7 @@ public:
         return found;
     }
 
-    bool is_filled(std::uint32_t a, std::uint32_t b, std::uint32_t c, Place birth) const {
-        if (std::max({a, b, c}) >= order_.last(1, birth) || complex_.dimensions() < 3) return false;
-        std::array<std::int64_t, 3> cell{number(a), number(b), number(c)};
-        std::sort(cell.begin(), cell.end());
-        std::size_t low = 0, high = complex_.cells(2);
-        const auto row = [&](std::size_t index) { return complex_.vertices[2].subspan(3 * index, 3); };
-        while (low < high) {
-            const std::size_t middle = (low + high) / 2;
-            if (std::lexicographical_compare(row(middle).begin(), row(middle).end(), cell.begin(), cell.end())) low = middle + 1;
-            else high = middle;
-        }
-        return low < complex_.cells(2) && std::equal(cell.begin(), cell.end(), row(low).begin());
-    }
+    bool is_filled(std::uint32_t a, std::uint32_t b, std::uint32_t c, Place birth) const { return cells_.is_filled(a, b, c, birth); }
 
     // The place of the vertex with this number; there is one.
     std::uint32_t vertex(std::int64_t wanted) {
@@ -267,8 +307,7 @@ public:
     Place death(Place edge) const { return triangles_.owner(edge); }
 
 private:
-    const StarComplex& complex_;
-    const StarOrder& order_;
+    const Cells& cells_;
     Field field_;
     std::vector<Boundary> boundaries_;
     ColumnReducer<Column> triangles_;
@@ -277,12 +316,11 @@ private:
     std::unordered_map<std::int64_t, std::uint32_t> place_of_;
 };
 
-template <class Column>
-Cycles star_cycles(const StarComplex& complex, std::span<const double> values, const StarOptions& options, std::span<const std::int64_t> births, const Stop& stop) {
+template <class Column, class Cells>
+Cycles explicit_cycles(const Cells& cells, std::uint32_t modulus, std::span<const std::int64_t> births, const Stop& stop) {
     Cycles out;
-    const StarOrder order(complex, values, options, stop);
-    StarSpace<Column> space(complex, order, options.modulus, stop);
-    CycleFinder finder(space, options.modulus, stop);
+    ExplicitSpace<Column, Cells> space(cells, modulus, stop);
+    CycleFinder finder(space, modulus, stop);
     for (std::size_t entry = 0; entry + 1 < births.size(); entry += 2) {
         const Place birth = space.place(space.vertex(births[entry]), space.vertex(births[entry + 1]));
         if (birth == no_place) throw std::invalid_argument("births must be edges of the complex");
@@ -295,6 +333,11 @@ Cycles star_cycles(const StarComplex& complex, std::span<const double> values, c
         }
     }
     return out;
+}
+
+template <class Cells>
+Cycles cycles_of(const Cells& cells, std::uint32_t modulus, std::span<const std::int64_t> births, const Stop& stop) {
+    return modulus == 2 ? explicit_cycles<BinaryColumn>(cells, modulus, births, stop) : explicit_cycles<PrimeColumn>(cells, modulus, births, stop);
 }
 
 // A Rips filtration: triangles are implicit. An edge with something in its lune is filled by the triangle to the vertex nearest
@@ -431,8 +474,16 @@ private:
 inline Cycles lower_star_cycles(const StarComplex& complex, std::span<const double> values, const StarOptions& options, std::span<const std::int64_t> births,
                                 const Stop& stop) {
     if (births.empty()) return {};
-    return options.modulus == 2 ? cycle_detail::star_cycles<BinaryColumn>(complex, values, options, births, stop)
-                                : cycle_detail::star_cycles<PrimeColumn>(complex, values, options, births, stop);
+    const StarOrder order(complex, values, options, stop);
+    return cycle_detail::cycles_of(cycle_detail::StarCells(complex, order), options.modulus, births, stop);
+}
+
+// Of a Delaunay complex; arguments as for delaunay_persistence.
+inline Cycles delaunay_cycles(std::span<const double> points, std::size_t d, std::size_t width, std::span<const std::uint32_t> tops,
+                              std::span<const std::uint32_t> loose, const DelaunayOptions& options, std::span<const std::int64_t> births, const Stop& stop) {
+    if (births.empty()) return {};
+    const delaunay_detail::DelaunayOrder order(points, d, width, tops, loose, options, stop);
+    return cycle_detail::cycles_of(cycle_detail::DelaunayCells(order), options.modulus, births, stop);
 }
 
 // cutoff: no death of these classes, and no birth, is above.

@@ -124,7 +124,7 @@ class SimplicialComplex:
         if k not in self._facets:
             cells = self.cells(k).numpy()
             faces = self.cells(k - 1).numpy() if k else cells
-            rows = [_locate(np.delete(cells, i, axis=1), faces, self._numbers) for i in range(k + 1 if k else 0)]
+            rows = [locate(np.delete(cells, i, axis=1), faces, self._numbers) for i in range(k + 1 if k else 0)]
             self._facets[k] = np.stack(rows, axis=1) if rows else np.empty((len(cells), 0), np.int64)
         return self._facets[k]
 
@@ -165,7 +165,7 @@ class SimplicialComplex:
         for block in blocks:
             cells = self.cells(block.shape[1] - 1).numpy()
             known = np.minimum(block, self._numbers)  # numbers beyond the complex become one that no cell has
-            missing = np.flatnonzero(_locate(known, cells, self._numbers + 1) < 0)
+            missing = np.flatnonzero(locate(known, cells, self._numbers + 1) < 0)
             if len(missing):
                 raise ValueError(
                     f"simplices must be cells of this complex; {_name(block[missing[0]])} is not ({len(missing)} of"
@@ -316,7 +316,7 @@ def _keys(rows: np.ndarray, numbers: int) -> np.ndarray:
     return key
 
 
-def _locate(rows: np.ndarray, table: np.ndarray, numbers: int) -> np.ndarray:
+def locate(rows: np.ndarray, table: np.ndarray, numbers: int) -> np.ndarray:
     """Position of each row in `table` (distinct rows in lexicographic order), -1 where it is not there."""
     if not len(table):
         return np.full(len(rows), -1, np.int64)

@@ -15,8 +15,9 @@ from torch import Tensor
 from isotopy import _native
 
 from . import clouds, memory
-from .filtration import Filtration, Pairs, tensors, wide_on_cpu
+from .filtration import Cycles, Filtration, Pairs, as_cycles, loops_of, tensors, wide_on_cpu
 
+_Arrays = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _FLAT = 1e-10  # of the longest direction: a cloud thinner than this lies in a plane of lower dimension
 
 
@@ -106,34 +107,11 @@ class DelaunayFiltration(Filtration):
 
     def pairs(self, max_degree: int, *, modulus: int, keep_zero: bool, workers: int) -> Pairs:
         """Critical cells, and the lengths or circumradii of the simplices that carry their values."""
-        table = self.table if self.table.shape[1] else self.table.new_zeros(len(self.table), 1)
+        table = self._table
         d = int(table.shape[1])
-        wide, weak = wide_on_cpu(table), isinstance(self, WeakAlphaFiltration)
-        complexes = [_complex(cloud.numpy()) for cloud in wide.split(self.sizes)]
-        workers = memory.workers_that_fit(
-            workers,
-            self.samples,
-            per_sample=max((_bytes(len(tops), tops.shape[1], weak) for tops, _ in complexes), default=0),
-            fixed=24 * table.numel(),
-            what=f"Delaunay complexes of {max(self.sizes, default=0)} points in dimension {d}",
-            way_out="Take a subsample, or fewer dimensions (PCA).",
-        )
-        nothing = np.zeros(0, np.uint32)
-        found = _native.delaunay(
-            wide.reshape(-1).numpy(),
-            np.array(self.sizes, dtype=np.int64),
-            d,
-            np.concatenate([nothing, *(tops.reshape(-1) for tops, _ in complexes)]),
-            np.array([len(tops) for tops, _ in complexes], dtype=np.int64),
-            np.array([tops.shape[1] for tops, _ in complexes], dtype=np.int64),
-            np.concatenate([nothing, *(loose.reshape(-1) for _, loose in complexes)]),
-            np.array([len(loose) for _, loose in complexes], dtype=np.int64),
-            weak,
-            min(max_degree, d),
-            modulus,
-            keep_zero,
-            workers,
-        )
+        weak = isinstance(self, WeakAlphaFiltration)
+        complexes, workers = self._complexes(1, workers)
+        found = _native.delaunay(*complexes, weak, min(max_degree, d), modulus, keep_zero, workers)
         at = tensors(found, table.device)
         essential = at["essential"] != 0
         dies = (~essential).nonzero()[:, 0]
@@ -143,6 +121,45 @@ class DelaunayFiltration(Filtration):
         values = self._values(torch.where(carriers >= 0, carriers + first, -1))
         birth, death = values.split([len(essential), len(dies)])
         return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
+
+    def cycles(self, found: Pairs, *, modulus: int, workers: int) -> Cycles:
+        """Representative cycles; among cycles as good the shortest one is looked for first."""
+        counts, births = loops_of(found, self.samples)
+        complexes, workers = self._complexes(3, workers)  # besides reduced columns, chains by edge
+        weak = isinstance(self, WeakAlphaFiltration)
+        arrays = _native.delaunay_cycles(*complexes, weak, modulus, counts, births, workers)
+        return as_cycles(arrays, self.table.device)
+
+    @property
+    def _table(self) -> Tensor:
+        return self.table if self.table.shape[1] else self.table.new_zeros(len(self.table), 1)
+
+    def _complexes(self, times: int, workers: int) -> tuple[_Arrays, int]:
+        """Points and Delaunay complexes as the kernel takes them, and how many samples may be worked on at once."""
+        table = self._table
+        d, wide = int(table.shape[1]), wide_on_cpu(table)
+        found = [_complex(cloud.numpy()) for cloud in wide.split(self.sizes)]
+        weak = isinstance(self, WeakAlphaFiltration)
+        workers = memory.workers_that_fit(
+            workers,
+            self.samples,
+            per_sample=times * max((_bytes(len(tops), tops.shape[1], weak) for tops, _ in found), default=0),
+            fixed=24 * table.numel(),
+            what=f"Delaunay complexes of {max(self.sizes, default=0)} points in dimension {d}",
+            way_out="Take a subsample, or fewer dimensions (PCA).",
+        )
+        nothing = np.zeros(0, np.uint32)
+        arrays = (
+            wide.reshape(-1).numpy(),
+            np.array(self.sizes, dtype=np.int64),
+            d,
+            np.concatenate([nothing, *(tops.reshape(-1) for tops, _ in found)]),
+            np.array([len(tops) for tops, _ in found], dtype=np.int64),
+            np.array([tops.shape[1] for tops, _ in found], dtype=np.int64),
+            np.concatenate([nothing, *(loose.reshape(-1) for _, loose in found)]),
+            np.array([len(loose) for _, loose in found], dtype=np.int64),
+        )
+        return arrays, workers
 
     def _values(self, carriers: Int64[Tensor, "k w"]) -> Tensor:
         """Lengths of edges, or circumradii of simplices, in double precision, rounded once."""

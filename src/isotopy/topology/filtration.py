@@ -78,10 +78,7 @@ class Filtration:
         Raises:
             ValueError: This kind of filtration has none that could be computed.
         """
-        raise ValueError(
-            f"representatives are found for rips and lower_star filtrations; got a {self.kind} filtration. Take its"
-            " complex and lower_star, or ask for critical cells: d.of(1).birth_cell."
-        )
+        raise NotImplementedError
 
 
 def loops_of(found: Pairs, samples: int) -> tuple[np.ndarray, np.ndarray]:

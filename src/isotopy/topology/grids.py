@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +14,8 @@ from torch import Tensor
 from isotopy import _native
 
 from . import memory
-from .filtration import Filtration, Pairs, check_floating, tensors
+from .complex import locate
+from .filtration import Cycles, Filtration, Pairs, as_cycles, check_floating, loops_of, tensors, wide_on_cpu
 
 _CELLS = {"freudenthal": 0, "cubical": 1, "cubical_top": 2}  # as the kernel numbers them
 _LARGEST_GRID = 2**28 - 1  # pixels: cells are numbered by 32 bits
@@ -129,6 +131,40 @@ class GridFiltration(Filtration):
         essential = at["essential"].view(torch.bool)
         return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
 
+    def cycles(self, found: Pairs, *, modulus: int, workers: int) -> Cycles:
+        """Representative cycles on the Freudenthal triangulation; one with fewest edges is looked for first."""
+        if self.cubical:
+            raise ValueError(
+                f'representatives are found on Freudenthal triangulations; got cells="{self.cells}". Leave cells out, '
+                "or ask for critical cells: d.of(1).birth_cell."
+            )
+        counts, births = loops_of(found, self.samples)
+        vertices = math.prod(self.shape)
+        ways = 2 ** len(self.shape) - 1  # edges per pixel; triangles are fewer than twice as many
+        workers = memory.workers_that_fit(
+            workers,
+            self.samples,
+            per_sample=vertices * (24 + ways * (36 + 2 * 48)) * 2,  # as for a complex, and twice for reduced columns
+            fixed=vertices * ways * 240 + 8 * self.values.numel(),
+            what=f"Representatives on grids of {vertices} vertices",
+            way_out="Take coarser grids or tiles.",
+        )
+        cells, facets = (
+            _freudenthal(self.shape) if vertices else ([np.empty((0, 1), np.int64)], [np.empty(0, np.int64)])
+        )
+        arrays = _native.lower_star_cycles(
+            wide_on_cpu(self.values).reshape(-1).numpy(),
+            self.samples,
+            [rows.reshape(-1) for rows in cells],
+            [rows.reshape(-1) for rows in facets],
+            self.superlevel,
+            modulus,
+            counts,
+            births,
+            workers,
+        )
+        return as_cycles(arrays, self.values.device)
+
     def _images(self, flat: Tensor, max_degree: int, keep_zero: bool, workers: int) -> dict[str, Tensor]:
         """Signals and images; there is no torsion in the plane, so pairs are the same over every field."""
         samples, vertices = self.samples, math.prod(self.shape)
@@ -181,6 +217,32 @@ class GridFiltration(Filtration):
         values = flat.index_select(0, first + torch.cat([at["birth_at"], at["death_at"]]))
         birth, death = values.split([len(essential), len(dies)])
         return Pairs(at["sample"], at["degree"], essential, birth, death, at["birth_cell"], at["death_cell"])
+
+
+def _freudenthal(shape: tuple[int, ...]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Vertices, edges, triangles of the Freudenthal triangulation in lexicographic order; rows of their facets."""
+    numbers = np.arange(math.prod(shape)).reshape(shape)
+    steps = [np.array(step) for step in itertools.product((0, 1), repeat=len(shape)) if any(step)]
+
+    def corners(*chain: np.ndarray) -> np.ndarray:
+        """One row per place where the chain of steps from a corner fits."""
+        reach = chain[-1]
+        windows = [
+            tuple(slice(at, size - last + at) for at, size, last in zip(step, shape, reach, strict=True))
+            for step in (0 * reach, *chain)
+        ]
+        return np.stack([numbers[window].ravel() for window in windows], axis=1)
+
+    cells = [numbers.reshape(-1, 1), np.concatenate([corners(step) for step in steps])]
+    chains = [(a, b) for a, b in itertools.permutations(steps, 2) if (a <= b).all()]
+    cells.append(np.concatenate([corners(*chain) for chain in chains]) if chains else np.empty((0, 3), np.int64))
+    cells = [rows[np.lexsort(rows.T[::-1])] for rows in cells]
+    facets = [np.empty((len(cells[0]), 0), np.int64)]
+    for k in (1, 2):
+        facets.append(
+            np.stack([locate(np.delete(cells[k], i, axis=1), cells[k - 1], numbers.size) for i in range(k + 1)], axis=1)
+        )
+    return cells, facets
 
 
 def _as_given(values: Tensor) -> np.ndarray:

@@ -33,7 +33,7 @@ def persistence(
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
         representatives: Find a cycle of edges for every class of degree 1 as well, `d.of(1).representatives`. Only for
-            `rips` and `lower_star`.
+            filtrations of simplices, that is not for cubical cells of `grid`.
         threads: Samples worked on at the same time; as many as torch uses (`torch.set_num_threads`) if not given.
             Diagrams do not depend on it.
 
