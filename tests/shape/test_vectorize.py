@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from isotopy.shape import (
+    BarcodePolynomialLoss,
     BettiCurve,
     LevelSet,
     PersistenceEntropy,
@@ -36,6 +37,42 @@ def test_a_batch_is_its_samples_and_gradients_are_right(generator: torch.Generat
         for k in range(3):
             torch.testing.assert_close(layer(VietorisRips()(x[k]))[0], together[k])
         assert torch.autograd.gradcheck(lambda y, layer=layer: layer(VietorisRips()(y)), (x,))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_is_summed_in_full(kind: torch.dtype):
+    # a thousand bars: a sum that was kept in bfloat16 would stop at 256
+    signal = (torch.arange(2000) % 2).to(kind)
+    half, full = LevelSet(1)(signal), LevelSet(1)(signal.double())
+    every = [
+        BarcodePolynomialLoss(),
+        BarcodePolynomialLoss(2, 1, essential="cap"),
+        BettiCurve(0, bounds=(0, 0.5), resolution=2, width=0.0),
+        BettiCurve(0, bounds=(0, 0.5), resolution=2, width=0.25),
+        PersistenceImage(0, births=(-1, 1), persistences=(0, 2), resolution=(4, 4), sigma=0.5),
+        PersistenceLandscape(0, bounds=(0, 1), resolution=5, levels=3),
+        TopPersistence(0, k=4),
+        PersistenceEntropy(0),
+    ]
+    for layer in every:
+        found = layer(half)
+        assert found.dtype == kind
+        torch.testing.assert_close(found, layer(full).to(kind))
+
+
+def test_entropy_of_a_bar_too_short_to_count():
+    # the share of the short bar is 1e-46, which float32 writes as 0
+    death = torch.tensor([1e-38, 1e8], requires_grad=True)
+    birth, sample = torch.zeros(2), torch.zeros(2, dtype=torch.int64)
+    entropy = PersistenceEntropy(0)(Diagram(birth, death, sample, sample, 1, (0,)))
+    assert entropy.tolist() == [0.0]
+    entropy.sum().backward()
+    assert death.grad is not None
+    assert bool(torch.isfinite(death.grad).all())
+    same = torch.zeros(3, 2, requires_grad=True)
+    PersistenceEntropy(0)(VietorisRips(0, keep_zero=True)(same)).sum().backward()
+    assert same.grad is not None
+    assert torch.equal(same.grad, torch.zeros(3, 2))
 
 
 def test_nothing_gives_zeros():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -102,7 +103,7 @@ class BarcodePolynomialLoss(nn.Module):
                     f"q must be whole where bars have negative middles; got {self.q}. Shift the values to be positive."
                 )
             terms = terms * (middle.pow(self.q) if self.q == int(self.q) else safe_power(middle, self.q))
-        return reduced(bars.total(terms), self.reduction)
+        return reduced(bars.total(terms), self.reduction).to(bars.kind)
 
     def _ended(self, bars: Bars, diagram: Diagram) -> Bars:
         never = torch.isinf(bars.death.detach())
@@ -112,7 +113,7 @@ class BarcodePolynomialLoss(nn.Module):
             end = torch.full_like(bars.death, self.cap)
         else:
             end = _last_values(diagram)[bars.sample]
-        return Bars(bars.birth, torch.where(never, end, bars.death), bars.sample, bars.rank, bars.samples)
+        return replace(bars, death=torch.where(never, end, bars.death))
 
     def extra_repr(self) -> str:
         """The choices."""

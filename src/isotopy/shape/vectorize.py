@@ -78,7 +78,8 @@ class PersistenceImage(nn.Module):
         ]
         weight = (bars.length / self.persistences[1]).clamp(max=1.0)
         patches = (weight[:, None] * along[0])[:, :, None] * along[1][:, None, :]
-        return patches.new_zeros(bars.samples, *self.resolution).index_add(0, bars.sample, patches)
+        image = patches.new_zeros(bars.samples, *self.resolution).index_add(0, bars.sample, patches)
+        return image.to(bars.kind)
 
     def _bumps(self, centers: Tensor, bounds: tuple[float, float], count: int) -> Tensor:
         """Mass of each Gaussian over each pixel's side, `(k, count)`."""
@@ -128,7 +129,7 @@ class PersistenceLandscape(nn.Module):
         place = torch.arange(len(tents), device=tents.device) - (counts.cumsum(0) - counts)[bars.sample]
         width = max(self.levels, int(counts.max()) if bars.samples else 0)
         dense = tents.new_zeros(bars.samples, width, self.resolution).index_put((bars.sample, place), tents)
-        return dense.topk(self.levels, dim=1).values
+        return dense.topk(self.levels, dim=1).values.to(bars.kind)
 
 
 class BettiCurve(nn.Module):
@@ -174,7 +175,8 @@ class BettiCurve(nn.Module):
             alive = ((birth <= at) & (at < death)).to(birth.dtype)
         else:
             alive = torch.sigmoid((at - birth) / self.width) * torch.sigmoid((death - at) / self.width)
-        return alive.new_zeros(bars.samples, self.resolution).index_add(0, bars.sample, alive)
+        curve = alive.new_zeros(bars.samples, self.resolution).index_add(0, bars.sample, alive)
+        return curve.to(bars.kind)
 
 
 class TopPersistence(nn.Module):
@@ -204,7 +206,8 @@ class TopPersistence(nn.Module):
         counts = torch.bincount(bars.sample, minlength=bars.samples)
         place = torch.arange(len(bars.sample), device=counts.device) - (counts.cumsum(0) - counts)[bars.sample]
         kept = bars.where(place < self.k)
-        return kept.length.new_zeros(bars.samples, self.k).index_put((kept.sample, place[place < self.k]), kept.length)
+        dense = kept.length.new_zeros(bars.samples, self.k)
+        return dense.index_put((kept.sample, place[place < self.k]), kept.length).to(bars.kind)
 
 
 class PersistenceEntropy(nn.Module):
@@ -235,4 +238,6 @@ class PersistenceEntropy(nn.Module):
         bars = Bars.of(diagram, self.degree).finite
         bars = bars.where(bars.length.detach() > 0)
         share = bars.length / bars.total(bars.length)[bars.sample]
-        return -bars.total(share * share.log())
+        seen = share.detach() > 0  # a share may be too small for its float type; s log s goes to 0 with s
+        bars, share = bars.where(seen), share[seen]
+        return -bars.total(share * share.log()).to(bars.kind)
