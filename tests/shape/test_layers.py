@@ -104,6 +104,45 @@ def test_layers_take_the_options_of_persistence(generator: torch.Generator):
         shape.LevelSet(cells="hexagons")(torch.zeros(2, 2))
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: shape.VietorisRips(-1), "max_degree must be 0 or larger; got -1"),
+        (lambda: shape.VietorisRips(threshold=-1.0), "threshold must be a diameter, 0 or larger; got -1"),
+        (lambda: shape.VietorisRips(distances=True, threads=0), "threads must be 1 or larger; got 0"),
+        (lambda: shape.WeakAlpha(modulus=6), "modulus must be a prime"),
+        (lambda: shape.Alpha(modulus=4), "modulus must be a prime"),
+        (lambda: shape.LevelSet(4), "ndim must be 1, 2 or 3; got 4"),
+        (lambda: shape.LevelSet(0), "ndim must be 1, 2 or 3; got 0"),
+        (lambda: shape.LevelSet(cells="hexagons"), "cells must be one of"),
+        (lambda: shape.LowerStar(CIRCLE, max_degree=-2), "max_degree must be 0 or larger; got -2"),
+        (lambda: shape.LowerStar([(0, 1)]), "complex"),
+        (lambda: shape.LevelSet("2"), "ndim"),
+        (lambda: shape.DirectionalSweep(cells="hexagons"), "cells must be one of"),
+        (lambda: shape.DirectionalSweep(max_degree=-1), "max_degree must be 0 or larger"),
+        (lambda: shape.DirectionalSweep(2.5), "angles"),
+    ],
+)
+def test_wrong_choices_are_refused_when_a_layer_is_made(make, message: str):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make()
+
+
+def test_layers_pass_their_threads_on(monkeypatch: pytest.MonkeyPatch):
+    layer, seen = shape.VietorisRips(threads=3), []
+    whole = shape.layers.persistence
+    monkeypatch.setattr(shape.layers, "persistence", lambda f, **k: seen.append(k["threads"]) or whole(f, **k))
+    layer(torch.zeros(3, 2))
+    assert seen == [3]
+
+
+def test_level_sets_take_a_largest_degree(generator: torch.Generator):
+    image = torch.rand(5, 5, generator=generator)
+    assert shape.LevelSet(max_degree=0)(image).degrees == (0,)
+    empty = SimplicialComplex([])
+    assert shape.LowerStar(empty)(torch.zeros(2, 0)).degrees == (0,)
+
+
 def test_a_loss_under_no_grad_and_autocast(generator: torch.Generator):
     x = torch.randn(12, 2, generator=generator)
     with torch.no_grad():

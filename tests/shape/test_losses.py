@@ -10,13 +10,19 @@ from torch import Tensor
 
 from isotopy.shape import (
     BarcodePolynomialLoss,
+    BettiCurve,
     BottleneckLoss,
     LevelSet,
+    PersistenceEntropy,
+    PersistenceImage,
+    PersistenceLandscape,
     SignatureLoss,
     SlicedWassersteinLoss,
+    TopPersistence,
     VietorisRips,
     WassersteinLoss,
 )
+from isotopy.shape._bars import check_diagram, check_whole
 from isotopy.topology import Diagram, bottleneck, sliced_wasserstein, wasserstein
 
 
@@ -183,6 +189,41 @@ def test_normalized_signatures_do_not_see_scale(generator: torch.Generator):
     assert float(SignatureLoss()(torch.zeros(1, 2), torch.zeros(1, 3))) == 0.0
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        BarcodePolynomialLoss(),
+        BettiCurve(0, bounds=(0, 1), width=0.1),
+        PersistenceEntropy(0),
+        PersistenceImage(0, births=(0, 1), persistences=(0, 1), sigma=0.1),
+        PersistenceLandscape(0, bounds=(0, 1)),
+        TopPersistence(0, k=2),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_points_are_no_diagram(layer):
+    # the checks of types say it first here; without them the message is ours
+    for wrong in (torch.zeros(3, 2), [VietorisRips()(torch.zeros(3, 2))], None):
+        with pytest.raises(TypeError, match="diagram"):
+            layer(wrong)
+
+
+def test_distances_are_of_two_diagrams():
+    x, diagram = torch.zeros(3, 2), VietorisRips()(torch.zeros(3, 2))
+    for loss in (WassersteinLoss(), BottleneckLoss(), SlicedWassersteinLoss()):
+        for wrong, name in (((x, x), "first"), ((diagram, x), "second"), ((None, diagram), "first")):
+            with pytest.raises(TypeError, match=name):
+                loss(*wrong)
+
+
+def test_what_is_said_of_a_wrong_kind():
+    with pytest.raises(TypeError, match=r"second must be a Diagram; got Tensor. A layer makes one: VietorisRips\(\)"):
+        check_diagram(torch.zeros(3, 2), "second")
+    with pytest.raises(TypeError, match="start must be a whole number"):
+        check_whole(1.5, "start")
+    check_whole(np.int64(3), "start")
+
+
 def test_a_loss_descends(generator: torch.Generator):
     x = torch.randn(30, 2, generator=generator, requires_grad=True)
     layer, loss = VietorisRips(0), BarcodePolynomialLoss(1, 0, 2, 0)
@@ -206,6 +247,13 @@ def test_a_loss_descends(generator: torch.Generator):
         (lambda: BarcodePolynomialLoss(essential="drop"), 'essential must be "ignore", "cap" or "birth"'),
         (lambda: BarcodePolynomialLoss(cap=1.0), 'cap is for essential="cap"'),
         (lambda: BarcodePolynomialLoss(reduction="max"), 'reduction must be "mean", "sum" or "none"'),
+        (lambda: BarcodePolynomialLoss(start=1.5), "start must be a whole number"),
+        (lambda: BarcodePolynomialLoss(degree=0.5), "degree must be a whole number"),
+        (lambda: BarcodePolynomialLoss(essential="cap", cap=math.nan), "cap must be finite; got nan"),
+        (lambda: WassersteinLoss(ground=0.5), "ground must be at least 1; got 0.5"),
+        (lambda: BottleneckLoss(ground=math.nan), "ground must be at least 1; got nan"),
+        (lambda: SlicedWassersteinLoss(directions=0), "directions must be at least 1; got 0"),
+        (lambda: SlicedWassersteinLoss(directions=2.5), "directions must be a whole number"),
         (lambda: WassersteinLoss(order=math.inf), "order must be finite and at least 1; got inf"),
         (lambda: SignatureLoss((2,)), r"degrees must be taken from 0 and 1; got \(2,\)"),
         (lambda: SignatureLoss(())(torch.zeros(3, 2), torch.zeros(3, 2)), "degrees must be taken"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass, replace
 
 import torch
@@ -9,6 +10,21 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ..topology import Diagram
+
+
+def check_whole(value: object, name: str) -> None:
+    """Raise unless it is a whole number, numpy's included."""
+    if not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number; got {value!r}.")
+
+
+def check_diagram(value: object, name: str = "diagram") -> None:
+    """Raise unless it is a diagram."""
+    if not isinstance(value, Diagram):
+        raise TypeError(
+            f"{name} must be a Diagram; got {type(value).__name__}. A layer makes one: VietorisRips()(points), "
+            "LevelSet()(image)."
+        )
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,7 @@ class Bars:
     @classmethod
     def of(cls, diagram: Diagram, degree: int) -> Bars:
         """The bars of one degree of a diagram."""
+        check_diagram(diagram)
         part = diagram.of(degree)
         kind = part.birth.dtype
         birth, death = (ends.to(torch.promote_types(kind, torch.float32)) for ends in (part.birth, part.death))

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..topology import Diagram, bottleneck, persistence, rips, sliced_wasserstein, transport_cost
-from ._bars import Bars, safe_power
+from ._bars import Bars, check_diagram, check_whole, safe_power
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -28,6 +28,16 @@ def reduced(values: Float[Tensor, " samples"], reduction: Reduction) -> Tensor:
 def _check_reduction(reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'reduction must be "mean", "sum" or "none"; got {reduction!r}.')
+
+
+def _check_ground(ground: float) -> None:
+    if not ground >= 1:
+        raise ValueError(f"ground must be at least 1; got {ground}. Usual choices are 1, 2 and inf.")
+
+
+def _check_both(first: object, second: object) -> None:
+    check_diagram(first, "first")
+    check_diagram(second, "second")
 
 
 class BarcodePolynomialLoss(nn.Module):
@@ -80,12 +90,16 @@ class BarcodePolynomialLoss(nn.Module):
         for name, value in (("p", p), ("q", q)):
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be a finite exponent, 0 or larger; got {value}.")
+        check_whole(start, "start")
+        check_whole(degree, "degree")
         if start < 1:
             raise ValueError(f"start must be at least 1, the most persistent class; got {start}.")
         if essential not in ("ignore", "cap", "birth"):
             raise ValueError(f'essential must be "ignore", "cap" or "birth"; got {essential!r}.')
         if cap is not None and essential != "cap":
             raise ValueError(f'cap is for essential="cap"; got essential={essential!r}.')
+        if cap is not None and not math.isfinite(cap):
+            raise ValueError(f"cap must be finite; got {cap}. Leave it out for the last finite value of each sample.")
         _check_reduction(reduction)
         self.p, self.q, self.start, self.degree = p, q, start, degree
         self.essential, self.cap, self.reduction = essential, cap, reduction
@@ -158,12 +172,15 @@ class WassersteinLoss(nn.Module):
     ) -> None:
         super().__init__()
         _check_reduction(reduction)
+        _check_ground(ground)
+        check_whole(degree, "degree")
         if not 1 <= order < math.inf:
             raise ValueError(f"order must be finite and at least 1; got {order}. For inf take BottleneckLoss.")
         self.degree, self.order, self.ground, self.reduction = degree, order, ground, reduction
 
     def forward(self, first: Diagram, second: Diagram) -> Tensor:
         """The cost for each sample, reduced."""
+        _check_both(first, second)
         cost = transport_cost(first, second, degree=self.degree, order=self.order, ground=self.ground)
         return reduced(cost, self.reduction)
 
@@ -192,10 +209,13 @@ class BottleneckLoss(nn.Module):
     def __init__(self, degree: int = 0, *, ground: float = math.inf, reduction: Reduction = "mean") -> None:
         super().__init__()
         _check_reduction(reduction)
+        _check_ground(ground)
+        check_whole(degree, "degree")
         self.degree, self.ground, self.reduction = degree, ground, reduction
 
     def forward(self, first: Diagram, second: Diagram) -> Tensor:
         """The distance for each sample, reduced."""
+        _check_both(first, second)
         return reduced(bottleneck(first, second, degree=self.degree, ground=self.ground), self.reduction)
 
 
@@ -223,10 +243,15 @@ class SlicedWassersteinLoss(nn.Module):
     def __init__(self, degree: int = 0, *, directions: int = 50, reduction: Reduction = "mean") -> None:
         super().__init__()
         _check_reduction(reduction)
+        check_whole(degree, "degree")
+        check_whole(directions, "directions")
+        if directions < 1:
+            raise ValueError(f"directions must be at least 1; got {directions}. The usual choice is 50.")
         self.degree, self.directions, self.reduction = degree, directions, reduction
 
     def forward(self, first: Diagram, second: Diagram) -> Tensor:
         """The distance for each sample, reduced."""
+        _check_both(first, second)
         distance = sliced_wasserstein(first, second, degree=self.degree, directions=self.directions)
         return reduced(distance, self.reduction)
 

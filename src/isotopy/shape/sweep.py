@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..topology import Diagram, grid, persistence
+from ._bars import check_whole
 
 
 class DirectionalSweep(nn.Module):
@@ -45,9 +46,11 @@ class DirectionalSweep(nn.Module):
         self, angles: int = 8, *, superlevel: bool = True, max_degree: int = 1, cells: str = "freudenthal"
     ) -> None:
         super().__init__()
+        check_whole(angles, "angles")
         if angles < 1:
             raise ValueError(f"angles must be at least 1; got {angles}. The source takes 8.")
         self.angles, self.superlevel, self.max_degree, self.cells = angles, superlevel, max_degree, cells
+        self.forward(torch.zeros(0, 1, 1))  # wrong choices are named here
 
     def ramps(self, height: int, width: int) -> Float[Tensor, "angles height width"]:
         """The ramp of each direction: 0 at the first pixel along it, 1 at the last."""

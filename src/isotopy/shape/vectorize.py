@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..topology import Diagram
-from ._bars import Bars
+from ._bars import Bars, check_whole
 
 
 def _interval(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
+    if not isinstance(bounds, Sequence) or len(bounds) != 2:
+        raise TypeError(f"{name} must be two numbers, the smaller one first; got {bounds!r}.")
     low, high = float(bounds[0]), float(bounds[1])
     if not -math.inf < low < high < math.inf:
         raise ValueError(f"{name} must be two finite numbers, the smaller one first; got {bounds}.")
@@ -20,6 +23,7 @@ def _interval(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 def _count(name: str, value: int) -> int:
+    check_whole(value, name)
     if value < 1:
         raise ValueError(f"{name} must be at least 1; got {value}.")
     return value
@@ -59,12 +63,17 @@ class PersistenceImage(nn.Module):
         sigma: float,
     ) -> None:
         super().__init__()
-        if not sigma > 0:
-            raise ValueError(f"sigma must be positive; got {sigma}. A pixel's width is a usual choice.")
+        check_whole(degree, "degree")
+        if not 0 < sigma < math.inf:
+            raise ValueError(f"sigma must be positive and finite; got {sigma}. A pixel's width is a usual choice.")
         self.degree, self.sigma = degree, sigma
         self.births, self.persistences = _interval("births", births), _interval("persistences", persistences)
         if self.persistences[1] <= 0:
             raise ValueError(f"persistences must reach above 0; got {persistences}.")
+        if not isinstance(resolution, Sequence) or len(resolution) != 2:
+            raise TypeError(
+                f"resolution must be two numbers of pixels, along birth and persistence; got {resolution!r}."
+            )
         self.resolution = (_count("resolution", resolution[0]), _count("resolution", resolution[1]))
 
     def forward(self, diagram: Diagram) -> Float[Tensor, "samples births persistences"]:
@@ -116,6 +125,7 @@ class PersistenceLandscape(nn.Module):
 
     def __init__(self, degree: int = 1, *, bounds: tuple[float, float], resolution: int = 100, levels: int = 5) -> None:
         super().__init__()
+        check_whole(degree, "degree")
         self.degree, self.bounds = degree, _interval("bounds", bounds)
         self.resolution, self.levels = _count("resolution", resolution), _count("levels", levels)
 
@@ -160,8 +170,11 @@ class BettiCurve(nn.Module):
 
     def __init__(self, degree: int = 1, *, bounds: tuple[float, float], resolution: int = 100, width: float) -> None:
         super().__init__()
-        if not width >= 0:
-            raise ValueError(f"width must be 0 or larger; got {width}.")
+        check_whole(degree, "degree")
+        if not 0 <= width < math.inf:
+            raise ValueError(
+                f"width must be 0 or larger, and finite; got {width}. A step of the values is a usual choice."
+            )
         self.degree, self.bounds = degree, _interval("bounds", bounds)
         self.resolution, self.width = _count("resolution", resolution), width
 
@@ -198,6 +211,7 @@ class TopPersistence(nn.Module):
 
     def __init__(self, degree: int = 1, *, k: int) -> None:
         super().__init__()
+        check_whole(degree, "degree")
         self.degree, self.k = degree, _count("k", k)
 
     def forward(self, diagram: Diagram) -> Float[Tensor, "samples k"]:
@@ -231,6 +245,7 @@ class PersistenceEntropy(nn.Module):
 
     def __init__(self, degree: int = 1) -> None:
         super().__init__()
+        check_whole(degree, "degree")
         self.degree = degree
 
     def forward(self, diagram: Diagram) -> Float[Tensor, " samples"]:
