@@ -189,6 +189,60 @@ def test_normalized_signatures_do_not_see_scale(generator: torch.Generator):
     assert float(SignatureLoss()(torch.zeros(1, 2), torch.zeros(1, 3))) == 0.0
 
 
+def test_signatures_far_from_the_origin(generator: torch.Generator):
+    # the largest distance must not come from products of matrices, which lose all digits here
+    x = 1e3 + 1e-2 * torch.rand(40, 2, generator=generator)
+    z = torch.rand(40, 2, generator=generator)
+    loss = SignatureLoss(normalize=True)
+    torch.testing.assert_close(loss(x, z), loss(x.double(), z.double()).float())
+
+
+def test_normalized_signatures_of_a_batch_are_those_of_its_samples(generator: torch.Generator):
+    scale = torch.tensor([1.0, 10.0, 0.1])[:, None, None]
+    x, z = torch.randn(3, 9, 3, generator=generator) * scale, torch.randn(3, 9, 2, generator=generator)
+    loss = SignatureLoss((1, 0, 1), normalize=True, reduction="none")
+    torch.testing.assert_close(loss(x, z), torch.stack([loss(a, b) for a, b in zip(x, z, strict=True)]).flatten())
+    one = SignatureLoss((1,), reduction="none")(x, z) + SignatureLoss((0,), reduction="none")(x, z)
+    torch.testing.assert_close(SignatureLoss((0, 1), reduction="none")(x, z), one)
+
+
+def test_signatures_of_few_and_of_equal_points():
+    for shape in ((0, 2), (1, 2), (2, 0, 3), (0, 4, 2), (4, 2), (3, 4, 2), (3, 4, 0)):
+        for normalize in (False, True):
+            x, z = torch.zeros(shape, requires_grad=True), torch.ones(shape, requires_grad=True)
+            value = SignatureLoss((0, 1), normalize=normalize)(x, z)
+            assert float(value.detach()) == 0.0
+            (gradient,) = torch.autograd.grad(value, x)
+            assert torch.equal(gradient, torch.zeros(shape))
+
+
+def test_signatures_of_mixed_and_half_precision(generator: torch.Generator):
+    x, z = torch.randn(12, 3, generator=generator), torch.randn(12, 2, generator=generator)
+    for kind in (torch.float16, torch.bfloat16, torch.float64):
+        for normalize in (False, True):
+            loss = SignatureLoss((0, 1), normalize=normalize)
+            u = x.to(kind).requires_grad_()
+            value = loss(u, z.to(kind))
+            assert value.dtype == kind
+            torch.testing.assert_close(value, loss(u.double(), z.to(kind).double()).to(kind))
+            value.backward()
+            assert u.grad is not None
+            assert bool(torch.isfinite(u.grad).all())
+    mixed = SignatureLoss()(x, z.double())
+    assert mixed.dtype == torch.float64
+    torch.testing.assert_close(mixed, SignatureLoss()(x.double(), z.double()))
+
+
+def test_signatures_name_the_cloud_that_is_wrong(generator: torch.Generator):
+    x = torch.randn(5, 2, generator=generator)
+    bad = x.clone()
+    bad[3, 1] = math.nan
+    for wrong in (bad, x.long(), x.tolist()):
+        for clouds, name in (((wrong, x), "first"), ((x, wrong), "second")):
+            with pytest.raises((ValueError, TypeError), match=name):
+                SignatureLoss()(*clouds)
+
+
 @pytest.mark.parametrize(
     "layer",
     [
@@ -255,7 +309,8 @@ def test_a_loss_descends(generator: torch.Generator):
         (lambda: SlicedWassersteinLoss(directions=0), "directions must be at least 1; got 0"),
         (lambda: SlicedWassersteinLoss(directions=2.5), "directions must be a whole number"),
         (lambda: WassersteinLoss(order=math.inf), "order must be finite and at least 1; got inf"),
-        (lambda: SignatureLoss((2,)), r"degrees must be taken from 0 and 1; got \(2,\)"),
+        (lambda: SignatureLoss((2,)), r"degrees must be taken from 0 and 1; got \(2,\)\. Both"),
+        (lambda: SignatureLoss(1), "degrees must be taken"),
         (lambda: SignatureLoss(())(torch.zeros(3, 2), torch.zeros(3, 2)), "degrees must be taken"),
         (lambda: SignatureLoss()(torch.zeros(3, 2), torch.zeros(4, 2)), "second"),
         (lambda: BarcodePolynomialLoss(degree=2)(VietorisRips()(torch.zeros(3, 2))), r"degree must be one of \(0, 1\)"),

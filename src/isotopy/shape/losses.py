@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..topology import Diagram, bottleneck, persistence, rips, sliced_wasserstein, transport_cost
+from ..topology.filtration import check_floating
 from ._bars import Bars, check_diagram, check_whole, safe_power
 
 Reduction = Literal["mean", "sum", "none"]
@@ -287,25 +288,33 @@ class SignatureLoss(nn.Module):
     ) -> None:
         super().__init__()
         _check_reduction(reduction)
-        if not degrees or not set(degrees) <= {0, 1}:
-            raise ValueError(f"degrees must be taken from 0 and 1; got {tuple(degrees)}.")
+        if not isinstance(degrees, Sequence) or not degrees or not set(degrees) <= {0, 1}:
+            raise ValueError(f"degrees must be taken from 0 and 1; got {degrees!r}. Both: degrees=(0, 1).")
         self.degrees, self.normalize, self.reduction = tuple(sorted(set(degrees))), normalize, reduction
 
     def forward(self, first: Float[Tensor, "*samples n d"], second: Float[Tensor, "*samples n e"]) -> Tensor:
         """The loss for each pair of clouds, reduced."""
+        for name, cloud in (("first", first), ("second", second)):
+            check_floating(cloud, name)
+            if not bool(torch.isfinite(cloud.detach()).all()):
+                raise ValueError(f"{name} must be finite; got NaN or infinity. Leave such points out of both.")
         if first.ndim not in (2, 3) or second.ndim != first.ndim or first.shape[:-1] != second.shape[:-1]:
             raise ValueError(
                 "first and second must be clouds of the same points, (n, d) and (n, e) or (B, n, d) and (B, n, e); "
                 f"got {tuple(first.shape)} and {tuple(second.shape)}. Flatten images first: x.flatten(1)."
             )
-        clouds = [cloud if cloud.ndim == 3 else cloud[None] for cloud in (first, second)]
+        kind = torch.promote_types(first.dtype, second.dtype)
+        clouds = [
+            (cloud if cloud.ndim == 3 else cloud[None]).to(torch.promote_types(kind, torch.float32))
+            for cloud in (first, second)
+        ]
         scales = [_diameters(cloud) if self.normalize else cloud.new_ones(len(cloud)) for cloud in clouds]
         total = clouds[0].new_zeros(len(clouds[0]))
         for cloud in clouds:
             sample, edges = _critical_edges(cloud.detach(), self.degrees)
             one, other = (_lengths(c, sample, edges) / scale[sample] for c, scale in zip(clouds, scales, strict=True))
             total = total.index_add(0, sample, (one - other).square() / 2)
-        return reduced(total, self.reduction)
+        return reduced(total, self.reduction).to(kind)
 
 
 def _critical_edges(clouds: Tensor, degrees: tuple[int, ...]) -> tuple[Int64[Tensor, " k"], Int64[Tensor, "k 2"]]:
@@ -327,8 +336,8 @@ def _critical_edges(clouds: Tensor, degrees: tuple[int, ...]) -> tuple[Int64[Ten
 
 def _lengths(clouds: Tensor, sample: Tensor, edges: Tensor) -> Tensor:
     """Lengths of edges, with derivative 0 at length 0."""
-    squares = (clouds[sample, edges[:, 0]] - clouds[sample, edges[:, 1]]).square().sum(dim=1)
-    return safe_power(squares, 0.5)
+    found: Tensor = torch.linalg.vector_norm(clouds[sample, edges[:, 0]] - clouds[sample, edges[:, 1]], dim=1)
+    return found
 
 
 def _diameters(clouds: Tensor) -> Tensor:
@@ -337,6 +346,8 @@ def _diameters(clouds: Tensor) -> Tensor:
     n = clouds.shape[1]
     if n < 2:
         return clouds.new_ones(len(clouds))
-    place = torch.cdist(clouds.detach(), clouds.detach()).flatten(1).argmax(dim=1)
+    # By differences: products of matrices lose all digits far from the origin.
+    among = torch.cdist(clouds.detach(), clouds.detach(), compute_mode="donot_use_mm_for_euclid_dist")
+    place = among.flatten(1).argmax(dim=1)
     found = _lengths(clouds, batch, torch.stack([place // n, place % n], dim=1))
     return torch.where(found > 0, found, 1.0)
