@@ -45,9 +45,8 @@ def l2(coefficients: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch"]:
         tensor(5.)
     """
     _check(coefficients)
-    wide: Tensor = torch.linalg.vector_norm(
-        coefficients, dim=-1, dtype=torch.float64
-    )  # squares leave narrow types soon
+    # In double precision: squares leave narrow types soon.
+    wide: Tensor = torch.linalg.vector_norm(coefficients, dim=-1, dtype=torch.float64)
     return wide.to(coefficients.dtype)
 
 
