@@ -149,6 +149,48 @@ def test_sweeps_are_differentiable_and_take_small_images(generator: torch.Genera
         shape.DirectionalSweep(angles=0)
 
 
+def test_sweeps_of_double_precision_are_not_rounded_to_single(generator: torch.Generator):
+    image = torch.rand(6, 7, generator=generator, dtype=torch.float64)
+    rows, columns = torch.meshgrid(
+        torch.arange(6, dtype=torch.float64), torch.arange(7, dtype=torch.float64), indexing="ij"
+    )
+    found = shape.DirectionalSweep(angles=8)(image)
+    for place, (x, y) in enumerate(((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))):
+        along = x * columns - y * rows
+        ramp = (along - along.min()) / (along.max() - along.min())
+        alone = topology.persistence(topology.grid(image * ramp, superlevel=True))
+        torch.testing.assert_close(found[place].essential.birth, alone.essential.birth, rtol=1e-14, atol=0)
+        torch.testing.assert_close(found[place].finite.birth.sum(), alone.finite.birth.sum(), rtol=1e-13, atol=0)
+
+
+def test_sweeps_take_the_choices_of_grids(generator: torch.Generator):
+    images = torch.rand(2, 5, 6, generator=generator)
+    ramps = shape.DirectionalSweep(angles=2).ramps(5, 6)
+    sweep = shape.DirectionalSweep(angles=2, superlevel=False, max_degree=0, cells="cubical_top")
+    found = sweep(images)
+    assert not found.superlevel
+    assert found.degrees == (0,)
+    for b in range(2):
+        for a in range(2):
+            alone = topology.persistence(topology.grid(images[b] * ramps[a], cells="cubical_top"), max_degree=0)
+            assert torch.equal(found[2 * b + a].pairs, alone.pairs)
+
+
+def test_sweeps_of_nothing_and_of_what_is_no_image():
+    sweep = shape.DirectionalSweep(angles=3)
+    for size in ((0, 4), (4, 0), (0, 4, 4), (2, 0, 4)):
+        found = sweep(torch.rand(size))
+        assert found.samples == 3 * (size[0] if len(size) == 3 else 1)
+        assert len(found.birth) == 0
+    for wrong in (torch.zeros(4, 4, dtype=torch.uint8), [[0.0]], None, torch.tensor([[0.0, math.nan]])):
+        with pytest.raises((ValueError, TypeError), match="images"):
+            sweep(wrong)
+    for kind in (torch.float16, torch.bfloat16):
+        image = torch.rand(4, 4, generator=torch.Generator().manual_seed(0)).to(kind)
+        assert torch.equal(sweep(image.T).pairs, sweep(image.T.contiguous()).pairs)
+        assert sweep(image).birth.dtype == kind
+
+
 def test_orientation_shows_in_a_sweep():
     # a bar on the left and a bar on the right have one diagram of superlevel sets, but not one of sweeps
     left, right = torch.zeros(6, 6), torch.zeros(6, 6)
