@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from isotopy import shape, topology
 
@@ -42,9 +43,47 @@ def test_a_layer_that_is_used_twice_counts_twice(generator: torch.Generator):
         torch.testing.assert_close(term.value, TERM(net[:2](x)) + TERM(net(x)))
 
 
+def test_only_passes_of_the_whole_network_count(generator: torch.Generator):
+    net, x = network(), torch.randn(9, 2, generator=generator)
+    with shape.on_layer(net, "1", TERM) as term:
+        net(x)
+        value = term.value
+        net[:2](3 * x)  # a part that is used by itself, as an encoder is
+        assert torch.equal(term.value, value)
+        with pytest.raises(RuntimeError):
+            net(torch.zeros(3, 7))
+        net[:2](x)
+        with pytest.raises(RuntimeError, match="has not been run yet"):
+            _ = term.value
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_layer_that_is_recomputed_counts_once(reentrant: bool, generator: torch.Generator):
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(2, 3), nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return checkpoint(lambda y: self.second(self.first(y).tanh()), x, use_reentrant=reentrant)
+
+    net, x = Checkpointed(), torch.randn(9, 2, generator=generator, requires_grad=True)
+    with shape.on_layer(net, "first", TERM) as term:
+        out = net(x)
+        value = term.value.detach().clone()
+        out.sum().backward()
+        assert torch.equal(term.value.detach(), value)
+
+
 def test_wrong_layers_are_refused():
     with pytest.raises(ValueError, match=r"name must be one of the layers of the module: '0', '1'.*got 'relu'"):
         shape.on_layer(network(), "relu", TERM)
+    for wrong in (lambda: shape.on_layer(TERM.forward, "0", TERM), lambda: shape.on_layer(network(), "0", None)):
+        with pytest.raises(TypeError, match=r"module|loss"):
+            wrong()
+    net = network()
+    with shape.on_layer(net, "0", lambda x: 1.0), pytest.raises(TypeError, match="loss must give a tensor; got float"):
+        net(torch.zeros(3, 2))
     net = nn.Sequential(nn.LSTM(2, 2))
     with shape.on_layer(net, "0", TERM), pytest.raises(TypeError, match="must give one tensor; got tuple"):
         net(torch.zeros(3, 2))
@@ -100,6 +139,46 @@ def test_plain_gradients_need_several_times_more_steps():
     assert 3 * steps(smooth=True) < steps(smooth=False)
 
 
+def test_the_field_is_the_interpolant_by_scipy(generator: torch.Generator):
+    from scipy.interpolate import RBFInterpolator
+
+    x = torch.rand(2, 30, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    weights = torch.zeros(2, 30, 2, dtype=torch.float64)
+    weights[0, [3, 7]], weights[1, [1, 2, 20]] = 1.0, torch.tensor([1.0, -2.0], dtype=torch.float64)
+    for bandwidth in (0.1, None):
+        x.grad = None
+        with shape.smooth_gradient(x, bandwidth=bandwidth):
+            (weights * x).sum().backward()
+        assert x.grad is not None
+        for cloud, wanted, found in zip(x.detach().numpy(), weights.numpy(), x.grad.numpy(), strict=True):
+            width = bandwidth or 0.1 * (cloud.max(0) - cloud.min(0)).max()
+            at = (wanted != 0).any(axis=1)
+            field = RBFInterpolator(
+                cloud[at], wanted[at], kernel="gaussian", epsilon=1 / (2**0.5 * width), degree=-1, smoothing=1e-6
+            )
+            assert found == pytest.approx(field(cloud), abs=1e-12)
+
+
+def test_smooth_gradients_in_half_precision_and_of_views(generator: torch.Generator):
+    start = torch.rand(2, 9, generator=generator)
+    for kind in (torch.float16, torch.bfloat16, torch.float64):
+        x = start.to(kind).requires_grad_()
+        y = x.T  # not contiguous
+        with shape.smooth_gradient(y, bandwidth=0.2):
+            y[0].sum().backward()
+        full = start.to(kind).double().T.contiguous().requires_grad_()
+        with shape.smooth_gradient(full, bandwidth=0.2):
+            full[0].sum().backward()
+        assert x.grad is not None
+        assert full.grad is not None
+        torch.testing.assert_close(x.grad, full.grad.T.to(kind))
+    broken = torch.rand(4, 2, generator=generator, requires_grad=True)
+    with shape.smooth_gradient(broken):
+        (broken[0] * math.nan).sum().backward()
+    assert broken.grad is not None
+    assert bool(torch.isnan(broken.grad[0]).all())  # what is broken is seen
+
+
 def test_smooth_gradients_of_nothing():
     x = torch.rand(5, 2, requires_grad=True)
     with shape.smooth_gradient(x):
@@ -111,6 +190,11 @@ def test_smooth_gradients_of_nothing():
         same.sum().backward()
     assert same.grad is not None
     assert bool(torch.isfinite(same.grad).all())
+    for wrong in ([[0.0, 1.0]], None, torch.zeros(3, 2, dtype=torch.int64)):
+        with pytest.raises((ValueError, TypeError), match="points"), shape.smooth_gradient(wrong):
+            pass
+    with pytest.raises((ValueError, TypeError), match="points"), shape.smooth_gradient(torch.zeros(3).requires_grad_()):
+        pass
     with pytest.raises(ValueError, match="points must require gradients"), shape.smooth_gradient(torch.zeros(3, 2)):
         pass
     with pytest.raises(ValueError, match="bandwidth must be positive"), shape.smooth_gradient(x, bandwidth=0.0):
