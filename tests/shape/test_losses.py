@@ -110,6 +110,93 @@ def test_gradients_at_length_zero_are_finite():
         assert gradient is None or bool(torch.isfinite(gradient).all())
 
 
+def test_bars_of_length_zero_by_the_book():
+    # two basins that meet at their own height: the bars (0, inf) and (0, 0), and (1, 1) of the pixel between
+    flat = torch.zeros(4, requires_grad=True)
+    bars = LevelSet(1, keep_zero=True)(flat)
+    assert float(BarcodePolynomialLoss(0, 0)(bars).detach()) == 3.0  # 0^0 = 1: p = 0 counts finite bars
+    for p in (0.3, 0.5, 1.0):
+        (gradient,) = torch.autograd.grad(BarcodePolynomialLoss(p)(bars), flat, retain_graph=True)
+        assert torch.equal(gradient, torch.zeros(4))  # not 0 times infinity
+    # a fractional q at a middle of 0, which is not negative
+    signal = torch.tensor([-1.0, 1.0, -3.0], dtype=torch.float64, requires_grad=True)
+    loss = BarcodePolynomialLoss(1, 0.5)(LevelSet(1)(signal))
+    assert float(loss.detach()) == 0.0
+    (gradient,) = torch.autograd.grad(loss, signal)
+    assert torch.equal(gradient, torch.zeros(3, dtype=torch.float64))
+    # whole q at negative middles: 2 (-1)^3
+    below = LevelSet(1)(torch.tensor([-2.0, 0.0, -5.0]))
+    assert float(BarcodePolynomialLoss(1, 3)(below)) == -2.0
+    assert float(BarcodePolynomialLoss(1, 2)(below)) == 2.0
+
+
+def test_essential_classes_end_where_the_last_thing_happens():
+    # two separate points: the last value is a birth, and the gradient goes to births alone
+    birth = torch.tensor([0.0, 5.0, 1.0, 2.0], requires_grad=True)
+    death = torch.tensor([math.inf, math.inf, 3.0, math.inf])
+    sample, degree = torch.tensor([0, 0, 1, 1]), torch.zeros(4, dtype=torch.int64)
+    diagram = Diagram(birth, death, degree, sample, 2, (0,))
+    loss = BarcodePolynomialLoss(1, 0, essential="cap", reduction="none")(diagram)
+    assert loss.tolist() == [5.0, 3.0]  # 5 - 0 and 5 - 5; 3 - 1 and 3 - 2
+    (gradient,) = torch.autograd.grad(loss.sum(), birth)
+    assert gradient.tolist() == [-1.0, 0.0, -1.0, -1.0]
+
+
+def test_losses_pass_their_choices_on(generator: torch.Generator):
+    import ot
+
+    clouds = torch.randn(2, 3, 14, 2, generator=generator, dtype=torch.float64)
+    a, b = (VietorisRips()(x) for x in clouds)
+    for ground in (1.0, 2.0, math.inf):
+        for order in (1.0, 2.0):
+            loss = WassersteinLoss(1, order=order, ground=ground, reduction="none")(a, b)
+            for k in range(3):
+                assert float(loss[k]) == pytest.approx(transport_by_pot(ot, a[k], b[k], order, ground))
+            torch.testing.assert_close(
+                WassersteinLoss(1, order=order, ground=ground, reduction="sum")(a, b), loss.sum()
+            )
+        one = BottleneckLoss(1, ground=ground, reduction="none")(a, b)
+        torch.testing.assert_close(one, bottleneck(a, b, degree=1, ground=ground))
+        # b <= W_r <= b N^(1/r), N the number of moves
+        high = WassersteinLoss(1, order=60, ground=ground, reduction="none")(a, b) ** (1 / 60)
+        assert bool((one <= high * (1 + 1e-12)).all())
+        assert bool((high <= one * 30 ** (1 / 60)).all())
+    each = SlicedWassersteinLoss(1, directions=7, reduction="none")(a, b)
+    assert each.shape == (3,)
+    torch.testing.assert_close(SlicedWassersteinLoss(1, directions=7, reduction="sum")(a, b), each.sum())
+    torch.testing.assert_close(SlicedWassersteinLoss(1, directions=7)(a, b), each.mean())
+
+
+def transport_by_pot(ot, a: Diagram, b: Diagram, order: float, ground: float) -> float:
+    """Optimal sum of powers between loops: POT on points and their feet on the diagonal."""
+    first, second = a.of(1).pairs.numpy(), b.of(1).pairs.numpy()
+    n, m = len(first), len(second)
+
+    def feet(points: np.ndarray) -> np.ndarray:
+        return np.repeat(points.mean(axis=1, keepdims=True), 2, axis=1)
+
+    cost = np.zeros((n + m, n + m))
+    cost[:n, :m] = np.linalg.norm(first[:, None] - second[None], ord=ground, axis=2) ** order
+    cost[:n, m:] = (np.linalg.norm(first - feet(first), ord=ground, axis=1) ** order)[:, None]
+    cost[n:, :m] = (np.linalg.norm(second - feet(second), ord=ground, axis=1) ** order)[None]
+    weights = np.full(n + m, 1.0)
+    return float(ot.emd2(weights, weights, cost))
+
+
+def test_gradients_of_distances(generator: torch.Generator):
+    x = torch.randn(1, 6, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    y = torch.randn(2, 5, 2, generator=generator, dtype=torch.float64)
+    losses = [WassersteinLoss(0, order=2, ground=g) for g in (1.0, 2.0, math.inf)]
+    losses += [BottleneckLoss(0, ground=g) for g in (1.0, 2.0, math.inf)]
+    for loss in (*losses, WassersteinLoss(1), BottleneckLoss(1), SlicedWassersteinLoss(0), SlicedWassersteinLoss(1)):
+        assert torch.autograd.gradcheck(lambda u, loss=loss: loss(VietorisRips()(u), VietorisRips()(y)), (x,))
+        assert torch.autograd.gradcheck(lambda u, loss=loss: loss(VietorisRips()(y), VietorisRips()(u)), (x,))
+    z = x.detach()[0].clone().requires_grad_()
+    for loss in (WassersteinLoss(), WassersteinLoss(1, order=2, ground=2), BottleneckLoss(), SlicedWassersteinLoss()):
+        (gradient,) = torch.autograd.grad(loss(VietorisRips()(z), VietorisRips()(z.detach())), z)
+        assert torch.equal(gradient, torch.zeros_like(z))  # equal diagrams
+
+
 def test_empty_diagrams_cost_nothing():
     diagram = VietorisRips()(torch.zeros(0, 3, 2))
     assert float(BarcodePolynomialLoss()(diagram)) == 0.0

@@ -123,6 +123,86 @@ def test_betti_curves_count_what_is_alive(generator: torch.Generator):
             torch.testing.assert_close(soft, sharp)
 
 
+def test_hard_betti_curves_at_the_ends_of_a_bar():
+    bar = Diagram.from_ripser([np.array([[1.0, 2.0]])])
+    assert BettiCurve(0, bounds=(0, 3), resolution=4, width=0.0)(bar).tolist() == [[0.0, 1.0, 0.0, 0.0]]
+    fallen = Diagram.from_ripser([np.array([[2.0, 1.0]])], superlevel=True)
+    assert BettiCurve(0, bounds=(0, 3), resolution=4, width=0.0)(fallen).tolist() == [[0.0, 0.0, 1.0, 0.0]]
+
+
+def test_soft_betti_curves_by_their_formula(generator: torch.Generator):
+    x = torch.rand(2, 6, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    layer = BettiCurve(0, bounds=(-1, 2), resolution=7, width=0.3)
+    for superlevel, sign in ((False, 1), (True, -1)):
+        diagram = LevelSet(superlevel=superlevel)(x)
+        found = layer(diagram).tolist()
+        for k in range(2):
+            pairs = diagram[k].of(0).pairs.tolist()
+            for place, t in enumerate(np.linspace(-1, 2, 7)):
+                expected = 0.0
+                for birth, death in pairs:
+                    since, left = sign * (t - birth) / 0.3, sign * (death - t) / 0.3
+                    expected += 1 / (1 + math.exp(-since)) / (1 + math.exp(-left))
+                assert found[k][place] == pytest.approx(expected)
+        assert torch.autograd.gradcheck(
+            lambda y, superlevel=superlevel: layer(LevelSet(superlevel=superlevel)(y)), (x,)
+        )
+
+
+def test_vectorizations_of_superlevel_sets_and_components_have_right_gradients(generator: torch.Generator):
+    x = torch.rand(3, 5, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    every = [
+        PersistenceImage(0, births=(0, 2), persistences=(0.1, 0.4), resolution=(6, 5), sigma=0.3),
+        PersistenceLandscape(0, bounds=(0, 1), resolution=11, levels=3),
+        BettiCurve(0, bounds=(0, 1), resolution=11, width=0.2),
+        TopPersistence(0, k=4),
+        PersistenceEntropy(0),
+    ]
+    for layer in every:
+        for superlevel in (False, True):
+            level = LevelSet(superlevel=superlevel, max_degree=0)
+            assert torch.autograd.gradcheck(lambda y, layer=layer, level=level: layer(level(y)), (x,))
+
+
+def test_vectorizations_agree_with_gudhi_and_persim(generator: torch.Generator):
+    from gudhi.representations import BettiCurve as GudhiBettiCurve
+    from gudhi.representations import Entropy, Landscape
+
+    x = torch.randn(20, 2, generator=generator, dtype=torch.float64)
+    bars = VietorisRips()(x).of(1)
+    pairs = bars.pairs.numpy()
+    at = np.linspace(0, 2, 9)
+    # gudhi's landscapes are sqrt 2 larger
+    theirs = Landscape(num_landscapes=3, resolution=9, sample_range=[0, 2]).fit_transform([pairs]).reshape(3, 9)
+    ours = PersistenceLandscape(1, bounds=(0, 2), resolution=9, levels=3)(bars)[0]
+    np.testing.assert_allclose(ours, theirs / 2**0.5, atol=1e-12)
+    curve = GudhiBettiCurve(predefined_grid=at).fit_transform([pairs])
+    np.testing.assert_array_equal(BettiCurve(1, bounds=(0, 2), resolution=9, width=0.0)(bars), curve)
+    np.testing.assert_allclose(PersistenceEntropy(1)(bars), Entropy(mode="scalar").fit_transform([pairs])[0])
+
+
+def test_an_image_agrees_with_persim(generator: torch.Generator):
+    from persim import PersistenceImager
+
+    bars = VietorisRips()(torch.randn(20, 2, generator=generator, dtype=torch.float64)).of(1)
+    imager = PersistenceImager(
+        birth_range=(0, 2),
+        pers_range=(0, 1),
+        pixel_size=0.25,
+        weight="persistence",
+        weight_params={"n": 1.0},
+        kernel_params={"sigma": [[0.09, 0.0], [0.0, 0.09]]},  # the variance
+    )
+    layer = PersistenceImage(1, births=(0, 2), persistences=(0, 1), resolution=(8, 4), sigma=0.3)
+    np.testing.assert_allclose(layer(bars)[0], imager.transform(bars.pairs.numpy(), skew=True), rtol=1e-6, atol=1e-9)
+    long = Diagram.from_ripser([np.zeros((0, 2)), np.array([[0.5, 3.0], [0.5, 1.5]])])  # weights end at 1
+    one = Diagram.from_ripser([np.zeros((0, 2)), np.array([[0.5, 1.5]])])
+    high = PersistenceImage(1, births=(-9, 9), persistences=(-9, 1), resolution=(1, 1), sigma=4.0)
+    far = 0.5 * (1 + math.erf((1 - 2.5) / 4 / 2**0.5)) - 0.5 * (1 + math.erf((-9 - 2.5) / 4 / 2**0.5))
+    side = 0.5 * (math.erf(8.5 / 4 / 2**0.5) - math.erf(-9.5 / 4 / 2**0.5))
+    assert float(high(long) - high(one)) == pytest.approx(far * side)
+
+
 def test_top_persistences_and_entropy():
     bars = Diagram.from_ripser([np.array([[0.0, 1.0], [0.0, 4.0], [1.0, 4.0], [2.0, np.inf], [5.0, 5.0]])])
     assert TopPersistence(0, k=6)(bars).tolist() == [[4.0, 3.0, 1.0, 0.0, 0.0, 0.0]]
