@@ -10,13 +10,19 @@ from torch import Tensor
 
 from isotopy.shape import (
     BarcodePolynomialLoss,
+    BettiCurve,
     BottleneckLoss,
     LevelSet,
+    PersistenceEntropy,
+    PersistenceImage,
+    PersistenceLandscape,
     SignatureLoss,
     SlicedWassersteinLoss,
+    TopPersistence,
     VietorisRips,
     WassersteinLoss,
 )
+from isotopy.shape._bars import check_diagram, check_whole
 from isotopy.topology import Diagram, bottleneck, sliced_wasserstein, wasserstein
 
 
@@ -104,6 +110,93 @@ def test_gradients_at_length_zero_are_finite():
         assert gradient is None or bool(torch.isfinite(gradient).all())
 
 
+def test_bars_of_length_zero_by_the_book():
+    # two basins that meet at their own height: the bars (0, inf) and (0, 0), and (1, 1) of the pixel between
+    flat = torch.zeros(4, requires_grad=True)
+    bars = LevelSet(1, keep_zero=True)(flat)
+    assert float(BarcodePolynomialLoss(0, 0)(bars).detach()) == 3.0  # 0^0 = 1: p = 0 counts finite bars
+    for p in (0.3, 0.5, 1.0):
+        (gradient,) = torch.autograd.grad(BarcodePolynomialLoss(p)(bars), flat, retain_graph=True)
+        assert torch.equal(gradient, torch.zeros(4))  # not 0 times infinity
+    # a fractional q at a middle of 0, which is not negative
+    signal = torch.tensor([-1.0, 1.0, -3.0], dtype=torch.float64, requires_grad=True)
+    loss = BarcodePolynomialLoss(1, 0.5)(LevelSet(1)(signal))
+    assert float(loss.detach()) == 0.0
+    (gradient,) = torch.autograd.grad(loss, signal)
+    assert torch.equal(gradient, torch.zeros(3, dtype=torch.float64))
+    # whole q at negative middles: 2 (-1)^3
+    below = LevelSet(1)(torch.tensor([-2.0, 0.0, -5.0]))
+    assert float(BarcodePolynomialLoss(1, 3)(below)) == -2.0
+    assert float(BarcodePolynomialLoss(1, 2)(below)) == 2.0
+
+
+def test_essential_classes_end_where_the_last_thing_happens():
+    # two separate points: the last value is a birth, and the gradient goes to births alone
+    birth = torch.tensor([0.0, 5.0, 1.0, 2.0], requires_grad=True)
+    death = torch.tensor([math.inf, math.inf, 3.0, math.inf])
+    sample, degree = torch.tensor([0, 0, 1, 1]), torch.zeros(4, dtype=torch.int64)
+    diagram = Diagram(birth, death, degree, sample, 2, (0,))
+    loss = BarcodePolynomialLoss(1, 0, essential="cap", reduction="none")(diagram)
+    assert loss.tolist() == [5.0, 3.0]  # 5 - 0 and 5 - 5; 3 - 1 and 3 - 2
+    (gradient,) = torch.autograd.grad(loss.sum(), birth)
+    assert gradient.tolist() == [-1.0, 0.0, -1.0, -1.0]
+
+
+def test_losses_pass_their_choices_on(generator: torch.Generator):
+    import ot
+
+    clouds = torch.randn(2, 3, 14, 2, generator=generator, dtype=torch.float64)
+    a, b = (VietorisRips()(x) for x in clouds)
+    for ground in (1.0, 2.0, math.inf):
+        for order in (1.0, 2.0):
+            loss = WassersteinLoss(1, order=order, ground=ground, reduction="none")(a, b)
+            for k in range(3):
+                assert float(loss[k]) == pytest.approx(transport_by_pot(ot, a[k], b[k], order, ground))
+            torch.testing.assert_close(
+                WassersteinLoss(1, order=order, ground=ground, reduction="sum")(a, b), loss.sum()
+            )
+        one = BottleneckLoss(1, ground=ground, reduction="none")(a, b)
+        torch.testing.assert_close(one, bottleneck(a, b, degree=1, ground=ground))
+        # b <= W_r <= b N^(1/r), N the number of moves
+        high = WassersteinLoss(1, order=60, ground=ground, reduction="none")(a, b) ** (1 / 60)
+        assert bool((one <= high * (1 + 1e-12)).all())
+        assert bool((high <= one * 30 ** (1 / 60)).all())
+    each = SlicedWassersteinLoss(1, directions=7, reduction="none")(a, b)
+    assert each.shape == (3,)
+    torch.testing.assert_close(SlicedWassersteinLoss(1, directions=7, reduction="sum")(a, b), each.sum())
+    torch.testing.assert_close(SlicedWassersteinLoss(1, directions=7)(a, b), each.mean())
+
+
+def transport_by_pot(ot, a: Diagram, b: Diagram, order: float, ground: float) -> float:
+    """Optimal sum of powers between loops: POT on points and their feet on the diagonal."""
+    first, second = a.of(1).pairs.numpy(), b.of(1).pairs.numpy()
+    n, m = len(first), len(second)
+
+    def feet(points: np.ndarray) -> np.ndarray:
+        return np.repeat(points.mean(axis=1, keepdims=True), 2, axis=1)
+
+    cost = np.zeros((n + m, n + m))
+    cost[:n, :m] = np.linalg.norm(first[:, None] - second[None], ord=ground, axis=2) ** order
+    cost[:n, m:] = (np.linalg.norm(first - feet(first), ord=ground, axis=1) ** order)[:, None]
+    cost[n:, :m] = (np.linalg.norm(second - feet(second), ord=ground, axis=1) ** order)[None]
+    weights = np.full(n + m, 1.0)
+    return float(ot.emd2(weights, weights, cost))
+
+
+def test_gradients_of_distances(generator: torch.Generator):
+    x = torch.randn(1, 6, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    y = torch.randn(2, 5, 2, generator=generator, dtype=torch.float64)
+    losses = [WassersteinLoss(0, order=2, ground=g) for g in (1.0, 2.0, math.inf)]
+    losses += [BottleneckLoss(0, ground=g) for g in (1.0, 2.0, math.inf)]
+    for loss in (*losses, WassersteinLoss(1), BottleneckLoss(1), SlicedWassersteinLoss(0), SlicedWassersteinLoss(1)):
+        assert torch.autograd.gradcheck(lambda u, loss=loss: loss(VietorisRips()(u), VietorisRips()(y)), (x,))
+        assert torch.autograd.gradcheck(lambda u, loss=loss: loss(VietorisRips()(y), VietorisRips()(u)), (x,))
+    z = x.detach()[0].clone().requires_grad_()
+    for loss in (WassersteinLoss(), WassersteinLoss(1, order=2, ground=2), BottleneckLoss(), SlicedWassersteinLoss()):
+        (gradient,) = torch.autograd.grad(loss(VietorisRips()(z), VietorisRips()(z.detach())), z)
+        assert torch.equal(gradient, torch.zeros_like(z))  # equal diagrams
+
+
 def test_empty_diagrams_cost_nothing():
     diagram = VietorisRips()(torch.zeros(0, 3, 2))
     assert float(BarcodePolynomialLoss()(diagram)) == 0.0
@@ -183,6 +276,95 @@ def test_normalized_signatures_do_not_see_scale(generator: torch.Generator):
     assert float(SignatureLoss()(torch.zeros(1, 2), torch.zeros(1, 3))) == 0.0
 
 
+def test_signatures_far_from_the_origin(generator: torch.Generator):
+    # the largest distance must not come from products of matrices, which lose all digits here
+    x = 1e3 + 1e-2 * torch.rand(40, 2, generator=generator)
+    z = torch.rand(40, 2, generator=generator)
+    loss = SignatureLoss(normalize=True)
+    torch.testing.assert_close(loss(x, z), loss(x.double(), z.double()).float())
+
+
+def test_normalized_signatures_of_a_batch_are_those_of_its_samples(generator: torch.Generator):
+    scale = torch.tensor([1.0, 10.0, 0.1])[:, None, None]
+    x, z = torch.randn(3, 9, 3, generator=generator) * scale, torch.randn(3, 9, 2, generator=generator)
+    loss = SignatureLoss((1, 0, 1), normalize=True, reduction="none")
+    torch.testing.assert_close(loss(x, z), torch.stack([loss(a, b) for a, b in zip(x, z, strict=True)]).flatten())
+    one = SignatureLoss((1,), reduction="none")(x, z) + SignatureLoss((0,), reduction="none")(x, z)
+    torch.testing.assert_close(SignatureLoss((0, 1), reduction="none")(x, z), one)
+
+
+def test_signatures_of_few_and_of_equal_points():
+    for shape in ((0, 2), (1, 2), (2, 0, 3), (0, 4, 2), (4, 2), (3, 4, 2), (3, 4, 0)):
+        for normalize in (False, True):
+            x, z = torch.zeros(shape, requires_grad=True), torch.ones(shape, requires_grad=True)
+            value = SignatureLoss((0, 1), normalize=normalize)(x, z)
+            assert float(value.detach()) == 0.0
+            (gradient,) = torch.autograd.grad(value, x)
+            assert torch.equal(gradient, torch.zeros(shape))
+
+
+def test_signatures_of_mixed_and_half_precision(generator: torch.Generator):
+    x, z = torch.randn(12, 3, generator=generator), torch.randn(12, 2, generator=generator)
+    for kind in (torch.float16, torch.bfloat16, torch.float64):
+        for normalize in (False, True):
+            loss = SignatureLoss((0, 1), normalize=normalize)
+            u = x.to(kind).requires_grad_()
+            value = loss(u, z.to(kind))
+            assert value.dtype == kind
+            torch.testing.assert_close(value, loss(u.double(), z.to(kind).double()).to(kind))
+            value.backward()
+            assert u.grad is not None
+            assert bool(torch.isfinite(u.grad).all())
+    mixed = SignatureLoss()(x, z.double())
+    assert mixed.dtype == torch.float64
+    torch.testing.assert_close(mixed, SignatureLoss()(x.double(), z.double()))
+
+
+def test_signatures_name_the_cloud_that_is_wrong(generator: torch.Generator):
+    x = torch.randn(5, 2, generator=generator)
+    bad = x.clone()
+    bad[3, 1] = math.nan
+    for wrong in (bad, x.long(), x.tolist()):
+        for clouds, name in (((wrong, x), "first"), ((x, wrong), "second")):
+            with pytest.raises((ValueError, TypeError), match=name):
+                SignatureLoss()(*clouds)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        BarcodePolynomialLoss(),
+        BettiCurve(0, bounds=(0, 1), width=0.1),
+        PersistenceEntropy(0),
+        PersistenceImage(0, births=(0, 1), persistences=(0, 1), sigma=0.1),
+        PersistenceLandscape(0, bounds=(0, 1)),
+        TopPersistence(0, k=2),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_points_are_no_diagram(layer):
+    # the checks of types say it first here; without them the message is ours
+    for wrong in (torch.zeros(3, 2), [VietorisRips()(torch.zeros(3, 2))], None):
+        with pytest.raises(TypeError, match="diagram"):
+            layer(wrong)
+
+
+def test_distances_are_of_two_diagrams():
+    x, diagram = torch.zeros(3, 2), VietorisRips()(torch.zeros(3, 2))
+    for loss in (WassersteinLoss(), BottleneckLoss(), SlicedWassersteinLoss()):
+        for wrong, name in (((x, x), "first"), ((diagram, x), "second"), ((None, diagram), "first")):
+            with pytest.raises(TypeError, match=name):
+                loss(*wrong)
+
+
+def test_what_is_said_of_a_wrong_kind():
+    with pytest.raises(TypeError, match=r"second must be a Diagram; got Tensor. A layer makes one: VietorisRips\(\)"):
+        check_diagram(torch.zeros(3, 2), "second")
+    with pytest.raises(TypeError, match="start must be a whole number"):
+        check_whole(1.5, "start")
+    check_whole(np.int64(3), "start")
+
+
 def test_a_loss_descends(generator: torch.Generator):
     x = torch.randn(30, 2, generator=generator, requires_grad=True)
     layer, loss = VietorisRips(0), BarcodePolynomialLoss(1, 0, 2, 0)
@@ -206,8 +388,16 @@ def test_a_loss_descends(generator: torch.Generator):
         (lambda: BarcodePolynomialLoss(essential="drop"), 'essential must be "ignore", "cap" or "birth"'),
         (lambda: BarcodePolynomialLoss(cap=1.0), 'cap is for essential="cap"'),
         (lambda: BarcodePolynomialLoss(reduction="max"), 'reduction must be "mean", "sum" or "none"'),
+        (lambda: BarcodePolynomialLoss(start=1.5), "start must be a whole number"),
+        (lambda: BarcodePolynomialLoss(degree=0.5), "degree must be a whole number"),
+        (lambda: BarcodePolynomialLoss(essential="cap", cap=math.nan), "cap must be finite; got nan"),
+        (lambda: WassersteinLoss(ground=0.5), "ground must be at least 1; got 0.5"),
+        (lambda: BottleneckLoss(ground=math.nan), "ground must be at least 1; got nan"),
+        (lambda: SlicedWassersteinLoss(directions=0), "directions must be at least 1; got 0"),
+        (lambda: SlicedWassersteinLoss(directions=2.5), "directions must be a whole number"),
         (lambda: WassersteinLoss(order=math.inf), "order must be finite and at least 1; got inf"),
-        (lambda: SignatureLoss((2,)), r"degrees must be taken from 0 and 1; got \(2,\)"),
+        (lambda: SignatureLoss((2,)), r"degrees must be taken from 0 and 1; got \(2,\)\. Both"),
+        (lambda: SignatureLoss(1), "degrees must be taken"),
         (lambda: SignatureLoss(())(torch.zeros(3, 2), torch.zeros(3, 2)), "degrees must be taken"),
         (lambda: SignatureLoss()(torch.zeros(3, 2), torch.zeros(4, 2)), "second"),
         (lambda: BarcodePolynomialLoss(degree=2)(VietorisRips()(torch.zeros(3, 2))), r"degree must be one of \(0, 1\)"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from isotopy.shape import (
+    BarcodePolynomialLoss,
     BettiCurve,
     LevelSet,
     PersistenceEntropy,
@@ -36,6 +37,42 @@ def test_a_batch_is_its_samples_and_gradients_are_right(generator: torch.Generat
         for k in range(3):
             torch.testing.assert_close(layer(VietorisRips()(x[k]))[0], together[k])
         assert torch.autograd.gradcheck(lambda y, layer=layer: layer(VietorisRips()(y)), (x,))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_is_summed_in_full(kind: torch.dtype):
+    # a thousand bars: a sum that was kept in bfloat16 would stop at 256
+    signal = (torch.arange(2000) % 2).to(kind)
+    half, full = LevelSet(1)(signal), LevelSet(1)(signal.double())
+    every = [
+        BarcodePolynomialLoss(),
+        BarcodePolynomialLoss(2, 1, essential="cap"),
+        BettiCurve(0, bounds=(0, 0.5), resolution=2, width=0.0),
+        BettiCurve(0, bounds=(0, 0.5), resolution=2, width=0.25),
+        PersistenceImage(0, births=(-1, 1), persistences=(0, 2), resolution=(4, 4), sigma=0.5),
+        PersistenceLandscape(0, bounds=(0, 1), resolution=5, levels=3),
+        TopPersistence(0, k=4),
+        PersistenceEntropy(0),
+    ]
+    for layer in every:
+        found = layer(half)
+        assert found.dtype == kind
+        torch.testing.assert_close(found, layer(full).to(kind))
+
+
+def test_entropy_of_a_bar_too_short_to_count():
+    # the share of the short bar is 1e-46, which float32 writes as 0
+    death = torch.tensor([1e-38, 1e8], requires_grad=True)
+    birth, sample = torch.zeros(2), torch.zeros(2, dtype=torch.int64)
+    entropy = PersistenceEntropy(0)(Diagram(birth, death, sample, sample, 1, (0,)))
+    assert entropy.tolist() == [0.0]
+    entropy.sum().backward()
+    assert death.grad is not None
+    assert bool(torch.isfinite(death.grad).all())
+    same = torch.zeros(3, 2, requires_grad=True)
+    PersistenceEntropy(0)(VietorisRips(0, keep_zero=True)(same)).sum().backward()
+    assert same.grad is not None
+    assert torch.equal(same.grad, torch.zeros(3, 2))
 
 
 def test_nothing_gives_zeros():
@@ -86,6 +123,86 @@ def test_betti_curves_count_what_is_alive(generator: torch.Generator):
             torch.testing.assert_close(soft, sharp)
 
 
+def test_hard_betti_curves_at_the_ends_of_a_bar():
+    bar = Diagram.from_ripser([np.array([[1.0, 2.0]])])
+    assert BettiCurve(0, bounds=(0, 3), resolution=4, width=0.0)(bar).tolist() == [[0.0, 1.0, 0.0, 0.0]]
+    fallen = Diagram.from_ripser([np.array([[2.0, 1.0]])], superlevel=True)
+    assert BettiCurve(0, bounds=(0, 3), resolution=4, width=0.0)(fallen).tolist() == [[0.0, 0.0, 1.0, 0.0]]
+
+
+def test_soft_betti_curves_by_their_formula(generator: torch.Generator):
+    x = torch.rand(2, 6, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    layer = BettiCurve(0, bounds=(-1, 2), resolution=7, width=0.3)
+    for superlevel, sign in ((False, 1), (True, -1)):
+        diagram = LevelSet(superlevel=superlevel)(x)
+        found = layer(diagram).tolist()
+        for k in range(2):
+            pairs = diagram[k].of(0).pairs.tolist()
+            for place, t in enumerate(np.linspace(-1, 2, 7)):
+                expected = 0.0
+                for birth, death in pairs:
+                    since, left = sign * (t - birth) / 0.3, sign * (death - t) / 0.3
+                    expected += 1 / (1 + math.exp(-since)) / (1 + math.exp(-left))
+                assert found[k][place] == pytest.approx(expected)
+        assert torch.autograd.gradcheck(
+            lambda y, superlevel=superlevel: layer(LevelSet(superlevel=superlevel)(y)), (x,)
+        )
+
+
+def test_vectorizations_of_superlevel_sets_and_components_have_right_gradients(generator: torch.Generator):
+    x = torch.rand(3, 5, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    every = [
+        PersistenceImage(0, births=(0, 2), persistences=(0.1, 0.4), resolution=(6, 5), sigma=0.3),
+        PersistenceLandscape(0, bounds=(0, 1), resolution=11, levels=3),
+        BettiCurve(0, bounds=(0, 1), resolution=11, width=0.2),
+        TopPersistence(0, k=4),
+        PersistenceEntropy(0),
+    ]
+    for layer in every:
+        for superlevel in (False, True):
+            level = LevelSet(superlevel=superlevel, max_degree=0)
+            assert torch.autograd.gradcheck(lambda y, layer=layer, level=level: layer(level(y)), (x,))
+
+
+def test_vectorizations_agree_with_gudhi_and_persim(generator: torch.Generator):
+    from gudhi.representations import BettiCurve as GudhiBettiCurve
+    from gudhi.representations import Entropy, Landscape
+
+    x = torch.randn(20, 2, generator=generator, dtype=torch.float64)
+    bars = VietorisRips()(x).of(1)
+    pairs = bars.pairs.numpy()
+    at = np.linspace(0, 2, 9)
+    # gudhi's landscapes are sqrt 2 larger
+    theirs = Landscape(num_landscapes=3, resolution=9, sample_range=[0, 2]).fit_transform([pairs]).reshape(3, 9)
+    ours = PersistenceLandscape(1, bounds=(0, 2), resolution=9, levels=3)(bars)[0]
+    np.testing.assert_allclose(ours, theirs / 2**0.5, atol=1e-12)
+    curve = GudhiBettiCurve(predefined_grid=at).fit_transform([pairs])
+    np.testing.assert_array_equal(BettiCurve(1, bounds=(0, 2), resolution=9, width=0.0)(bars), curve)
+    np.testing.assert_allclose(PersistenceEntropy(1)(bars), Entropy(mode="scalar").fit_transform([pairs])[0])
+
+
+def test_an_image_agrees_with_persim(generator: torch.Generator):
+    from persim import PersistenceImager
+
+    bars = VietorisRips()(torch.randn(20, 2, generator=generator, dtype=torch.float64)).of(1)
+    imager = PersistenceImager(
+        birth_range=(0, 2),
+        pers_range=(0, 1),
+        pixel_size=0.25,
+        weight="persistence",
+        weight_params={"n": 1.0},
+        kernel_params={"sigma": [[0.09, 0.0], [0.0, 0.09]]},  # the variance
+    )
+    layer = PersistenceImage(1, births=(0, 2), persistences=(0, 1), resolution=(8, 4), sigma=0.3)
+    np.testing.assert_allclose(layer(bars)[0], imager.transform(bars.pairs.numpy(), skew=True), rtol=1e-6, atol=1e-9)
+    long = Diagram.from_ripser([np.zeros((0, 2)), np.array([[0.5, 3.0], [0.5, 1.5]])])  # weights end at 1
+    one = Diagram.from_ripser([np.zeros((0, 2)), np.array([[0.5, 1.5]])])
+    high = PersistenceImage(1, births=(-9, 9), persistences=(-9, 1), resolution=(1, 1), sigma=4.0)
+    far = 0.5 * (1 + math.erf((1 - 2.5) / 4 / 2**0.5)) - 0.5 * (1 + math.erf((-9 - 2.5) / 4 / 2**0.5))
+    side = 0.5 * (math.erf(8.5 / 4 / 2**0.5) - math.erf(-9.5 / 4 / 2**0.5))
+    assert float(high(long) - high(one)) == pytest.approx(far * side)
+
+
 def test_top_persistences_and_entropy():
     bars = Diagram.from_ripser([np.array([[0.0, 1.0], [0.0, 4.0], [1.0, 4.0], [2.0, np.inf], [5.0, 5.0]])])
     assert TopPersistence(0, k=6)(bars).tolist() == [[4.0, 3.0, 1.0, 0.0, 0.0, 0.0]]
@@ -103,9 +220,27 @@ def test_top_persistences_and_entropy():
         (lambda: PersistenceLandscape(bounds=(0, math.inf)), "bounds must be two finite numbers"),
         (lambda: PersistenceLandscape(bounds=(0, 1), levels=0), "levels must be at least 1; got 0"),
         (lambda: BettiCurve(bounds=(0, 1), width=-1.0), "width must be 0 or larger"),
+        (
+            lambda: PersistenceImage(births=(0, 1), persistences=(0, 1), sigma=math.inf),
+            "sigma must be positive and finite",
+        ),
+        (
+            lambda: PersistenceImage(births=(0, 1), persistences=(0, 1), sigma=math.nan),
+            "sigma must be positive and finite",
+        ),
+        (
+            lambda: PersistenceImage(births=(0, 1), persistences=(0, 1), sigma=1.0, resolution=9),
+            "resolution must be two",
+        ),
+        (lambda: PersistenceLandscape(bounds=1.0), "bounds must be two numbers"),
+        (lambda: PersistenceLandscape(bounds=(0, 1), resolution=2.5), "resolution must be a whole number"),
+        (lambda: BettiCurve(bounds=(0, 1), width=math.inf), "width must be 0 or larger, and finite"),
+        (lambda: TopPersistence(k=1.5), "k must be a whole number"),
+        (lambda: PersistenceEntropy(degree=0.5), "degree must be a whole number"),
         (lambda: TopPersistence(k=0), "k must be at least 1; got 0"),
     ],
 )
 def test_wrong_choices_are_refused(make, message: str):
-    with pytest.raises(ValueError, match=message):
+    # wrong types are caught by the checks of types first; both are errors that name the argument
+    with pytest.raises((ValueError, TypeError), match=message if "got" in message else message.split(" ")[0]):
         make()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import numbers
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,27 +12,49 @@ from torch import Tensor
 from ..topology import Diagram
 
 
+def check_whole(value: object, name: str) -> None:
+    """Raise unless it is a whole number, numpy's included."""
+    if not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number; got {value!r}.")
+
+
+def check_diagram(value: object, name: str = "diagram") -> None:
+    """Raise unless it is a diagram."""
+    if not isinstance(value, Diagram):
+        raise TypeError(
+            f"{name} must be a Diagram; got {type(value).__name__}. A layer makes one: VietorisRips()(points), "
+            "LevelSet()(image)."
+        )
+
+
 @dataclass(frozen=True)
 class Bars:
-    """Bars of one degree, by sample and decreasing persistence; essential ones first."""
+    """Bars of one degree, by sample and decreasing persistence; essential ones first.
+
+    Half precision is widened to float32: a sum of a thousand bars in bfloat16 stops at 256.
+    """
 
     birth: Float[Tensor, " k"]
     death: Float[Tensor, " k"]  # infinite for essential ones
     sample: Int64[Tensor, " k"]
     rank: Int64[Tensor, " k"]  # within the sample, from 1
     samples: int
+    kind: torch.dtype  # of the diagram, and so of what is made of it
 
     @classmethod
     def of(cls, diagram: Diagram, degree: int) -> Bars:
         """The bars of one degree of a diagram."""
+        check_diagram(diagram)
         part = diagram.of(degree)
-        order = torch.argsort(part.persistence.detach(), descending=True, stable=True)
+        kind = part.birth.dtype
+        birth, death = (ends.to(torch.promote_types(kind, torch.float32)) for ends in (part.birth, part.death))
+        order = torch.argsort((death - birth).detach().abs(), descending=True, stable=True)
         order = order[torch.argsort(part.sample[order], stable=True)]
         sample = part.sample[order]
         counts = torch.bincount(sample, minlength=diagram.samples)
         starts = counts.cumsum(0) - counts
         rank = torch.arange(len(sample), device=sample.device) - starts[sample] + 1
-        return cls(part.birth[order], part.death[order], sample, rank, diagram.samples)
+        return cls(birth[order], death[order], sample, rank, diagram.samples, kind)
 
     @property
     def length(self) -> Float[Tensor, " k"]:
@@ -40,7 +63,8 @@ class Bars:
 
     def where(self, keep: Tensor) -> Bars:
         """The bars that a mask keeps, with the ranks that they had."""
-        return Bars(self.birth[keep], self.death[keep], self.sample[keep], self.rank[keep], self.samples)
+        parts = {name: getattr(self, name)[keep] for name in ("birth", "death", "sample", "rank")}
+        return replace(self, **parts)
 
     @property
     def finite(self) -> Bars:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from .. import topology
 from ..topology import Diagram, Filtration, SimplicialComplex, persistence
+from ._bars import check_whole
 
 
 class _Persistence(nn.Module):
-    """What all layers hold: which degrees, over which field, on how many threads."""
+    """What all layers hold: which degrees, over which field, on how many threads.
+
+    A layer works on nothing as soon as it is made: whoever gave it a wrong choice is told so there.
+    """
 
     def __init__(self, max_degree: int, modulus: int, keep_zero: bool, threads: int | None) -> None:
         super().__init__()
@@ -81,6 +86,7 @@ class VietorisRips(_Persistence):
     ) -> None:
         super().__init__(max_degree, modulus, keep_zero, threads)
         self.threshold, self.distances = threshold, distances
+        self.forward(torch.zeros(0, 0) if distances else torch.zeros(0, 1))
 
     def forward(self, points: Tensor | Sequence[Tensor]) -> Diagram:
         """Diagram of each cloud."""
@@ -113,6 +119,7 @@ class WeakAlpha(_Persistence):
         self, max_degree: int = 1, *, modulus: int = 2, keep_zero: bool = False, threads: int | None = None
     ) -> None:
         super().__init__(max_degree, modulus, keep_zero, threads)
+        self.forward(torch.zeros(0, 1))
 
     def forward(self, points: Tensor | Sequence[Tensor]) -> Diagram:
         """Diagram of each cloud."""
@@ -145,6 +152,7 @@ class Alpha(_Persistence):
         self, max_degree: int = 1, *, modulus: int = 2, keep_zero: bool = False, threads: int | None = None
     ) -> None:
         super().__init__(max_degree, modulus, keep_zero, threads)
+        self.forward(torch.zeros(0, 1))
 
     def forward(self, points: Tensor | Sequence[Tensor]) -> Diagram:
         """Diagram of each cloud."""
@@ -186,8 +194,10 @@ class LevelSet(_Persistence):
         keep_zero: bool = False,
         threads: int | None = None,
     ) -> None:
+        check_whole(ndim, "ndim")
         super().__init__(ndim - 1 if max_degree is None else max_degree, modulus, keep_zero, threads)
         self.ndim, self.superlevel, self.cells = ndim, superlevel, cells
+        self.forward(torch.zeros(0, *[1] * (ndim if ndim in (1, 2, 3) else 0)))
 
     def forward(self, values: Tensor) -> Diagram:
         """Diagram of each grid."""
@@ -228,8 +238,14 @@ class LowerStar(_Persistence):
         keep_zero: bool = False,
         threads: int | None = None,
     ) -> None:
+        if not isinstance(complex, SimplicialComplex):
+            raise TypeError(
+                f"complex must be a SimplicialComplex; got {type(complex).__name__}. Build one: "
+                "SimplicialComplex(simplices)."
+            )
         super().__init__(max(0, complex.dimension) if max_degree is None else max_degree, modulus, keep_zero, threads)
         self.complex, self.superlevel = complex, superlevel
+        self._of(topology.rips(torch.zeros(0, 1)))  # the sizes of a complex are for the first true call
 
     def forward(self, values: Tensor) -> Diagram:
         """Diagram of each function."""

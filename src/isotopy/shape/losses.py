@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -11,7 +12,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..topology import Diagram, bottleneck, persistence, rips, sliced_wasserstein, transport_cost
-from ._bars import Bars, safe_power
+from ..topology.filtration import check_floating
+from ._bars import Bars, check_diagram, check_whole, safe_power
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -27,6 +29,16 @@ def reduced(values: Float[Tensor, " samples"], reduction: Reduction) -> Tensor:
 def _check_reduction(reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'reduction must be "mean", "sum" or "none"; got {reduction!r}.')
+
+
+def _check_ground(ground: float) -> None:
+    if not ground >= 1:
+        raise ValueError(f"ground must be at least 1; got {ground}. Usual choices are 1, 2 and inf.")
+
+
+def _check_both(first: object, second: object) -> None:
+    check_diagram(first, "first")
+    check_diagram(second, "second")
 
 
 class BarcodePolynomialLoss(nn.Module):
@@ -79,12 +91,16 @@ class BarcodePolynomialLoss(nn.Module):
         for name, value in (("p", p), ("q", q)):
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be a finite exponent, 0 or larger; got {value}.")
+        check_whole(start, "start")
+        check_whole(degree, "degree")
         if start < 1:
             raise ValueError(f"start must be at least 1, the most persistent class; got {start}.")
         if essential not in ("ignore", "cap", "birth"):
             raise ValueError(f'essential must be "ignore", "cap" or "birth"; got {essential!r}.')
         if cap is not None and essential != "cap":
             raise ValueError(f'cap is for essential="cap"; got essential={essential!r}.')
+        if cap is not None and not math.isfinite(cap):
+            raise ValueError(f"cap must be finite; got {cap}. Leave it out for the last finite value of each sample.")
         _check_reduction(reduction)
         self.p, self.q, self.start, self.degree = p, q, start, degree
         self.essential, self.cap, self.reduction = essential, cap, reduction
@@ -102,7 +118,7 @@ class BarcodePolynomialLoss(nn.Module):
                     f"q must be whole where bars have negative middles; got {self.q}. Shift the values to be positive."
                 )
             terms = terms * (middle.pow(self.q) if self.q == int(self.q) else safe_power(middle, self.q))
-        return reduced(bars.total(terms), self.reduction)
+        return reduced(bars.total(terms), self.reduction).to(bars.kind)
 
     def _ended(self, bars: Bars, diagram: Diagram) -> Bars:
         never = torch.isinf(bars.death.detach())
@@ -112,7 +128,7 @@ class BarcodePolynomialLoss(nn.Module):
             end = torch.full_like(bars.death, self.cap)
         else:
             end = _last_values(diagram)[bars.sample]
-        return Bars(bars.birth, torch.where(never, end, bars.death), bars.sample, bars.rank, bars.samples)
+        return replace(bars, death=torch.where(never, end, bars.death))
 
     def extra_repr(self) -> str:
         """The choices."""
@@ -157,12 +173,15 @@ class WassersteinLoss(nn.Module):
     ) -> None:
         super().__init__()
         _check_reduction(reduction)
+        _check_ground(ground)
+        check_whole(degree, "degree")
         if not 1 <= order < math.inf:
             raise ValueError(f"order must be finite and at least 1; got {order}. For inf take BottleneckLoss.")
         self.degree, self.order, self.ground, self.reduction = degree, order, ground, reduction
 
     def forward(self, first: Diagram, second: Diagram) -> Tensor:
         """The cost for each sample, reduced."""
+        _check_both(first, second)
         cost = transport_cost(first, second, degree=self.degree, order=self.order, ground=self.ground)
         return reduced(cost, self.reduction)
 
@@ -191,10 +210,13 @@ class BottleneckLoss(nn.Module):
     def __init__(self, degree: int = 0, *, ground: float = math.inf, reduction: Reduction = "mean") -> None:
         super().__init__()
         _check_reduction(reduction)
+        _check_ground(ground)
+        check_whole(degree, "degree")
         self.degree, self.ground, self.reduction = degree, ground, reduction
 
     def forward(self, first: Diagram, second: Diagram) -> Tensor:
         """The distance for each sample, reduced."""
+        _check_both(first, second)
         return reduced(bottleneck(first, second, degree=self.degree, ground=self.ground), self.reduction)
 
 
@@ -222,10 +244,15 @@ class SlicedWassersteinLoss(nn.Module):
     def __init__(self, degree: int = 0, *, directions: int = 50, reduction: Reduction = "mean") -> None:
         super().__init__()
         _check_reduction(reduction)
+        check_whole(degree, "degree")
+        check_whole(directions, "directions")
+        if directions < 1:
+            raise ValueError(f"directions must be at least 1; got {directions}. The usual choice is 50.")
         self.degree, self.directions, self.reduction = degree, directions, reduction
 
     def forward(self, first: Diagram, second: Diagram) -> Tensor:
         """The distance for each sample, reduced."""
+        _check_both(first, second)
         distance = sliced_wasserstein(first, second, degree=self.degree, directions=self.directions)
         return reduced(distance, self.reduction)
 
@@ -261,25 +288,33 @@ class SignatureLoss(nn.Module):
     ) -> None:
         super().__init__()
         _check_reduction(reduction)
-        if not degrees or not set(degrees) <= {0, 1}:
-            raise ValueError(f"degrees must be taken from 0 and 1; got {tuple(degrees)}.")
+        if not isinstance(degrees, Sequence) or not degrees or not set(degrees) <= {0, 1}:
+            raise ValueError(f"degrees must be taken from 0 and 1; got {degrees!r}. Both: degrees=(0, 1).")
         self.degrees, self.normalize, self.reduction = tuple(sorted(set(degrees))), normalize, reduction
 
     def forward(self, first: Float[Tensor, "*samples n d"], second: Float[Tensor, "*samples n e"]) -> Tensor:
         """The loss for each pair of clouds, reduced."""
+        for name, cloud in (("first", first), ("second", second)):
+            check_floating(cloud, name)
+            if not bool(torch.isfinite(cloud.detach()).all()):
+                raise ValueError(f"{name} must be finite; got NaN or infinity. Leave such points out of both.")
         if first.ndim not in (2, 3) or second.ndim != first.ndim or first.shape[:-1] != second.shape[:-1]:
             raise ValueError(
                 "first and second must be clouds of the same points, (n, d) and (n, e) or (B, n, d) and (B, n, e); "
                 f"got {tuple(first.shape)} and {tuple(second.shape)}. Flatten images first: x.flatten(1)."
             )
-        clouds = [cloud if cloud.ndim == 3 else cloud[None] for cloud in (first, second)]
+        kind = torch.promote_types(first.dtype, second.dtype)
+        clouds = [
+            (cloud if cloud.ndim == 3 else cloud[None]).to(torch.promote_types(kind, torch.float32))
+            for cloud in (first, second)
+        ]
         scales = [_diameters(cloud) if self.normalize else cloud.new_ones(len(cloud)) for cloud in clouds]
         total = clouds[0].new_zeros(len(clouds[0]))
         for cloud in clouds:
             sample, edges = _critical_edges(cloud.detach(), self.degrees)
             one, other = (_lengths(c, sample, edges) / scale[sample] for c, scale in zip(clouds, scales, strict=True))
             total = total.index_add(0, sample, (one - other).square() / 2)
-        return reduced(total, self.reduction)
+        return reduced(total, self.reduction).to(kind)
 
 
 def _critical_edges(clouds: Tensor, degrees: tuple[int, ...]) -> tuple[Int64[Tensor, " k"], Int64[Tensor, "k 2"]]:
@@ -301,8 +336,8 @@ def _critical_edges(clouds: Tensor, degrees: tuple[int, ...]) -> tuple[Int64[Ten
 
 def _lengths(clouds: Tensor, sample: Tensor, edges: Tensor) -> Tensor:
     """Lengths of edges, with derivative 0 at length 0."""
-    squares = (clouds[sample, edges[:, 0]] - clouds[sample, edges[:, 1]]).square().sum(dim=1)
-    return safe_power(squares, 0.5)
+    found: Tensor = torch.linalg.vector_norm(clouds[sample, edges[:, 0]] - clouds[sample, edges[:, 1]], dim=1)
+    return found
 
 
 def _diameters(clouds: Tensor) -> Tensor:
@@ -311,6 +346,8 @@ def _diameters(clouds: Tensor) -> Tensor:
     n = clouds.shape[1]
     if n < 2:
         return clouds.new_ones(len(clouds))
-    place = torch.cdist(clouds.detach(), clouds.detach()).flatten(1).argmax(dim=1)
+    # By differences: products of matrices lose all digits far from the origin.
+    among = torch.cdist(clouds.detach(), clouds.detach(), compute_mode="donot_use_mm_for_euclid_dist")
+    place = among.flatten(1).argmax(dim=1)
     found = _lengths(clouds, batch, torch.stack([place // n, place % n], dim=1))
     return torch.where(found > 0, found, 1.0)

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..topology.filtration import check_floating
+
 _JITTER = 1e-6  # relative to the kernel's diagonal; keeps close points solvable
 
 
@@ -17,6 +19,10 @@ class LayerTerm:
     """A loss on the output of one layer, made anew at each forward pass of the network; see `on_layer`."""
 
     def __init__(self, module: nn.Module, name: str, loss: Callable[[Tensor], Tensor]) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"module must be an nn.Module; got {type(module).__name__}.")
+        if not callable(loss):
+            raise TypeError(f"loss must be a function or module of one tensor; got {type(loss).__name__}.")
         parts = dict(module.named_modules())
         if name not in parts:
             known = ", ".join(repr(key) for key in parts if key)
@@ -24,17 +30,32 @@ class LayerTerm:
         self.name = name
         self._loss = loss
         self._values: list[Tensor] = []
+        self._running = False
         self._hooks = [
-            module.register_forward_pre_hook(lambda *_: self._values.clear()),
+            module.register_forward_pre_hook(self._begin),
             parts[name].register_forward_hook(self._look),
+            module.register_forward_hook(self._end, always_call=True),
         ]
+
+    def _begin(self, *_: object) -> None:
+        self._values.clear()
+        self._running = True
+
+    def _end(self, *_: object) -> None:
+        self._running = False
 
     def _look(self, _: nn.Module, __: object, output: object) -> None:
         if not isinstance(output, Tensor):
             raise TypeError(
                 f"layer {self.name!r} must give one tensor; got {type(output).__name__}. Name an inner layer that does."
             )
-        self._values.append(self._loss(output))
+        value = self._loss(output)
+        if not isinstance(value, Tensor):
+            raise TypeError(f"loss must give a tensor; got {type(value).__name__}.")
+        # A layer also runs outside of a pass: by itself, or again in the backward pass of torch.utils.checkpoint, which
+        # wants the same operations as in the forward pass.
+        if self._running:
+            self._values.append(value)
 
     @property
     def value(self) -> Tensor:
@@ -115,10 +136,11 @@ def smooth_gradient(points: Float[Tensor, "*batch n d"], *, bandwidth: float | N
         M. Carriere, M. Theveneau, T. Lacombe, Diffeomorphic interpolation for efficient persistence-based topological
         optimization, NeurIPS 2024, arXiv 2405.18820.
     """
+    check_floating(points, "points")
     if not points.requires_grad:
         raise ValueError("points must require gradients; call points.requires_grad_() first.")
     if points.ndim not in (2, 3):
-        raise ValueError(f"points must have shape (n, d) or (B, n, d); got {tuple(points.shape)}.")
+        raise ValueError(f"points must have shape (n, d) or (B, n, d); got {tuple(points.shape)}. One row per point.")
     if bandwidth is not None and not bandwidth > 0:
         raise ValueError(f"bandwidth must be positive; got {bandwidth}. Leave it out for a tenth of the cloud's size.")
     hook = points.register_hook(lambda gradient: _spread(points.detach(), gradient, bandwidth))

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from .. import topology
 from ..topology import persistence
-from ._bars import safe_power
+from ..topology.filtration import check_floating
 from .losses import BarcodePolynomialLoss
 
 Penalty = Callable[[Tensor], Tensor]
 """Coefficients `(p,)` or `(B, p)` to one number, or one per row."""
+
+
+def _check(coefficients: object) -> None:
+    check_floating(coefficients, "coefficients")
+    assert isinstance(coefficients, Tensor)
+    if coefficients.ndim == 0:
+        raise ValueError("coefficients must have shape (p,) or (B, p); got (). One number: coefficients[None].")
 
 
 def l1(coefficients: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch"]:
@@ -24,6 +32,7 @@ def l1(coefficients: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch"]:
         >>> l1(torch.tensor([3.0, -4.0]))
         tensor(7.)
     """
+    _check(coefficients)
     return coefficients.abs().sum(dim=-1)
 
 
@@ -35,7 +44,10 @@ def l2(coefficients: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch"]:
         >>> l2(torch.tensor([3.0, -4.0]))
         tensor(5.)
     """
-    return safe_power(coefficients.square().sum(dim=-1), 0.5)
+    _check(coefficients)
+    # In double precision: squares leave narrow types soon.
+    wide: Tensor = torch.linalg.vector_norm(coefficients, dim=-1, dtype=torch.float64)
+    return wide.to(coefficients.dtype)
 
 
 def total_variation(coefficients: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch"]:
@@ -46,6 +58,7 @@ def total_variation(coefficients: Float[Tensor, "*batch p"]) -> Float[Tensor, "*
         >>> total_variation(torch.tensor([0.0, 3.0, 1.0]))
         tensor(5.)
     """
+    _check(coefficients)
     return l1(coefficients.diff(dim=-1))
 
 
@@ -57,6 +70,7 @@ def smooth_total_variation(coefficients: Float[Tensor, "*batch p"]) -> Float[Ten
         >>> smooth_total_variation(torch.tensor([0.0, 3.0, -1.0]))
         tensor(5.)
     """
+    _check(coefficients)
     return l2(coefficients.diff(dim=-1))
 
 
@@ -88,8 +102,14 @@ def top(start: int = 2, *, line: bool = False, superlevel: bool = True) -> Penal
     loss = BarcodePolynomialLoss(p=1, q=0, start=start, degree=0, reduction="none")
 
     def penalty(coefficients: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch"]:
+        _check(coefficients)
         if coefficients.ndim not in (1, 2):
-            raise ValueError(f"coefficients must have shape (p,) or (B, p); got {tuple(coefficients.shape)}.")
+            raise ValueError(
+                f"coefficients must have shape (p,) or (B, p); got {tuple(coefficients.shape)}. "
+                "Flatten leading axes: coefficients.flatten(0, -2)."
+            )
+        if not bool(torch.isfinite(coefficients.detach()).all()):
+            raise ValueError("coefficients must be finite; got NaN or infinity. Lower the learning rate, or clip them.")
         rows = coefficients if coefficients.ndim == 2 else coefficients[None]
         if line:
             filtration = topology.grid(rows, ndim=1, superlevel=superlevel)

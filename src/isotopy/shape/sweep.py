@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..topology import Diagram, grid, persistence
+from ..topology.filtration import check_floating
+from ._bars import check_whole
 
 
 class DirectionalSweep(nn.Module):
@@ -45,12 +47,20 @@ class DirectionalSweep(nn.Module):
         self, angles: int = 8, *, superlevel: bool = True, max_degree: int = 1, cells: str = "freudenthal"
     ) -> None:
         super().__init__()
+        check_whole(angles, "angles")
         if angles < 1:
             raise ValueError(f"angles must be at least 1; got {angles}. The source takes 8.")
         self.angles, self.superlevel, self.max_degree, self.cells = angles, superlevel, max_degree, cells
+        self.forward(torch.zeros(0, 1, 1))  # wrong choices are named here
 
     def ramps(self, height: int, width: int) -> Float[Tensor, "angles height width"]:
         """The ramp of each direction: 0 at the first pixel along it, 1 at the last."""
+        return self._ramps(height, width).to(torch.get_default_dtype())
+
+    def _ramps(self, height: int, width: int) -> Float[Tensor, "angles height width"]:
+        """The ramps in double precision, so that images of any float type see theirs rounded once."""
+        if not height * width:
+            return torch.zeros(self.angles, height, width, dtype=torch.float64)
         angle = torch.arange(self.angles, dtype=torch.float64) * (2 * math.pi / self.angles)
         x = torch.arange(width, dtype=torch.float64)[None, None, :]
         y = -torch.arange(height, dtype=torch.float64)[None, :, None]
@@ -58,18 +68,20 @@ class DirectionalSweep(nn.Module):
         along = along - along.amin(dim=(1, 2), keepdim=True)
         span = along.amax(dim=(1, 2), keepdim=True)
         level = span < 1e-9  # one pixel along this direction: nothing to sweep
-        found = torch.where(level, 1.0, along / torch.where(level, 1.0, span))
-        return found.to(torch.get_default_dtype())
+        return torch.where(level, 1.0, along / torch.where(level, 1.0, span))
 
     def forward(self, images: Float[Tensor, "*batch height width"]) -> Diagram:
         """Diagrams of all images and directions."""
+        check_floating(images, "images")
         if images.ndim not in (2, 3):
             raise ValueError(
                 f"images must have shape (h, w) or (B, h, w); got {tuple(images.shape)}. Fold channels into the batch: "
                 "images.flatten(0, 1)."
             )
+        if not bool(torch.isfinite(images.detach()).all()):
+            raise ValueError("images must be finite; got NaN or infinity. Replace it, by nan_to_num for instance.")
         batch = images if images.ndim == 3 else images[None]
-        ramps = self.ramps(batch.shape[1], batch.shape[2]).to(batch)
+        ramps = self._ramps(batch.shape[1], batch.shape[2]).to(batch)
         swept = (batch[:, None] * ramps[None]).flatten(0, 1)
         filtration = grid(swept, ndim=2, superlevel=self.superlevel, cells=self.cells)
         return persistence(filtration, max_degree=self.max_degree)

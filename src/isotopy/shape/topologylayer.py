@@ -2,19 +2,22 @@
 
 Layers return `(dgms, issublevel)`: a tuple over the degree of tensors `(k, 2)`, and whether deaths are above births.
 Essential classes have infinite deaths, pairs of length zero are kept. One sample at a time, as there; for batches, and
-for losses that say what happens to essential classes, see `isotopy.shape`.
+for losses that say what happens to essential classes, see `isotopy.shape`. `alg` is taken and changes nothing.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ..topology import Diagram, SimplicialComplex
+from ..topology.filtration import check_floating
 from . import layers
-from ._bars import safe_power
+from ._bars import check_whole, safe_power
 
 DiagramInfo: TypeAlias = tuple[tuple[Tensor, ...], bool]
 
@@ -25,74 +28,149 @@ def _info(diagram: Diagram) -> DiagramInfo:
     return tuple(diagram.of(degree).pairs for degree in diagram.degrees), not diagram.superlevel
 
 
+def _check_algorithm(alg: str) -> None:
+    if alg not in ("hom", "hom2", "cohom"):
+        raise ValueError(f'alg must be "hom", "hom2" or "cohom"; got {alg!r}. Leave it out: the answer is the same.')
+
+
 class RipsLayer(nn.Module):
     """Vietoris–Rips persistence of a cloud `(n, d)` of n points, degrees 0 to `maxdim`."""
 
-    def __init__(self, n: int, maxdim: int = 1) -> None:
+    def __init__(self, n: int, maxdim: int = 1, alg: str = "hom") -> None:
         super().__init__()
+        _check_algorithm(alg)
         self.n = n
         self._layer = layers.VietorisRips(maxdim, keep_zero=True)
 
     def forward(self, x: Tensor) -> DiagramInfo:
         """Diagrams and True."""
+        check_floating(x, "x")
         if x.ndim != 2 or len(x) != self.n:
-            raise ValueError(f"x must hold n = {self.n} points, (n, d); got {tuple(x.shape)}.")
+            raise ValueError(
+                f"x must hold n = {self.n} points, (n, d); got {tuple(x.shape)}. "
+                "isotopy.shape.VietorisRips takes clouds of any size."
+            )
         return _info(self._layer(x))
 
 
 class AlphaLayer(nn.Module):
     """Weak alpha persistence of a cloud `(n, d)`, degrees 0 to `maxdim`."""
 
-    def __init__(self, maxdim: int = 0) -> None:
+    def __init__(self, maxdim: int = 0, alg: str = "hom") -> None:
         super().__init__()
+        _check_algorithm(alg)
         self._layer = layers.WeakAlpha(maxdim, keep_zero=True)
 
     def forward(self, x: Tensor) -> DiagramInfo:
         """Diagrams and True."""
+        check_floating(x, "x")
         return _info(self._layer(x))
 
 
 class LevelSetLayer(nn.Module):
     """Level sets of a function on the vertices of a complex, degrees 0 to `maxdim`."""
 
-    def __init__(self, cpx: SimplicialComplex, maxdim: int = 1, sublevel: bool = True) -> None:
+    def __init__(self, cpx: SimplicialComplex, maxdim: int = 1, sublevel: bool = True, alg: str = "hom") -> None:
         super().__init__()
+        _check_algorithm(alg)
         self._layer = layers.LowerStar(cpx, superlevel=not sublevel, max_degree=maxdim, keep_zero=True)
 
     def forward(self, f: Tensor) -> DiagramInfo:
         """Diagrams and `sublevel`."""
+        check_floating(f, "f")
         return _info(self._layer(f.flatten()))
 
 
 class LevelSetLayer1D(nn.Module):
     """Level sets of a signal of `size` samples, degree 0."""
 
-    def __init__(self, size: int, sublevel: bool = True) -> None:
+    def __init__(self, size: int, sublevel: bool = True, alg: str = "hom") -> None:
         super().__init__()
+        _check_algorithm(alg)
+        check_whole(size, "size")
         self.size = size
         self._layer = layers.LevelSet(1, superlevel=not sublevel, keep_zero=True)
 
     def forward(self, f: Tensor) -> DiagramInfo:
         """Diagrams and `sublevel`."""
-        return _info(self._layer(f.reshape(self.size)))
+        check_floating(f, "f")
+        if f.numel() != self.size:
+            raise ValueError(f"f must hold size = {self.size} numbers; got {tuple(f.shape)}. One signal at a time.")
+        return _info(self._layer(f.flatten()))
 
 
 class LevelSetLayer2D(nn.Module):
-    """Level sets of an image of `size` (h, w) on the Freudenthal triangulation, degrees 0 to `maxdim`."""
+    """Level sets of an image, degrees 0 to `maxdim`.
 
-    def __init__(self, size: tuple[int, int], maxdim: int = 1, sublevel: bool = True) -> None:
+    `size` is (width, height), as there: the number of columns, then of rows. `complex="freudenthal"` triangulates the
+    squares by their main diagonals; `complex="grid"` joins along both diagonals.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        maxdim: int = 1,
+        sublevel: bool = True,
+        complex: str = "freudenthal",  # noqa: A002  (the name there)
+        alg: str = "hom",
+    ) -> None:
         super().__init__()
+        _check_algorithm(alg)
+        if not isinstance(size, Sequence) or len(size) != 2:
+            raise TypeError(f"size must be (width, height); got {size!r}.")
+        for number in size:
+            check_whole(number, "size")
         self.size = size
-        self._layer = layers.LevelSet(2, superlevel=not sublevel, max_degree=maxdim, keep_zero=True)
+        superlevel = not sublevel
+        if complex == "freudenthal":
+            self._layer: nn.Module = layers.LevelSet(2, superlevel=superlevel, max_degree=maxdim, keep_zero=True)
+        elif complex == "grid":
+            whole = _both_diagonals(*size)
+            self._layer = layers.LowerStar(whole, superlevel=superlevel, max_degree=maxdim, keep_zero=True)
+        else:
+            raise ValueError(
+                f'complex must be "freudenthal" or "grid"; got {complex!r}. Triangles of your own: LevelSetLayer.'
+            )
+        self._flat = complex == "grid"
 
     def forward(self, f: Tensor) -> DiagramInfo:
-        """Diagrams and `sublevel`."""
-        return _info(self._layer(f.reshape(self.size)))
+        """Diagrams and `sublevel`; the image is `(height, width)`, or its pixels row by row."""
+        check_floating(f, "f")
+        width, height = self.size
+        if f.numel() != width * height or (f.ndim > 1 and f.shape[-2:] != (height, width)):
+            raise ValueError(
+                f"f must be an image (height, width) = ({height}, {width}), or flat; got {tuple(f.shape)}. "
+                "size is (width, height), the number of columns first."
+            )
+        return _info(self._layer(f.flatten() if self._flat else f.reshape(height, width)))
+
+
+def _both_diagonals(width: int, height: int) -> SimplicialComplex:
+    """Vertices, edges and triangles among the four corners of every square."""
+    at = torch.arange(width * height).reshape(height, width)
+    corners = torch.stack([at[:-1, :-1], at[:-1, 1:], at[1:, :-1], at[1:, 1:]], dim=-1).reshape(-1, 4).tolist()
+    triangles = [three for square in corners for three in itertools.combinations(square, 3)]
+    edges = torch.cat(
+        [torch.stack([at[:, :-1], at[:, 1:]], -1).reshape(-1, 2), torch.stack([at[:-1], at[1:]], -1).reshape(-1, 2)]
+    )
+    return SimplicialComplex([*((v,) for v in range(width * height)), *map(tuple, edges.tolist()), *triangles])
+
+
+def _pairs(info: DiagramInfo, dim: int) -> tuple[Tensor, bool]:
+    """The bars of a degree, and whether deaths are above births."""
+    if not isinstance(info, tuple) or len(info) != 2 or not isinstance(info[0], (tuple, list)):
+        raise TypeError(f"dgminfo must be what a layer here returns, (dgms, issublevel); got {type(info).__name__}.")
+    if not 0 <= dim < len(info[0]):
+        raise ValueError(
+            f"dim must be one of 0 to {len(info[0]) - 1}, the degrees of the diagrams; got {dim}. "
+            "Give the layer a larger maxdim."
+        )
+    return info[0][dim], info[1]
 
 
 def _lengths(info: DiagramInfo, dim: int) -> Tensor:
     """Lengths of all bars of a degree; infinite ones are made 0, as there."""
-    pairs, sublevel = info[0][dim], info[1]
+    pairs, sublevel = _pairs(info, dim)
     lengths = pairs[:, 1] - pairs[:, 0] if sublevel else pairs[:, 0] - pairs[:, 1]
     return torch.where(torch.isinf(lengths), 0.0, lengths)
 
@@ -114,6 +192,9 @@ class PartialSumBarcodeLengths(nn.Module):
 
     def __init__(self, dim: int = 0, skip: int = 0) -> None:
         super().__init__()
+        check_whole(skip, "skip")
+        if skip < 0:
+            raise ValueError(f"skip must be 0 or larger; got {skip}.")
         self.dim, self.skip = dim, skip
 
     def forward(self, dgminfo: DiagramInfo) -> Tensor:
@@ -126,6 +207,9 @@ class TopKBarcodeLengths(nn.Module):
 
     def __init__(self, dim: int = 0, k: int = 1) -> None:
         super().__init__()
+        check_whole(k, "k")
+        if k < 0:
+            raise ValueError(f"k must be 0 or larger; got {k}.")
         self.dim, self.k = dim, k
 
     def forward(self, dgminfo: DiagramInfo) -> Tensor:
@@ -143,7 +227,7 @@ class BarcodePolyFeature(nn.Module):
 
     def forward(self, dgminfo: DiagramInfo) -> Tensor:
         """The sum."""
-        pairs = dgminfo[0][self.dim]
+        pairs, _ = _pairs(dgminfo, self.dim)
         pairs = pairs[torch.isfinite(pairs.detach()).all(dim=1)]
         if self.remove_zero:
             pairs = pairs[pairs[:, 0] != pairs[:, 1]]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..topology import Diagram
-from ._bars import Bars
+from ._bars import Bars, check_whole
 
 
 def _interval(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
+    if not isinstance(bounds, Sequence) or len(bounds) != 2:
+        raise TypeError(f"{name} must be two numbers, the smaller one first; got {bounds!r}.")
     low, high = float(bounds[0]), float(bounds[1])
     if not -math.inf < low < high < math.inf:
         raise ValueError(f"{name} must be two finite numbers, the smaller one first; got {bounds}.")
@@ -20,6 +23,7 @@ def _interval(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 def _count(name: str, value: int) -> int:
+    check_whole(value, name)
     if value < 1:
         raise ValueError(f"{name} must be at least 1; got {value}.")
     return value
@@ -59,12 +63,17 @@ class PersistenceImage(nn.Module):
         sigma: float,
     ) -> None:
         super().__init__()
-        if not sigma > 0:
-            raise ValueError(f"sigma must be positive; got {sigma}. A pixel's width is a usual choice.")
+        check_whole(degree, "degree")
+        if not 0 < sigma < math.inf:
+            raise ValueError(f"sigma must be positive and finite; got {sigma}. A pixel's width is a usual choice.")
         self.degree, self.sigma = degree, sigma
         self.births, self.persistences = _interval("births", births), _interval("persistences", persistences)
         if self.persistences[1] <= 0:
             raise ValueError(f"persistences must reach above 0; got {persistences}.")
+        if not isinstance(resolution, Sequence) or len(resolution) != 2:
+            raise TypeError(
+                f"resolution must be two numbers of pixels, along birth and persistence; got {resolution!r}."
+            )
         self.resolution = (_count("resolution", resolution[0]), _count("resolution", resolution[1]))
 
     def forward(self, diagram: Diagram) -> Float[Tensor, "samples births persistences"]:
@@ -78,7 +87,8 @@ class PersistenceImage(nn.Module):
         ]
         weight = (bars.length / self.persistences[1]).clamp(max=1.0)
         patches = (weight[:, None] * along[0])[:, :, None] * along[1][:, None, :]
-        return patches.new_zeros(bars.samples, *self.resolution).index_add(0, bars.sample, patches)
+        image = patches.new_zeros(bars.samples, *self.resolution).index_add(0, bars.sample, patches)
+        return image.to(bars.kind)
 
     def _bumps(self, centers: Tensor, bounds: tuple[float, float], count: int) -> Tensor:
         """Mass of each Gaussian over each pixel's side, `(k, count)`."""
@@ -115,6 +125,7 @@ class PersistenceLandscape(nn.Module):
 
     def __init__(self, degree: int = 1, *, bounds: tuple[float, float], resolution: int = 100, levels: int = 5) -> None:
         super().__init__()
+        check_whole(degree, "degree")
         self.degree, self.bounds = degree, _interval("bounds", bounds)
         self.resolution, self.levels = _count("resolution", resolution), _count("levels", levels)
 
@@ -128,7 +139,7 @@ class PersistenceLandscape(nn.Module):
         place = torch.arange(len(tents), device=tents.device) - (counts.cumsum(0) - counts)[bars.sample]
         width = max(self.levels, int(counts.max()) if bars.samples else 0)
         dense = tents.new_zeros(bars.samples, width, self.resolution).index_put((bars.sample, place), tents)
-        return dense.topk(self.levels, dim=1).values
+        return dense.topk(self.levels, dim=1).values.to(bars.kind)
 
 
 class BettiCurve(nn.Module):
@@ -159,8 +170,11 @@ class BettiCurve(nn.Module):
 
     def __init__(self, degree: int = 1, *, bounds: tuple[float, float], resolution: int = 100, width: float) -> None:
         super().__init__()
-        if not width >= 0:
-            raise ValueError(f"width must be 0 or larger; got {width}.")
+        check_whole(degree, "degree")
+        if not 0 <= width < math.inf:
+            raise ValueError(
+                f"width must be 0 or larger, and finite; got {width}. A step of the values is a usual choice."
+            )
         self.degree, self.bounds = degree, _interval("bounds", bounds)
         self.resolution, self.width = _count("resolution", resolution), width
 
@@ -174,7 +188,8 @@ class BettiCurve(nn.Module):
             alive = ((birth <= at) & (at < death)).to(birth.dtype)
         else:
             alive = torch.sigmoid((at - birth) / self.width) * torch.sigmoid((death - at) / self.width)
-        return alive.new_zeros(bars.samples, self.resolution).index_add(0, bars.sample, alive)
+        curve = alive.new_zeros(bars.samples, self.resolution).index_add(0, bars.sample, alive)
+        return curve.to(bars.kind)
 
 
 class TopPersistence(nn.Module):
@@ -196,6 +211,7 @@ class TopPersistence(nn.Module):
 
     def __init__(self, degree: int = 1, *, k: int) -> None:
         super().__init__()
+        check_whole(degree, "degree")
         self.degree, self.k = degree, _count("k", k)
 
     def forward(self, diagram: Diagram) -> Float[Tensor, "samples k"]:
@@ -204,7 +220,8 @@ class TopPersistence(nn.Module):
         counts = torch.bincount(bars.sample, minlength=bars.samples)
         place = torch.arange(len(bars.sample), device=counts.device) - (counts.cumsum(0) - counts)[bars.sample]
         kept = bars.where(place < self.k)
-        return kept.length.new_zeros(bars.samples, self.k).index_put((kept.sample, place[place < self.k]), kept.length)
+        dense = kept.length.new_zeros(bars.samples, self.k)
+        return dense.index_put((kept.sample, place[place < self.k]), kept.length).to(bars.kind)
 
 
 class PersistenceEntropy(nn.Module):
@@ -228,6 +245,7 @@ class PersistenceEntropy(nn.Module):
 
     def __init__(self, degree: int = 1) -> None:
         super().__init__()
+        check_whole(degree, "degree")
         self.degree = degree
 
     def forward(self, diagram: Diagram) -> Float[Tensor, " samples"]:
@@ -235,4 +253,6 @@ class PersistenceEntropy(nn.Module):
         bars = Bars.of(diagram, self.degree).finite
         bars = bars.where(bars.length.detach() > 0)
         share = bars.length / bars.total(bars.length)[bars.sample]
-        return -bars.total(share * share.log())
+        seen = share.detach() > 0  # a share may be too small for its float type; s log s goes to 0 with s
+        bars, share = bars.where(seen), share[seen]
+        return -bars.total(share * share.log()).to(bars.kind)
