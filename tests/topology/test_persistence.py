@@ -19,7 +19,17 @@ from torch import Tensor
 
 from isotopy import _native
 from isotopy.errors import BudgetError
-from isotopy.topology import Diagram, grid, memory, persistence, rips
+from isotopy.topology import (
+    Diagram,
+    SimplicialComplex,
+    alpha,
+    grid,
+    lower_star,
+    memory,
+    persistence,
+    rips,
+    weak_alpha,
+)
 
 PRIMES = st.sampled_from([2, 3, 5, 65537])
 
@@ -303,6 +313,37 @@ def test_the_first_of_tied_edges_receives_the_gradient():
     assert matrix.grad is not None
     assert matrix.grad.nonzero().tolist() == [[2, 3]]
     assert float(matrix.grad[2, 3]) == 1.0
+
+
+CLOUDS = {
+    "no points": torch.zeros(0, 2),
+    "one point": torch.zeros(1, 2),
+    "copies": torch.zeros(4, 2),
+    "no loop": torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]),
+}
+
+
+@pytest.mark.parametrize("kind", ["points", "distances", "sparse", "weak_alpha", "alpha", "lower_star", "grid"])
+@pytest.mark.parametrize("name", list(CLOUDS))
+@pytest.mark.parametrize("max_degree", [0, 1, 2])
+def test_births_and_deaths_hang_on_the_input_where_there_are_none(kind: str, name: str, max_degree: int):
+    # a step of training in which no loop is born is no error
+    cloud, matrix = CLOUDS[name].clone(), torch.cdist(CLOUDS[name], CLOUDS[name])
+    x = {"distances": matrix, "sparse": matrix.to_sparse(), "lower_star": torch.zeros(2)}.get(kind, cloud)
+    x.requires_grad_()
+    filtration = {
+        "weak_alpha": weak_alpha,
+        "alpha": alpha,
+        "lower_star": lambda values: lower_star(SimplicialComplex([(0, 1)]), values),
+        "grid": grid,
+    }.get(kind, lambda points: rips(points, distances=kind != "points"))
+    diagram = persistence(filtration(x), max_degree=max_degree)
+    for degree in diagram.degrees:
+        for part in (diagram.of(degree), diagram.of(degree).finite, diagram.of(degree).essential):
+            for values in (part.birth, part.death):
+                assert values.requires_grad
+    (gradient,) = torch.autograd.grad(diagram.of(max_degree).birth.sum(), x)
+    assert gradient.shape == x.shape
 
 
 def test_values_follow_the_cells(generator: torch.Generator):

@@ -117,9 +117,8 @@ class RipsFiltration(Filtration):
         device = self.table.device
         lengths = self._lengths(table, np.concatenate([found["birth_at"], found["death_at"]]))
         born_late = np.flatnonzero(found["degree"])  # classes of degree 0 are born at 0
-        birth = lengths.new_zeros(len(found["degree"]))
-        if len(born_late):
-            birth = birth.index_copy(0, torch.from_numpy(born_late).to(device), lengths[: len(born_late)])
+        birth = lengths.new_zeros(len(found["degree"]))  # even without others births hang on the input
+        birth = birth.index_copy(0, torch.from_numpy(born_late).to(device), lengths[: len(born_late)])
         at = tensors(found, device)
         return Pairs(
             at["sample"],
