@@ -379,7 +379,8 @@ def test_degrees_beyond_a_grid_are_zero():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_degree": -1}, "max_degree must be 0 or larger; got -1"),
+        ({"max_degree": -1}, "max_degree must be 0 or larger, and at most 65535; got -1"),
+        ({"max_degree": 2**40}, "and at most 65535; got 1099511627776. Degrees above"),
         ({"modulus": 4}, r"modulus must be a prime below 2\^31; got 4"),
         ({"modulus": 1}, "modulus must be a prime"),
         ({"threads": 0}, "threads must be 1 or larger; got 0"),

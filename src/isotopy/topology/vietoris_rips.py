@@ -104,6 +104,9 @@ class RipsFiltration(Filtration):
 
     def pairs(self, max_degree: int, *, modulus: int, keep_zero: bool, workers: int) -> Pairs:
         """Critical cells, and the lengths of their longest edges."""
+        # A flag complex with a class of degree k has 2k + 2 vertices or more; cells of dimension k + 1 have k + 2.
+        largest = max(self.sizes, default=0)
+        max_degree = min(max_degree, max(1, largest - 2 if keep_zero else largest // 2 - 1))
         if max_degree > 1:
             return self._pairs_from_degree_two(max_degree, modulus, keep_zero, workers)
         workers, matrix = self._workers(max_degree, workers)
