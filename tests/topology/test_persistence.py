@@ -448,6 +448,20 @@ def test_a_request_over_the_budget_is_refused(monkeypatch: pytest.MonkeyPatch):
     assert len(persistence(rips(torch.rand(20, 300, 2)), threads=20)) == 20
 
 
+def test_pairs_of_length_zero_count_in_the_budget(monkeypatch: pytest.MonkeyPatch):
+    # 2048 points have 2 million of them in degree 1, 150 points half a million in degree 2
+    many, few = torch.rand(2048, 2), torch.rand(150, 2)
+    monkeypatch.setattr(memory, "available", lambda: 200 * 2**20)
+    assert len(persistence(rips(many))) == len(persistence(rips(few), max_degree=2)) == 1
+    with pytest.raises(
+        BudgetError, match=r"H_1 of .* 2048 points need about 0\.4 GiB.*Leave out keep_zero, set a smaller"
+    ):
+        persistence(rips(many), keep_zero=True)
+    assert len(persistence(rips(many, threshold=0.05), keep_zero=True)) == 1
+    with pytest.raises(BudgetError, match=r"of length zero, so leave out keep_zero or try threshold=0\.\d"):
+        persistence(rips(few), max_degree=2, keep_zero=True)
+
+
 def test_control_c_stops_a_long_call():
     points = torch.randn(2, 6000, 3)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
