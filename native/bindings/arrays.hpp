@@ -60,8 +60,9 @@ void run(std::size_t samples, std::size_t threads, bool short_work, const Work& 
 inline nb::dict gather(std::vector<isotopy::Pairing>&& pairings) {
     isotopy::Pairing all;
     std::vector<std::int64_t> sample, essential;
-    const auto append = [](std::vector<std::int64_t>& to, const std::vector<std::int64_t>& from) {
-        to.insert(to.end(), from.begin(), from.end());
+    const auto append = [](std::vector<std::int64_t>& to, std::vector<std::int64_t>& from) {
+        if (to.empty()) to = std::move(from);
+        else to.insert(to.end(), from.begin(), from.end());
     };
     for (std::size_t index = 0; index < pairings.size(); ++index) {
         isotopy::Pairing& pairing = pairings[index];

@@ -115,7 +115,27 @@ int main() {
     }
     CHECK(starved && !rips_cohomology(Metric::of_points(ball, 60, 4), {infinity, 2, 2, false}, std::size_t{1} << 20, stop).degree.empty());
 
+    // So do its classes: those of length zero are nearly as many as there are simplices.
+    const std::vector<double> equal(60 * 3, 0.0);
+    const std::size_t room = std::size_t{1} << 22;  // for 12 000 pairs of degree 2; 59 * 58 * 57 / 6 = 32 509 have length zero
+    starved = false;
+    try {
+        rips_cohomology(Metric::of_points(equal, 60, 3), {infinity, 2, 2, true}, room, stop);
+    } catch (const std::bad_alloc&) {
+        starved = true;
+    }
+    CHECK(starved && rips_cohomology(Metric::of_points(equal, 60, 3), {infinity, 2, 2, true}, 4 * room, stop).degree.size() == 34280);
+    CHECK(rips_cohomology(Metric::of_points(equal, 60, 3), {infinity, 2, 2, false}, room, stop).degree.size() == 1);
+
     stop.request();
+    try {
+        cohomology_detail::Classes classes{{{1, 2}, {0, 1}}, {}};
+        Pairing out;
+        Stop never;
+        cohomology_detail::append_classes(cohomology_detail::FlagComplex(Metric::of_matrix(cross, 8), infinity, never), classes, 2, true, out, stop);
+        CHECK(false);
+    } catch (const Cancelled&) {
+    }
     bool cancelled = false;
     try {
         rips_cohomology(Metric::of_matrix(cross, 8), {infinity, 2, 2, false}, unlimited, stop);

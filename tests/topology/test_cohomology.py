@@ -202,6 +202,28 @@ def test_small_clouds_and_duplicates():
     assert persistence(rips(torch.zeros(12, 2)), max_degree=3, modulus=7).of(2).birth.numel() == 0
 
 
+@pytest.mark.parametrize("keep_zero", [False, True])
+@pytest.mark.parametrize("n", range(9))
+def test_degrees_above_those_of_so_many_points_are_empty(n: int, keep_zero: bool, generator: torch.Generator):
+    x = torch.rand(n, 3, generator=generator)
+    found = persistence(rips(x), max_degree=1000, keep_zero=keep_zero)
+    assert found.degrees == tuple(range(1001))
+    counts = torch.bincount(found.degree, minlength=1001).tolist()
+    if keep_zero:  # every cell of the whole simplex on n vertices is in one pair; one vertex is essential
+        cells = [math.comb(n, k + 1) for k in range(1002)]
+        for k in range(1, 1001):
+            assert counts[k - 1] + counts[k] == cells[k] + (k == 1 and n > 0)
+    else:
+        assert not any(counts[max(n // 2, 1) :])
+
+
+def test_cross_polytopes_have_the_fewest_points_for_their_class():
+    for degree in range(2, 5):
+        cross = torch.cat([torch.eye(degree + 1), -torch.eye(degree + 1)])
+        pairs = persistence(rips(cross), max_degree=40).of(degree).pairs
+        torch.testing.assert_close(pairs, torch.tensor([[2**0.5, 2.0]]))
+
+
 def test_simplices_that_have_no_number_are_refused():
     with pytest.raises(ValueError, match=r"max_degree must be at most 4 for 1000 points.* 64 bits; got 5. Take a sub"):
         persistence(rips(torch.rand(1000, 2)), max_degree=5)

@@ -147,6 +147,25 @@ def test_small_clouds():
         assert persistence(f(torch.eye(3, 5)), max_degree=9).degrees == tuple(range(10))
 
 
+@pytest.mark.parametrize("f", [weak_alpha, alpha])
+@pytest.mark.parametrize("d", [2, 3])
+def test_clouds_may_be_moved_and_scaled(f, d: int, generator: torch.Generator):
+    # 20 binary digits: moves and scales are exact, and so are differences of moved points
+    x = torch.randint(0, 2**20, (100, d), generator=generator).double() / 2**20
+    there = persistence(f(x), max_degree=2)
+    for shift, scale in ((2.0**20, 1.0), (-(2.0**31), 1.0), (0.0, 2.0**-400), (0.0, 2.0**400)):
+        found = persistence(f(x * scale + shift), max_degree=2)
+        torch.testing.assert_close(found.pairs / scale, there.pairs, rtol=1e-13, atol=0)
+        assert torch.equal(found.birth_vertices, there.birth_vertices)
+
+
+@pytest.mark.parametrize("f", [weak_alpha, alpha])
+def test_a_cloud_whose_squares_vanish_is_one_point(f):
+    square = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]], dtype=torch.float64)
+    for size in (1e-160, 1e-310):
+        assert persistence(f(square * size)).pairs.tolist() == [[0.0, math.inf]]
+
+
 def test_copies_come_apart_at_zero():
     x = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [1.0, 0.0]])
     for f in (weak_alpha, alpha):

@@ -19,7 +19,17 @@ from torch import Tensor
 
 from isotopy import _native
 from isotopy.errors import BudgetError
-from isotopy.topology import Diagram, grid, memory, persistence, rips
+from isotopy.topology import (
+    Diagram,
+    SimplicialComplex,
+    alpha,
+    grid,
+    lower_star,
+    memory,
+    persistence,
+    rips,
+    weak_alpha,
+)
 
 PRIMES = st.sampled_from([2, 3, 5, 65537])
 
@@ -305,6 +315,37 @@ def test_the_first_of_tied_edges_receives_the_gradient():
     assert float(matrix.grad[2, 3]) == 1.0
 
 
+CLOUDS = {
+    "no points": torch.zeros(0, 2),
+    "one point": torch.zeros(1, 2),
+    "copies": torch.zeros(4, 2),
+    "no loop": torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]]),
+}
+
+
+@pytest.mark.parametrize("kind", ["points", "distances", "sparse", "weak_alpha", "alpha", "lower_star", "grid"])
+@pytest.mark.parametrize("name", list(CLOUDS))
+@pytest.mark.parametrize("max_degree", [0, 1, 2])
+def test_births_and_deaths_hang_on_the_input_where_there_are_none(kind: str, name: str, max_degree: int):
+    # a step of training in which no loop is born is no error
+    cloud, matrix = CLOUDS[name].clone(), torch.cdist(CLOUDS[name], CLOUDS[name])
+    x = {"distances": matrix, "sparse": matrix.to_sparse(), "lower_star": torch.zeros(2)}.get(kind, cloud)
+    x.requires_grad_()
+    filtration = {
+        "weak_alpha": weak_alpha,
+        "alpha": alpha,
+        "lower_star": lambda values: lower_star(SimplicialComplex([(0, 1)]), values),
+        "grid": grid,
+    }.get(kind, lambda points: rips(points, distances=kind != "points"))
+    diagram = persistence(filtration(x), max_degree=max_degree)
+    for degree in diagram.degrees:
+        for part in (diagram.of(degree), diagram.of(degree).finite, diagram.of(degree).essential):
+            for values in (part.birth, part.death):
+                assert values.requires_grad
+    (gradient,) = torch.autograd.grad(diagram.of(max_degree).birth.sum(), x)
+    assert gradient.shape == x.shape
+
+
 def test_values_follow_the_cells(generator: torch.Generator):
     points = torch.randn(25, 3, dtype=torch.float64, generator=generator)
     matrix = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
@@ -338,7 +379,8 @@ def test_degrees_beyond_a_grid_are_zero():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_degree": -1}, "max_degree must be 0 or larger; got -1"),
+        ({"max_degree": -1}, "max_degree must be 0 or larger, and at most 65535; got -1"),
+        ({"max_degree": 2**40}, "and at most 65535; got 1099511627776. Degrees above"),
         ({"modulus": 4}, r"modulus must be a prime below 2\^31; got 4"),
         ({"modulus": 1}, "modulus must be a prime"),
         ({"threads": 0}, "threads must be 1 or larger; got 0"),
@@ -404,6 +446,20 @@ def test_a_request_over_the_budget_is_refused(monkeypatch: pytest.MonkeyPatch):
         persistence(grid(torch.zeros(40, 40, 40), ndim=3))
     # a batch of which one sample fits is worked on by fewer threads
     assert len(persistence(rips(torch.rand(20, 300, 2)), threads=20)) == 20
+
+
+def test_pairs_of_length_zero_count_in_the_budget(monkeypatch: pytest.MonkeyPatch):
+    # 2048 points have 2 million of them in degree 1, 150 points half a million in degree 2
+    many, few = torch.rand(2048, 2), torch.rand(150, 2)
+    monkeypatch.setattr(memory, "available", lambda: 200 * 2**20)
+    assert len(persistence(rips(many))) == len(persistence(rips(few), max_degree=2)) == 1
+    with pytest.raises(
+        BudgetError, match=r"H_1 of .* 2048 points need about 0\.4 GiB.*Leave out keep_zero, set a smaller"
+    ):
+        persistence(rips(many), keep_zero=True)
+    assert len(persistence(rips(many, threshold=0.05), keep_zero=True)) == 1
+    with pytest.raises(BudgetError, match=r"of length zero, so leave out keep_zero or try threshold=0\.\d"):
+        persistence(rips(few), max_degree=2, keep_zero=True)
 
 
 def test_control_c_stops_a_long_call():

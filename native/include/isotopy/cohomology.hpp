@@ -505,6 +505,10 @@ struct Classes {
     std::vector<Key> essential;
 };
 
+// What a pair takes, as vectors grow to twice what they hold: its keys, and if it is written its cells, the copies of them in
+// the table of the batch, and what the caller makes of those (measured: 310 bytes in degree 2, 380 in degree 3).
+inline std::size_t bytes_per_class(std::size_t degree, bool written) noexcept { return written ? 64 + 40 * (2 * degree + 3) : 32; }
+
 // Appends a cell of the given dimension, and the longest edge that carries its value: the first one in lexicographic order.
 inline void append_cell(const FlagComplex& complex, Key key, std::size_t dimension, std::vector<std::int64_t>& cell, std::vector<std::int64_t>& at) {
     std::vector<std::uint32_t> vertices;
@@ -519,10 +523,14 @@ inline void append_cell(const FlagComplex& complex, Key key, std::size_t dimensi
             }
 }
 
-inline void append_classes(const FlagComplex& complex, Classes& found, std::size_t degree, bool keep_zero, Pairing& out) {
-    std::sort(found.pairs.begin(), found.pairs.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+inline void append_classes(const FlagComplex& complex, Classes& found, std::size_t degree, bool keep_zero, Pairing& out, const Stop& stop) {
+    std::sort(found.pairs.begin(), found.pairs.end(), [&](const auto& a, const auto& b) {
+        stop.check();  // pairs of length zero are millions
+        return a.second < b.second;
+    });
     std::sort(found.essential.begin(), found.essential.end());
     for (const auto& [birth, death] : found.pairs) {
+        stop.check();
         if (!keep_zero && complex.length(birth, degree) == complex.length(death, degree + 1)) continue;
         out.degree.push_back(static_cast<std::int64_t>(degree));
         out.essential.push_back(0);
@@ -538,7 +546,7 @@ inline void append_classes(const FlagComplex& complex, Classes& found, std::size
 
 // Copies classes of degrees 0 and 1, without those of length zero if so asked; triangles that end a class of another edge go
 // into `deaths`.
-inline void append_low_degrees(const FlagComplex& complex, const Pairing& low, bool keep_zero, Pairing& out, Reducer::Deaths& deaths) {
+inline void append_low_degrees(const FlagComplex& complex, const Pairing& low, bool keep_zero, Pairing& out, Reducer::Deaths& deaths, const Stop& stop) {
     std::size_t birth = 0, death = 0, birth_at = 0, death_at = 0;
     const auto length = [&](std::int64_t a, std::int64_t b) {
         return a == b ? monotone_key(0.0) : complex.edges()[complex.row(static_cast<std::size_t>(a))[static_cast<std::size_t>(b)]].key;
@@ -547,6 +555,7 @@ inline void append_low_degrees(const FlagComplex& complex, const Pairing& low, b
         to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(first), from.begin() + static_cast<std::ptrdiff_t>(first + count));
     };
     for (std::size_t index = 0; index < low.degree.size(); ++index) {
+        stop.check();
         const auto width = static_cast<std::size_t>(low.degree[index]) + 1;
         const bool dies = low.essential[index] == 0;
         if (dies && width == 2) {
@@ -593,7 +602,7 @@ public:
 };
 
 // Persistence of the Rips filtration of one sample in degrees 0 to max_degree, max_degree >= 2. The reduction takes at most
-// `budget` bytes; it fails where it would need more.
+// `budget` bytes, and so do the classes on their way to the caller; it fails where it would need more.
 inline Pairing rips_cohomology(const Metric& metric, const RipsOptions& options, std::size_t budget, const Stop& stop) {
     using namespace cohomology_detail;
     // Edges beyond the enclosing radius only make pairs of length zero.
@@ -604,17 +613,21 @@ inline Pairing rips_cohomology(const Metric& metric, const RipsOptions& options,
     Pairing out;
     Reducer::Deaths deaths;  // simplices of the degree at hand that end a class of another than an apparent pair
     // Pairs of length zero are wanted here, as their triangles are no columns.
-    append_low_degrees(complex, rips_persistence(metric, {cutoff, 1, options.modulus, true, options.threads}, stop), options.keep_zero, out, deaths);
+    append_low_degrees(complex, rips_persistence(metric, {cutoff, 1, options.modulus, true, options.threads}, stop), options.keep_zero, out, deaths, stop);
     for (std::size_t degree = 2; degree <= top; ++degree) {
         Reducer reducer(complex, degree, options.modulus, budget, stop);
         Classes classes;
-        const auto paired = [&](Key birth, Key death) { classes.pairs.emplace_back(birth, death); };
+        const std::size_t each = bytes_per_class(degree, options.keep_zero);
+        const auto paired = [&](Key birth, Key death) {
+            if ((out.degree.size() + classes.pairs.size()) > budget / each) throw std::bad_alloc();
+            classes.pairs.emplace_back(birth, death);
+        };
         const auto essential = [&](Key birth) { classes.essential.push_back(birth); };
         const auto found = [&](Key simplex) {
             if (deaths.find(simplex) == deaths.end()) reducer.reduce(simplex, paired, essential);
         };
         Enumerator(complex, degree, options.keep_zero, found, paired).run(stop);
-        append_classes(complex, classes, degree, options.keep_zero, out);
+        append_classes(complex, classes, degree, options.keep_zero, out, stop);
         deaths = reducer.take_deaths();
     }
     return out;

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .filtration import check_floating
 
-_LARGEST_COORDINATE = 1e150  # its inverse is the smallest distance: squares of smaller ones vanish
+LARGEST_COORDINATE = 1e150  # its inverse is the smallest distance: squares of smaller ones vanish
 
 
 def table(points: object, *, distances: bool = False) -> tuple[tuple[int, ...], Tensor]:
@@ -72,7 +72,7 @@ def name_of(points: Tensor | Sequence[Tensor], index: int) -> str:
 
 def check_coordinates(table: Tensor, sizes: tuple[int, ...], points: Tensor | Sequence[Tensor]) -> None:
     """Rows of all clouds, one after the other: finite, and small enough for squares."""
-    if not table.numel() or float(table.detach().abs().max()) <= _LARGEST_COORDINATE:
+    if not table.numel() or float(table.detach().abs().max()) <= LARGEST_COORDINATE:
         return
     for index, cloud in enumerate(torch.split(table.detach(), list(sizes))):
         where = name_of(points, index)
@@ -80,8 +80,8 @@ def check_coordinates(table: Tensor, sizes: tuple[int, ...], points: Tensor | Se
         if not bool(finite.all()):
             row = int((~finite).any(1).nonzero()[0, 0])
             raise ValueError(f"{where} must be finite; row {row} holds NaN or infinity. Leave such points out.")
-        if float(cloud.abs().max()) > _LARGEST_COORDINATE:
+        if float(cloud.abs().max()) > LARGEST_COORDINATE:
             raise ValueError(
-                f"{where} must lie within {_LARGEST_COORDINATE:g}, or squares of distances overflow; got "
+                f"{where} must lie within {LARGEST_COORDINATE:g}, or squares of distances overflow; got "
                 f"{float(cloud.abs().max()):g}. Rescale the points."
             )

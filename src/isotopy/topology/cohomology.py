@@ -60,7 +60,9 @@ def rips_cohomology(
     workers = memory.workers_that_fit(
         workers, len(sizes), per_sample=per_sample, fixed=2 * table.numel() * 8, what=what, way_out=way_out
     )
-    budget = int(memory._SHARE * memory.available() / max(1, min(workers, len(sizes)))) - per_sample + _FOR_REDUCTION
+    # Pairs of length zero are most of what there is, and those of all samples are held to the end.
+    at_once = len(sizes) if keep_zero else min(workers, len(sizes))
+    budget = int(memory._SHARE * memory.available() / max(1, at_once)) - per_sample + _FOR_REDUCTION
     try:
         return _native.rips_cohomology(
             table.reshape(-1).numpy(),
@@ -77,7 +79,8 @@ def rips_cohomology(
         lengths = _lengths(table, sizes, columns)
         lengths = lengths[lengths <= threshold]
         raise BudgetError(
-            f"{what} need more than the {budget / 2**30:.1f} GiB that may be used for the reduction. Try"
+            f"{what} need more than the {budget / 2**30:.1f} GiB that may be used for the reduction"
+            f"{' and pairs of length zero, so leave out keep_zero or try' if keep_zero else '. Try'}"
             f" threshold={np.quantile(lengths, 0.5) if len(lengths) else threshold:.3g}, which keeps half of the edges,"
             " a subsample of the points, or a smaller max_degree."
         ) from None

@@ -18,6 +18,7 @@ from . import clouds, memory
 from .filtration import Cycles, Filtration, Pairs, as_cycles, loops_of, tensors, wide_on_cpu
 
 _Arrays = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+_LARGE = 64  # exponents of two beyond which Qhull gets coordinates of another size
 _FLAT = 1e-10  # of the longest direction: a cloud thinner than this lies in a plane of lower dimension
 
 
@@ -27,8 +28,9 @@ def weak_alpha(points: Tensor | Sequence[Tensor]) -> Filtration:
     A simplex of the Delaunay complex enters when its longest edge does; vertices enter at 0. (It is not the flag
     complex of the Delaunay graph.) Gradients flow to the two endpoints of that edge; where several edges tie, the first
     in lexicographic order receives all of it. Points on a line are sorted; a cloud in a plane of lower dimension, up to
-    rounding, gets the Delaunay complex of that plane; equal points are merged and come apart at 0. Where more than
-    d + 1 points lie on one sphere, Qhull chooses among the Delaunay complexes.
+    rounding, gets the Delaunay complex of that plane; equal points are merged and come apart at 0, as do
+    those of a cloud that is smaller than 1e-150. Where more than d + 1 points lie on one sphere, Qhull chooses among
+    the Delaunay complexes.
 
     Args:
         points: One cloud `(n, d)`, a batch `(B, n, d)`, or a list of clouds `(n_i, d)`. Any float type. `n` may be 0.
@@ -62,8 +64,9 @@ def alpha(points: Tensor | Sequence[Tensor]) -> Filtration:
     where another point lies in its own ball), and gradients flow to the vertices of that one.
 
     Points on a line are sorted; a cloud in a plane of lower dimension, up to rounding, gets the Delaunay complex of
-    that plane; equal points are merged and come apart at 0. Cospherical points have equal values; pairs whose radii
-    differ by less than 1e-11 of their size count as pairs of length zero, that difference being rounding.
+    that plane; equal points are merged and come apart at 0, as do those of a cloud that is smaller than 1e-150.
+    Cospherical points have equal values; pairs whose radii differ by less than 1e-11 of their size count as pairs of
+    length zero, that difference being rounding.
 
     Args:
         points: One cloud `(n, d)`, a batch `(B, n, d)`, or a list of clouds `(n_i, d)`. Any float type. `n` may be 0.
@@ -138,7 +141,8 @@ class DelaunayFiltration(Filtration):
         """Points and Delaunay complexes as the kernel takes them, and how many samples may be worked on at once."""
         table = self._table
         d, wide = int(table.shape[1]), wide_on_cpu(table)
-        found = [_complex(cloud.numpy()) for cloud in wide.split(self.sizes)]
+        told_apart = [_told_apart(cloud) for cloud in wide.split(self.sizes)]
+        found = [_complex(cloud.numpy()) for cloud in told_apart]
         weak = isinstance(self, WeakAlphaFiltration)
         workers = memory.workers_that_fit(
             workers,
@@ -150,7 +154,7 @@ class DelaunayFiltration(Filtration):
         )
         nothing = np.zeros(0, np.uint32)
         arrays = (
-            wide.reshape(-1).numpy(),
+            torch.cat([wide[:0], *told_apart]).reshape(-1).numpy(),
             np.array(self.sizes, dtype=np.int64),
             d,
             np.concatenate([nothing, *(tops.reshape(-1) for tops, _ in found)]),
@@ -222,7 +226,7 @@ def _complex(cloud: Float64[np.ndarray, "n d"]) -> tuple[UInt32[np.ndarray, "m w
     from scipy.spatial import Delaunay, QhullError
 
     kept, loose = _distinct(cloud)
-    points = cloud[kept]
+    points = _near_origin(cloud[kept])
     plane = _plane(points)
     rank = plane.shape[1]
     if len(points) <= rank + 1:
@@ -261,6 +265,29 @@ def _distinct(cloud: Float64[np.ndarray, "n d"]) -> tuple[Int64[np.ndarray, " u"
     stands[order] = first[np.cumsum(new) - 1]
     copies = stands != rows
     return rows[~copies], np.stack([rows[copies], stands[copies]], axis=1)
+
+
+def _told_apart(cloud: Float64[Tensor, "n d"]) -> Float64[Tensor, "n d"]:
+    """The cloud, or as many equal points where all distances are so small that their squares vanish."""
+    if cloud.numel() and float((cloud.amax(dim=0) - cloud.amin(dim=0)).max()) < 1 / clouds.LARGEST_COORDINATE:
+        return torch.zeros_like(cloud)
+    return cloud
+
+
+def _near_origin(points: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
+    """The points moved next to the origin and made of size 1 as far as that needs no rounding; Qhull squares them.
+
+    Far from the origin the squares lose what tells points apart. Where a column's middle is larger than its extent,
+    all its entries are within a factor of 2 of the middle, and subtracting it is exact (Sterbenz's lemma). Sizes that
+    overflow or vanish in products of several squares are brought to 1 by a power of two.
+    """
+    if not points.size:
+        return points
+    low, high = points.min(axis=0), points.max(axis=0)
+    middle = low / 2 + high / 2
+    points = points - np.where(np.abs(middle) > high - low, middle, 0.0)
+    exponent = int(np.frexp(np.abs(points).max())[1])
+    return np.ldexp(points, -exponent) if abs(exponent) > _LARGE else points
 
 
 def _plane(points: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n r"]:

@@ -10,6 +10,7 @@ from .diagram import Diagram
 from .filtration import Filtration
 
 _LARGEST_MODULUS = 2**31
+_LARGEST_DEGREE = 2**16 - 1  # diagrams name all their degrees
 
 
 def persistence(
@@ -29,7 +30,7 @@ def persistence(
     Args:
         filtration: From `rips`, `grid` or `lower_star`.
         max_degree: Largest k of H_k. A grid of dimension n has classes in degrees below n, a complex in
-            degrees up to n; degrees beyond are empty.
+            degrees up to n, n points in a Rips filtration in degrees up to n / 2 - 1; degrees beyond are empty.
         modulus: Prime p of the coefficients Z/p.
         keep_zero: Keep pairs whose birth equals their death.
         representatives: Find a cycle of edges for every class of degree 1 as well, `d.of(1).representatives`. Only for
@@ -66,8 +67,11 @@ def persistence(
         if not isinstance(value, numbers.Integral):
             raise TypeError(f"{name} must be a whole number; got {value!r}.")
     max_degree, modulus = int(max_degree), int(modulus)  # numpy's integers are welcome
-    if max_degree < 0:
-        raise ValueError(f"max_degree must be 0 or larger; got {max_degree}.")
+    if not 0 <= max_degree <= _LARGEST_DEGREE:
+        raise ValueError(
+            f"max_degree must be 0 or larger, and at most {_LARGEST_DEGREE}; got {max_degree}. Degrees above the"
+            " dimension of a filtration are empty."
+        )
     if not _is_prime(modulus):
         raise ValueError(f"modulus must be a prime below 2^31; got {modulus}.")
     if threads is not None and threads < 1:

@@ -21,6 +21,7 @@ from .filtration import Cycles, Filtration, Pairs, as_cycles, loops_of, tensors,
 
 _ROUNDING = 4  # times the root of the machine precision: what torch.cdist leaves on a diagonal
 _PER_PAIR = 12  # bytes: a sorted edge of half the pairs (8, twice while sorting), ranks of all (4), their summaries
+_PER_CLASS = 200  # bytes: of degree 1, as the kernel writes it, and as torch picks its values
 _PER_EDGE = 48  # bytes: ends and length, sorted (8, twice while sorting), at both ends (16)
 
 
@@ -104,9 +105,12 @@ class RipsFiltration(Filtration):
 
     def pairs(self, max_degree: int, *, modulus: int, keep_zero: bool, workers: int) -> Pairs:
         """Critical cells, and the lengths of their longest edges."""
+        # A flag complex with a class of degree k has 2k + 2 vertices or more; cells of dimension k + 1 have k + 2.
+        largest = max(self.sizes, default=0)
+        max_degree = min(max_degree, max(1, largest - 2 if keep_zero else largest // 2 - 1))
         if max_degree > 1:
             return self._pairs_from_degree_two(max_degree, modulus, keep_zero, workers)
-        workers, matrix = self._workers(max_degree, workers)
+        workers, matrix = self._workers(max_degree, workers, keep_zero=keep_zero)
         table, sizes = self._doubles, np.array(self.sizes, dtype=np.int64)
         options = (self.threshold, max_degree, modulus, keep_zero, matrix, workers)
         if self.graphs is None:
@@ -117,9 +121,8 @@ class RipsFiltration(Filtration):
         device = self.table.device
         lengths = self._lengths(table, np.concatenate([found["birth_at"], found["death_at"]]))
         born_late = np.flatnonzero(found["degree"])  # classes of degree 0 are born at 0
-        birth = lengths.new_zeros(len(found["degree"]))
-        if len(born_late):
-            birth = birth.index_copy(0, torch.from_numpy(born_late).to(device), lengths[: len(born_late)])
+        birth = lengths.new_zeros(len(found["degree"]))  # even without others births hang on the input
+        birth = birth.index_copy(0, torch.from_numpy(born_late).to(device), lengths[: len(born_late)])
         at = tensors(found, device)
         return Pairs(
             at["sample"],
@@ -215,33 +218,40 @@ class RipsFiltration(Filtration):
     def _columns(self) -> int:
         return -1 if self.distances else int(self.table.shape[1])
 
-    def _workers(self, max_degree: int, workers: int) -> tuple[int, bool]:
+    def _workers(self, max_degree: int, workers: int, *, keep_zero: bool) -> tuple[int, bool]:
         """How many samples may be worked on at the same time, and whether the ranks of all pairs may be held."""
         largest = max(self.sizes, default=0)
+        per_class = _PER_CLASS if keep_zero else 0  # those of length zero are as many as edges
 
-        def fit(per_sample: int, what: str, way_out: str) -> int:
+        def fit(per_sample: int, edges: int, what: str, way_out: str) -> int:
+            fixed = 16 * self.table.numel() + per_class * edges
             return memory.workers_that_fit(
-                workers, self.samples, per_sample=per_sample, fixed=16 * self.table.numel(), what=what, way_out=way_out
+                workers, self.samples, per_sample=per_sample, fixed=fixed, what=what, way_out=way_out
             )
 
         if max_degree == 0 and self.graphs is None:
             per_point = 8 * (2 * max(self._columns, 0) + 8)
-            return fit(per_point * largest, f"{largest} points", "Take a subsample of the points."), True
+            return fit(per_point * largest, 0, f"{largest} points", "Take a subsample of the points."), True
         way_out = "Set a smaller threshold, take a subsample of the points, or max_degree=0."
+        if keep_zero:
+            way_out = "Leave out keep_zero, set" + way_out[len("Set") :]
         try:
-            return fit(_PER_PAIR * largest**2, f"H_1 of a Rips filtration on {largest} points", way_out), True
+            pairs = sum(n * (n - 1) // 2 for n in self.sizes)
+            return fit(_PER_PAIR * largest**2, pairs, f"H_1 of a Rips filtration on {largest} points", way_out), True
         except BudgetError:
             if self.graphs is None and math.isinf(self.threshold):
                 raise
-        edges = self._most_edges(workers) if self.graphs is None else max(self.graphs.counts, default=0)
-        return fit(_PER_EDGE * edges, f"H_1 of a Rips filtration with {edges} edges", way_out), False
+        edges = self._edges(workers) if self.graphs is None else list(self.graphs.counts)
+        most = max(edges, default=0)
+        return fit(_PER_EDGE * most, sum(edges), f"H_1 of a Rips filtration with {most} edges", way_out), False
 
-    def _most_edges(self, workers: int) -> int:
-        """Edges up to the threshold, of the sample that has the most; counting stops where no memory would do."""
+    def _edges(self, workers: int) -> list[int]:
+        """Edges up to the threshold, of each sample; counting stops where no memory would do."""
         table = wide_on_cpu(self.table).reshape(-1).numpy()
         sizes = np.array(self.sizes, dtype=np.int64)
         most = memory.available() // _PER_EDGE + 1
-        return int(_native.count_edges(table, sizes, self._columns, self.threshold, most, workers).max())
+        counts: list[int] = _native.count_edges(table, sizes, self._columns, self.threshold, most, workers).tolist()
+        return counts
 
     def _lengths(self, table: np.ndarray, at: np.ndarray) -> Tensor:
         """Lengths of edges: entries of the matrices, or distances of rows of the table, two rows per edge."""
