@@ -13,7 +13,7 @@ from scipy.spatial import Delaunay
 from torch import Tensor
 
 from isotopy.errors import BudgetError
-from isotopy.topology import Diagram, alpha, memory, persistence, rips, weak_alpha
+from isotopy.topology import Diagram, alpha, bottleneck, memory, persistence, rips, weak_alpha
 
 ROUNDING = 1e-7  # gudhi works with squared radii, whose roots lose half the digits near 0
 
@@ -145,6 +145,18 @@ def test_small_clouds():
         assert persistence(f(torch.zeros(5, 3))).pairs.tolist() == [[0.0, math.inf]]
         assert persistence(f(torch.zeros(2, 0))).pairs.tolist() == [[0.0, math.inf]]
         assert persistence(f(torch.eye(3, 5)), max_degree=9).degrees == tuple(range(10))
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_alpha_of_points_of_a_lattice_agrees_with_exact_arithmetic(d: int):
+    # Many are cospherical, so that Qhull returns flat simplices, whose smallest balls need not be empty. Sorted pairs
+    # whose births are equal up to rounding may come in any order: compared by the distance of the diagrams.
+    random = np.random.default_rng(5)
+    for _ in range(60):
+        points = random.integers(0, 4, size=(int(random.integers(4, 40)), d)).astype(np.float64)
+        found, expected = persistence(alpha(torch.from_numpy(points)), max_degree=d - 1), gudhi_alpha(points, d)
+        for degree in range(d):
+            assert bottleneck(found.of(degree).pairs, torch.from_numpy(expected[degree])) < ROUNDING
 
 
 @pytest.mark.parametrize("f", [weak_alpha, alpha])

@@ -404,3 +404,12 @@ def test_the_kernel_survives_anything(data: st.DataObject):
     except ValueError:
         return
     assert len(found["sample"]) == len(found["degree"])
+
+
+@pytest.mark.parametrize("options", [{"max_degree": 2}, {"representatives": True}])
+def test_a_sparse_matrix_that_is_too_large_as_a_whole_is_refused(options: dict[str, int]):
+    sparse = torch.sparse_coo_tensor(torch.tensor([[0, 1], [1, 0]]), torch.ones(2), (10**7, 10**7))
+    with pytest.raises(BudgetError, match=r"whole matrices of 10000000 points, .* need about .*Leave out repr"):
+        rips(sparse, distances=True)._dense()
+    small = torch.ones(4, 4).fill_diagonal_(0).to_sparse()
+    assert len(persistence(rips(small, distances=True), **options)) == 1

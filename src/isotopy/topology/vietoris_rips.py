@@ -181,6 +181,14 @@ class RipsFiltration(Filtration):
         table = wide_on_cpu(self.table)
         if self.graphs is None:
             return table
+        memory.workers_that_fit(
+            1,
+            1,
+            per_sample=0,
+            fixed=16 * sum(n * n for n in self.sizes),
+            what=f"whole matrices of {max(self.sizes, default=0)} points, as degree 2 and representatives take them,",
+            way_out="Leave out representatives and take max_degree=1, or take a subsample of the points.",
+        )
         matrices = []
         lengths, ends = table.split(self.graphs.counts), self.graphs.ends.split(self.graphs.counts)
         for size, length, (i, j) in zip(self.sizes, lengths, (e.T for e in ends), strict=True):
