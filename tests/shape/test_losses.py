@@ -183,6 +183,21 @@ def transport_by_pot(ot, a: Diagram, b: Diagram, order: float, ground: float) ->
     return float(ot.emd2(weights, weights, cost))
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_distances_in_half_precision_are_summed_in_full(kind: torch.dtype):
+    signal = (torch.arange(2000) % 2).to(kind).requires_grad_()
+    losses = [WassersteinLoss(), WassersteinLoss(order=2, ground=2), BottleneckLoss(), SlicedWassersteinLoss()]
+    for loss, expected in zip(losses, (999 / 2, 999 / 2, 1 / 2, None), strict=True):
+        found = loss(LevelSet(1)(signal), LevelSet(1)(signal.detach()[:2]))
+        full = loss(LevelSet(1)(signal.detach().double()), LevelSet(1)(signal.detach()[:2].double()))
+        assert found.dtype == kind
+        torch.testing.assert_close(found.detach(), full.to(kind))
+        if expected is not None:
+            assert float(full) == pytest.approx(expected)
+        (gradient,) = torch.autograd.grad(found, signal)
+        assert gradient.dtype == kind
+
+
 def test_gradients_of_distances(generator: torch.Generator):
     x = torch.randn(1, 6, 2, generator=generator, dtype=torch.float64, requires_grad=True)
     y = torch.randn(2, 5, 2, generator=generator, dtype=torch.float64)

@@ -159,6 +159,28 @@ def test_the_field_is_the_interpolant_by_scipy(generator: torch.Generator):
             assert found == pytest.approx(field(cloud), abs=1e-12)
 
 
+def test_smooth_gradients_far_from_the_origin_and_along_one_axis():
+    start = torch.tensor([[0.0, 0.0], [0.1, 0.0], [1.0, 0.0]], dtype=torch.float64).repeat(20, 1)[:31]
+    for offset in (0.0, 2.0**20):
+        x = (start + offset).requires_grad_()
+        with shape.smooth_gradient(x, bandwidth=0.1):
+            x[0, 0].backward()  # one coordinate of one point
+        assert x.grad is not None
+        assert x.grad[:3, 0].tolist() == pytest.approx([1.0, math.exp(-0.5), 0.0], abs=2e-6)
+        assert x.grad[:, 1].tolist() == [0.0] * 31
+    for size in ((0, 2), (2, 0, 3), (0, 4, 2)):
+        empty = torch.zeros(size, requires_grad=True)
+        with shape.smooth_gradient(empty):
+            empty.sum().backward()
+        assert empty.grad is not None
+        assert empty.grad.shape == size
+
+
+def test_one_pixel_has_nothing_to_sweep():
+    assert shape.DirectionalSweep(angles=3)(torch.tensor([[0.7]])).essential.birth.tolist() == pytest.approx([0.7] * 3)
+    assert torch.equal(shape.DirectionalSweep(angles=2).ramps(1, 1), torch.ones(2, 1, 1))
+
+
 def test_smooth_gradients_in_half_precision_and_of_views(generator: torch.Generator):
     start = torch.rand(2, 9, generator=generator)
     for kind in (torch.float16, torch.bfloat16, torch.float64):

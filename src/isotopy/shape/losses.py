@@ -117,7 +117,7 @@ class BarcodePolynomialLoss(nn.Module):
                 raise ValueError(
                     f"q must be whole where bars have negative middles; got {self.q}. Shift the values to be positive."
                 )
-            terms = terms * (middle.pow(self.q) if self.q == int(self.q) else safe_power(middle, self.q))
+            terms = terms * safe_power(middle, self.q)
         return reduced(bars.total(terms), self.reduction).to(bars.kind)
 
     def _ended(self, bars: Bars, diagram: Diagram) -> Bars:

@@ -251,6 +251,7 @@ class _Both:
     second: _Side
     samples: int
     single: bool
+    kind: torch.dtype  # of the answer
 
     @classmethod
     def of(cls, first: Diagram | Points, second: Diagram | Points, degree: int) -> _Both:
@@ -281,8 +282,9 @@ class _Both:
         if a.points.device != b.points.device:
             raise ValueError(f"first and second must be on one device; got {a.points.device} and {b.points.device}.")
         kind = torch.promote_types(a.points.dtype, b.points.dtype)
-        a, b = (_Side(s.points.to(kind), s.sample, s.counts, s.births.to(kind), s.essential) for s in (a, b))
-        return cls(a, b, samples, not isinstance(first, Diagram))
+        wide = torch.promote_types(kind, torch.float32)  # a sum of many moves in half precision stops growing
+        a, b = (_Side(s.points.to(wide), s.sample, s.counts, s.births.to(wide), s.essential) for s in (a, b))
+        return cls(a, b, samples, not isinstance(first, Diagram), kind)
 
     @property
     def largest(self) -> int:
@@ -328,7 +330,7 @@ class _Both:
         return cost.index_add(0, sample, _power(moves, order))
 
     def shaped(self, values: Float[Tensor, " samples"]) -> Tensor:
-        return values[0] if self.single else values
+        return (values[0] if self.single else values).to(self.kind)
 
 
 def _most_pairs() -> int:
