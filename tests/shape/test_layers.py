@@ -187,7 +187,7 @@ def test_layers_take_the_options_of_persistence(generator: torch.Generator):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: shape.VietorisRips(-1), "max_degree must be 0 or larger; got -1"),
+        (lambda: shape.VietorisRips(-1), "max_degree must be 0 or larger, and at most 65535; got -1"),
         (lambda: shape.VietorisRips(threshold=-1.0), "threshold must be a diameter, 0 or larger; got -1"),
         (lambda: shape.VietorisRips(distances=True, threads=0), "threads must be 1 or larger; got 0"),
         (lambda: shape.WeakAlpha(modulus=6), "modulus must be a prime"),
@@ -195,7 +195,7 @@ def test_layers_take_the_options_of_persistence(generator: torch.Generator):
         (lambda: shape.LevelSet(4), "ndim must be 1, 2 or 3; got 4"),
         (lambda: shape.LevelSet(0), "ndim must be 1, 2 or 3; got 0"),
         (lambda: shape.LevelSet(cells="hexagons"), "cells must be one of"),
-        (lambda: shape.LowerStar(CIRCLE, max_degree=-2), "max_degree must be 0 or larger; got -2"),
+        (lambda: shape.LowerStar(CIRCLE, max_degree=-2), "max_degree must be 0 or larger, and at most 65535; got -2"),
         (lambda: shape.LowerStar([(0, 1)]), "complex"),
         (lambda: shape.LevelSet("2"), "ndim"),
         (lambda: shape.DirectionalSweep(cells="hexagons"), "cells must be one of"),

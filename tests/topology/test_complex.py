@@ -71,7 +71,7 @@ def test_wide_vertex_numbers_take_the_compacting_keys(simplices):
     rows = np.array(closure(simplices, 1) or [[0, 0]], np.int64)
     rows = np.concatenate([rows, rows[:, ::-1]], axis=1)
     assert np.argsort(module._keys(rows, wide), kind="stable").tolist() == np.lexsort(rows.T[::-1]).tolist()
-    assert module._locate(rows[::-1], np.unique(rows, axis=0), wide).min() >= 0
+    assert module.locate(rows[::-1], np.unique(rows, axis=0), wide).min() >= 0
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES.keys())
