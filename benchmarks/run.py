@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
 
 def table(results: dict) -> str:
     """Markdown: a row per workload and goal, and the peers in full."""
-    lines = ["| workload | isotopy | best peer | ratio | goal (aim) |", "|---|---|---|---|---|"]
+    lines = ["| workload | isotopy, CPU ms | best peer, CPU ms | ratio | goal (aim) |", "|---|---|---|---|---|"]
     for name, case in results["cases"].items():
         for goal in case["goals"]:
             if "cpu_ms" not in case["contenders"].get(goal["peer"], {}):
