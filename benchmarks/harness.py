@@ -197,7 +197,7 @@ def run(case: Case, *, budget: float = 6.0, patience: float = 90.0, say: Callabl
 def _line(row: dict[str, Any]) -> str:
     if "error" in row:
         return f"{row['error']}"
-    agrees = {True: "agrees", False: "DIFFERS"}.get(row.get("agrees"), "")  # type: ignore[arg-type]
+    agrees = {True: "agrees", False: "DIFFERS"}.get(row.get("agrees"), "")
     times = f"{row['cpu_ms']:10.2f} ms CPU {row['wall_ms']:10.2f} ms wall  x{row['runs']:<3d}"
     return f"{times}{row['more_mb']:7.0f} MB  {agrees}"
 

@@ -94,7 +94,7 @@ def test_strangers_are_never_deleted(tmp_path):
 
 def test_a_stranger_that_arrives_meanwhile_is_kept(tmp_path):
     target = tmp_path / "r"
-    with pytest.raises(FileExistsError), replaced(target) as folder:  # noqa: PT012
+    with pytest.raises(FileExistsError), replaced(target) as folder:  # noqa: PT012  (as above)
         _write(folder, "new")
         target.mkdir()
         (target / "notes.txt").write_text("mine")
@@ -148,7 +148,7 @@ def test_relative_folder(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_full_disk_is_named_and_nothing_is_left(tmp_path):
-    with pytest.raises(OSError, match=r"has none left \(No space left on device\)"), replaced(tmp_path / "r") as folder:  # noqa: PT012
+    with pytest.raises(OSError, match=r"has none left \(No space left on device\)"), replaced(tmp_path / "r") as folder:  # noqa: PT012  (as above)
         _write(folder, "half")
         Path("/dev/full").write_text("x")
     assert _entries(tmp_path) == []

@@ -355,13 +355,13 @@ def test_the_kernel_refuses_wrong_numbers(arguments: tuple[object, ...]):
 )
 def test_the_kernel_refuses_wrong_graphs(lengths: list[float], ends: list[int], counts: list[int], sizes: list[int]):
     arrays = [np.array(lengths), *(np.array(list_, dtype=np.int64) for list_ in (ends, counts, sizes))]
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):  # noqa: PT011  # messages are for developers
         _native.rips_graphs(*arrays, math.inf, 1, 2, False, True, 1)
 
 
 @pytest.mark.parametrize(("rows", "dimension"), [([0, 3], 2), ([0, -1], 2), ([0], 2), ([0, 1], -1), ([0, 2**62], 1)])
 def test_the_kernel_measures_rows_that_are_there(rows: list[int], dimension: int):
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):  # noqa: PT011  # messages are for developers
         _native.distances(DATA, np.array(rows), dimension)
 
 

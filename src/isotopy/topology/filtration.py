@@ -76,7 +76,7 @@ class Filtration:
         """Cycles that represent the classes of degree 1 among these pairs.
 
         Raises:
-            ValueError: This kind of filtration has none that could be computed.
+            ValueError: This filtration has none that could be computed: its cells are no simplices.
         """
         raise NotImplementedError
 

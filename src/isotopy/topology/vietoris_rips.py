@@ -267,6 +267,7 @@ class RipsFiltration(Filtration):
         if self.distances:
             return self.table.index_select(0, places)
         measured = torch.from_numpy(_native.distances(table, at, self._columns))
+        # torch gives apply() no types
         lengths: Tensor = _Distances.apply(self.table, places, measured)  # type: ignore[no-untyped-call]
         if self.table.dtype != torch.float64 and not bool(torch.isfinite(lengths.detach()).all()):
             raise ValueError(
