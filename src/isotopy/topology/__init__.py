@@ -1,6 +1,7 @@
 """Finite spaces, filtrations and persistence diagrams."""
 
 from . import triangulations as triangulations
+from .cells import CellComplex as CellComplex
 from .complex import SimplicialComplex as SimplicialComplex
 from .delaunay import alpha as alpha
 from .delaunay import weak_alpha as weak_alpha
