@@ -25,6 +25,7 @@ void bind_clouds(nb::module_& m);
 void bind_complexes(nb::module_& m);
 void bind_grids(nb::module_& m);
 void bind_ranks(nb::module_& m);
+void bind_subdivisions(nb::module_& m);
 
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;

@@ -8,4 +8,5 @@ NB_MODULE(_native, m) {
     bindings::bind_complexes(m);
     bindings::bind_grids(m);
     bindings::bind_ranks(m);
+    bindings::bind_subdivisions(m);
 }
