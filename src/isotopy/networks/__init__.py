@@ -2,6 +2,8 @@
 
 from . import ensembles as ensembles
 from .codewords import codewords as codewords
+from .counting import serra_bound as serra_bound
+from .counting import zaslavsky as zaslavsky
 from .jacobians import affine_map as affine_map
 from .jacobians import jacobian_singular_values as jacobian_singular_values
 from .load import check_finite as check_finite
