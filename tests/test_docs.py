@@ -160,7 +160,7 @@ def test_every_public_name_is_in_the_reference(room):
             part = getattr(part, word)  # raises where the reference names what is not there
 
 
-@pytest.mark.parametrize("room", [*ROOMS, "topology.triangulations", "networks.ensembles"])
+@pytest.mark.parametrize("room", [*ROOMS, "topology.triangulations", "networks.ensembles", "networks.smallest_ranks"])
 def test_every_public_name_has_a_docstring_and_an_example(room):
     module = importlib.import_module(f"isotopy.{room}")
     own = (

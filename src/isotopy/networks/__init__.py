@@ -2,6 +2,8 @@
 
 from . import ensembles as ensembles
 from .codewords import codewords as codewords
+from .counting import serra_bound as serra_bound
+from .counting import zaslavsky as zaslavsky
 from .domains import Box as Box
 from .domains import Slice as Slice
 from .jacobians import affine_map as affine_map
