@@ -21,6 +21,7 @@ namespace bindings {
 namespace nb = nanobind;
 
 // One per file of this folder; module.cpp calls them.
+void bind_chains(nb::module_& m);
 void bind_clouds(nb::module_& m);
 void bind_complexes(nb::module_& m);
 void bind_grids(nb::module_& m);

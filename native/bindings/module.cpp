@@ -4,6 +4,7 @@
 
 NB_MODULE(_native, m) {
     m.doc() = "Kernels of isotopy: arrays in, indices out.";
+    bindings::bind_chains(m);
     bindings::bind_clouds(m);
     bindings::bind_complexes(m);
     bindings::bind_grids(m);

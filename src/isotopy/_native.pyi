@@ -141,6 +141,15 @@ def match(
     most: int,
     threads: int,
 ) -> tuple[np.ndarray, np.ndarray]: ...
+def reduce_chains(
+    counts: np.ndarray,
+    starts: Sequence[np.ndarray],
+    rows: Sequence[np.ndarray],
+    values: Sequence[np.ndarray],
+    inside: np.ndarray,
+    modulus: int,
+    budget: int,
+) -> dict[str, np.ndarray]: ...
 def matrix_ranks(residues: NDArray[np.uint32], prime: int, threads: int) -> NDArray[np.int32]: ...
 
 class RankChain3:
