@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from ..errors import UnsupportedModuleError
-from ..topology import CellComplex
+from ..topology import CellComplex, homology
 from ..topology.cells import Columns
 from ..topology.memory import budget
 from .bounds import Bounds
@@ -328,14 +328,24 @@ def _numbers(cutting: Cutting) -> Tensor:
         return torch.from_numpy(columns)
     before = np.zeros(cells, np.int64)
     for k, word in enumerate(cutting.words):
-        part = word.active if word.winners is None else word.winners.view(np.uint8).reshape(cells, -1)
-        for start_ in range(0, 0 if part is None else part.shape[1], 8):
-            eight = np.zeros((cells, 8), np.uint8)
-            eight[:, : part[:, start_ : start_ + 8].shape[1]] = part[:, start_ : start_ + 8]
-            values, where = np.unique(eight.view(np.uint64)[:, 0], return_inverse=True)
+        for eight in _blocks(word, cells):
+            values, where = np.unique(eight, return_inverse=True)
             before = np.unique(before * len(values) + where, return_inverse=True)[1]
         columns[:, k] = before = _by_appearance(before)
     return torch.from_numpy(columns)
+
+
+def _blocks(word: Words, cells: int) -> Iterator[np.ndarray]:
+    """The gates of a layer, eight bytes of every cell at a time, as one number each."""
+    part = np.zeros((cells, 0), np.uint8)
+    if word.winners is not None:
+        part = word.winners.view(np.uint8).reshape(cells, -1)
+    elif word.active is not None:
+        part = word.active
+    for start_ in range(0, part.shape[1], 8):
+        eight = np.zeros((cells, 8), np.uint8)
+        eight[:, : part.shape[1] - start_] = part[:, start_ : start_ + 8]
+        yield eight.view(np.uint64)[:, 0]
 
 
 def _by_appearance(numbers: np.ndarray) -> np.ndarray:
@@ -402,7 +412,7 @@ def _volumes(p: Polytopes) -> Tensor:
     if embedding is not None:
         scale = float(torch.linalg.det(embedding.weight.T @ embedding.weight).sqrt())
     if p.dimension == 1:
-        return scale * (points[p.edges[:, 1]] - points[p.edges[:, 0]]).norm(dim=1)
+        return scale * torch.linalg.vector_norm(points[p.edges[:, 1]] - points[p.edges[:, 0]], dim=1)
     offsets, vertices = p.faces
     face, fan = _fans(offsets, vertices)
     volumes = torch.zeros(len(p), dtype=torch.float64)
@@ -437,7 +447,8 @@ def _fans(offsets: Tensor, vertices: Tensor) -> tuple[Tensor, Tensor]:
 def _simplex_volumes(corners: Tensor) -> Tensor:
     """Volumes of simplices `(k, d + 1, q)`."""
     spans = corners[:, 1:] - corners[:, :1]
-    return torch.linalg.det(spans @ spans.transpose(1, 2)).clamp(min=0).sqrt() / math.factorial(spans.shape[1])
+    squares: Tensor = torch.linalg.det(spans @ spans.transpose(1, 2))
+    return squares.clamp(min=0).sqrt() / math.factorial(spans.shape[1])
 
 
 def _boundary(p: Polytopes) -> DecisionBoundary:
