@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -115,7 +114,7 @@ def homology(X: CellComplex, relative_to: CellComplex | None = None, modulus: in
 def quotient_homology(
     X: CellComplex,
     A: CellComplex,
-    mode: Literal["one_point", "components"] = "one_point",
+    mode: str = "one_point",
     modulus: int | None = None,
 ) -> Homology:
     """Homology of the quotient of a complex by a subcomplex, not reduced.
