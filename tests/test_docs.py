@@ -37,6 +37,9 @@ NO_EXAMPLE = {
     "RankDecomposition",  # made by rank_decomposition, which has one
     "jacobian_singular_values",  # shapes only; used in the tutorial on ranks
     "read_weights",  # needs a file
+    "CollapseSequence",  # made by collapse_sequence, which has one
+    "CollapseStep",  # part of a CollapseSequence
+    "LongExactSequence",  # made by long_exact_sequence, which has one
     "check_finite",  # returns nothing
     "load_activations",  # needs a file
     "box_points",  # used by min_rank

@@ -13,9 +13,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <new>
-#include <numeric>
 #include <queue>
 #include <span>
 #include <stdexcept>
@@ -25,6 +25,7 @@
 
 #include "isotopy/field.hpp"
 #include "isotopy/parallel.hpp"
+#include "isotopy/union_find.hpp"
 
 namespace isotopy {
 
@@ -130,7 +131,7 @@ private:
         for (const std::size_t count : complex.counts) cells += count;
         for (const auto& boundary : complex.boundaries) entries += boundary.rows.size();
         if (cells >= std::numeric_limits<Cell>::max()) throw std::invalid_argument("the complex is too large");
-        spend(cells * 33 + entries * 16);
+        spend(cells * 49 + entries * 16);  // a cell waits at most twice
         inside_.assign(complex.inside.begin(), complex.inside.end());
         first_.reserve(cells + 1);
         first_.push_back(0);
@@ -174,20 +175,15 @@ private:
     void split_vertices(const ChainComplex& complex) {
         if (complex.counts.empty()) return;
         const auto vertices = static_cast<Cell>(complex.counts[0]);
-        std::vector<Cell> root(vertices);
-        std::iota(root.begin(), root.end(), Cell{0});
-        const auto find = [&](Cell v) {
-            while (root[v] != v) v = root[v] = root[root[v]];
-            return v;
-        };
+        UnionFind component(vertices);
         std::vector<Cell> open;  // vertices of edges that are not v - w
         const std::size_t edges = complex.counts.size() > 1 ? complex.counts[1] : 0;
         for (std::size_t edge = vertices; edge < vertices + edges; ++edge) {
             const std::size_t at = first_[edge], ends = first_[edge + 1] - at;
             if (ends == 0) continue;
             for (std::size_t other = at + 1; other < at + ends; ++other) {
-                const Cell a = find(facets_[at]), b = find(facets_[other]);
-                root[std::max(a, b)] = std::min(a, b);
+                const Cell a = component.find(facets_[at]), b = component.find(facets_[other]);
+                component.hang(std::max(a, b), std::min(a, b));
             }
             std::int64_t sum = 0;
             bool zero = ends == 2 && ring_.unit(values_[at]);
@@ -198,15 +194,15 @@ private:
             if (!zero || sum != 0) open.push_back(facets_[at]);
         }
         std::vector<std::uint8_t> grounded(vertices, 0);
-        for (const Cell v : open) grounded[find(v)] = 1;
+        for (const Cell v : open) grounded[component.find(v)] = 1;
         constexpr Cell none = std::numeric_limits<Cell>::max();
         std::vector<Cell> chosen(vertices, none);
         for (Cell v = 0; v < vertices; ++v) {
-            Cell& best = chosen[find(v)];
+            Cell& best = chosen[component.find(v)];
             if (best == none || (inside_[best] == 0 && inside_[v] != 0)) best = v;
         }
         for (Cell v = 0; v < vertices; ++v) {
-            if (find(v) != v || grounded[v] != 0) continue;
+            if (component.find(v) != v || grounded[v] != 0) continue;
             split_.push_back(chosen[v]);
             remove(chosen[v]);
         }
@@ -229,12 +225,7 @@ private:
             if (up_[cell] == 1) queue_.push_back({cell, false});
         }
         for (std::size_t step = 0; step < queue_.size(); ++step) {
-            if (step % 65536 == 65535) {
-                stop_.check();
-                queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(step + 1));
-                step = static_cast<std::size_t>(-1);
-                continue;
-            }
+            if (step % 65536 == 65535) stop_.check();
             const auto [cell, by_boundary] = queue_[step];
             if (alive_[cell] == 0 || (by_boundary ? down_ : up_)[cell] != 1) continue;
             Cell other = cell;

@@ -1,4 +1,4 @@
-"""Finite spaces, filtrations and persistence diagrams."""
+"""Finite spaces, their homology, filtrations and persistence diagrams."""
 
 from . import triangulations as triangulations
 from .cells import CellComplex as CellComplex

@@ -96,7 +96,7 @@ def reduced(chains: Chains, modulus: int | None) -> Chains:
     if modulus is None and largest > _LARGEST:
         return chains
     cells, entries = sum(chains.counts), sum(len(b.rows) for b in chains.boundaries)
-    needed, allowed = 56 * cells + 48 * entries, memory.budget()
+    needed, allowed = 64 * cells + 48 * entries, memory.budget()
     if needed > allowed:
         raise _too_large(cells, f"about {needed / 2**30:.1f} GiB; {allowed / 2**30:.1f} GiB may be used")
     try:
@@ -171,7 +171,7 @@ def _positions(table: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.where(table[at] == rows, at, -1)
 
 
-def checked_modulus(modulus: int | None) -> int | None:
+def checked_modulus(modulus: object) -> int | None:
     """None for Z, or a prime below 2^31."""
     if modulus is None:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -115,7 +114,7 @@ def homology(X: CellComplex, relative_to: CellComplex | None = None, modulus: in
 def quotient_homology(
     X: CellComplex,
     A: CellComplex,
-    mode: Literal["one_point", "components"] = "one_point",
+    mode: str = "one_point",
     modulus: int | None = None,
 ) -> Homology:
     """Homology of the quotient of a complex by a subcomplex, not reduced.
@@ -167,9 +166,13 @@ def groups(chains: Chains, modulus: int | None) -> Homology:
     degrees = range(len(left.counts))
     if modulus is not None:
         return Homology(left.counts, ((),) * len(left.counts), modulus)
-    factors = [*(invariant_factors(left.vectors(k)) for k in degrees), ()]
+    factors = [*(invariant_factors(filter(None, left.vectors(k))) if _entries(left, k) else () for k in degrees), ()]
     betti = tuple(left.counts[k] - len(factors[k]) - len(factors[k + 1]) for k in degrees)
     return Homology(betti, tuple(tuple(t for t in factors[k + 1] if t > 1) for k in degrees))
+
+
+def _entries(chains: Chains, k: int) -> int:
+    return len(chains.boundaries[k - 1].rows) if k else 0
 
 
 def _check_complex(X: CellComplex) -> None:
