@@ -270,7 +270,7 @@ def polytopes(
             coordinates in the input space.
         rational: Decide every sign, and every rank, in rationals. For small networks; the result is the same.
         memory: Bytes that cells and vertices may take; default 80 % of what is available.
-        progress: Called with (layers done, layers).
+        progress: Called with (steps done, steps): a step for each layer, and one for the ranks.
 
     Raises:
         TypeError: The domain is none of these.
@@ -305,8 +305,11 @@ def polytopes(
     for layer in net.layers:
         cutting.layer(layer)
         if progress is not None:
-            progress(layer.index, net.depth)
-    return Polytopes(net, domain, cutting, rational=rational)
+            progress(layer.index, net.depth + 1)
+    found = Polytopes(net, domain, cutting, rational=rational)
+    if progress is not None:
+        progress(net.depth + 1, net.depth + 1)
+    return found
 
 
 def _sizes(net: Network, words: Sequence[Words], cells: int) -> Tensor:
