@@ -22,8 +22,9 @@ from isotopy.shape import (
     VietorisRips,
     WassersteinLoss,
 )
-from isotopy.shape._bars import check_diagram, check_whole
+from isotopy.shape._bars import check_diagram
 from isotopy.topology import Diagram, bottleneck, sliced_wasserstein, wasserstein
+from isotopy.topology.arguments import check_whole
 
 
 def polynomial(

@@ -280,7 +280,7 @@ def test_float_types_are_kept(generator: torch.Generator):
         (lambda d: sliced_wasserstein(d, d, directions=0), "directions must be at least 1; got 0"),
         (lambda d: wasserstein(d, torch.zeros(3)), r"second must have shape \(k, 2\).*got \(3,\)"),
         (lambda d: bottleneck(d * math.nan, d), "first must not hold NaN"),
-        (lambda d: bottleneck(torch.tensor([[math.inf, 1.0]]), d), "births must be finite"),
+        (lambda d: bottleneck(torch.tensor([[math.inf, 1.0]]), d), "first must have finite births"),
         (lambda d: wasserstein(d, d, threads=0), "threads must be 1 or larger; got 0"),
         (
             lambda _: wasserstein(persistence(rips(torch.zeros(2, 3, 1))), persistence(rips(torch.zeros(3, 3, 1)))),
