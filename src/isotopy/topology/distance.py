@@ -49,7 +49,7 @@ def wasserstein(
 
     Returns:
         One number per sample `(samples,)`, or for arrays a single one `()`; in the units of the filtration. Infinite
-        where the numbers of essential classes differ.
+        where the numbers of essential classes differ, in all or by the sign of their deaths.
 
     Raises:
         ValueError: Batches of different size, sublevel against superlevel, `order` or `ground` below 1, NaN.
@@ -238,8 +238,9 @@ class _Side:
     points: Float[Tensor, "k 2"]  # finite
     sample: Int64[Tensor, " k"]
     counts: Int64[Tensor, " samples"]
-    births: Float[Tensor, " e"]  # of the essential classes, sorted within each sample
+    births: Float[Tensor, " e"]  # of the essential classes, sorted within each sample, deaths at -inf first
     essential: Int64[Tensor, " samples"]  # how many
+    falling: Int64[Tensor, " samples"]  # how many of them die at -inf
 
     @property
     def starts(self) -> Int64[Tensor, " samples"]:
@@ -293,7 +294,7 @@ class _Both:
             )
         kind = torch.promote_types(a.points.dtype, b.points.dtype)
         wide = torch.promote_types(kind, torch.float32)  # a sum of many moves in half precision stops growing
-        a, b = (_Side(s.points.to(wide), s.sample, s.counts, s.births.to(wide), s.essential) for s in (a, b))
+        a, b = (_Side(s.points.to(wide), s.sample, s.counts, s.births.to(wide), s.essential, s.falling) for s in (a, b))
         return cls(a, b, samples, not isinstance(first, Diagram), kind)
 
     @property
@@ -322,7 +323,7 @@ class _Both:
         """Cost of moving sorted births onto each other: optimal on a line for every order of at least 1."""
         a, b = self.first, self.second
         cost = a.births.new_zeros(self.samples)
-        unequal = a.essential != b.essential
+        unequal = (a.essential != b.essential) | (a.falling != b.falling)  # from -inf to +inf it is far
         if bool(unequal.any()):
             keep = [~unequal.repeat_interleave(side.essential) for side in (a, b)]
             cost = cost.masked_fill(unequal, math.inf)
@@ -392,14 +393,16 @@ def _side(pairs: Tensor, sample: Tensor, samples: int, name: str) -> _Side:
     dies = torch.isfinite(values[:, 1])
     finite, never = dies.nonzero()[:, 0], (~dies).nonzero()[:, 0]
     finite = finite[torch.argsort(sample[finite], stable=True)]
-    never = never[torch.argsort(values[never, 0], stable=True)]
-    never = never[torch.argsort(sample[never], stable=True)]
+    for key in (values[:, 0], values[:, 1], sample):  # the last one counts most
+        never = never[torch.argsort(key[never], stable=True)]
+    falls = sample[never][values[never, 1] < 0]
     return _Side(
         pairs[finite],
         sample[finite],
         torch.bincount(sample[finite], minlength=samples),
         pairs[never, 0],
         torch.bincount(sample[never], minlength=samples),
+        torch.bincount(falls, minlength=samples),
     )
 
 
