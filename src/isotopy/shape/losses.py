@@ -293,9 +293,11 @@ class SignatureLoss(nn.Module):
         super().__init__()
         _check_reduction(reduction)
         normalize = check_switch(normalize, "normalize")
-        if not isinstance(degrees, Sequence) or not degrees or any(degree not in (0, 1) for degree in degrees):
-            raise ValueError(f"degrees must be taken from 0 and 1; got {degrees!r}. Both: degrees=(0, 1).")
+        if not isinstance(degrees, Sequence) or isinstance(degrees, str):
+            raise TypeError(f"degrees must be taken from 0 and 1; got {degrees!r}. Both: degrees=(0, 1).")
         known = {check_whole(degree, "degrees") for degree in degrees}
+        if not known or not known <= {0, 1}:
+            raise ValueError(f"degrees must be taken from 0 and 1; got {degrees!r}. Both: degrees=(0, 1).")
         self.degrees, self.normalize, self.reduction = tuple(sorted(known)), normalize, reduction
 
     def forward(self, first: Float[Tensor, "*samples n d"], second: Float[Tensor, "*samples n e"]) -> Tensor:

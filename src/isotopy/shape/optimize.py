@@ -30,7 +30,7 @@ class LayerTerm:
         parts = dict(module.named_modules())
         if name not in parts:
             known = ", ".join(repr(key) for key in parts if key)
-            raise ValueError(f"name must be one of the layers of the module: {known}; got {name!r}.")
+            raise ValueError(f"name must be one of the layers of the module: {known}; got {name!r}. Take one of these.")
         self.name = name
         self._loss = loss
         self._values: list[Tensor] = []
