@@ -350,3 +350,9 @@ def test_essential_classes_of_opposite_ends_are_infinitely_far_apart():
     assert float(wasserstein(first, second)) == 4.0 + 2.0
     assert float(bottleneck(first, second)) == gudhi.bottleneck_distance(first.numpy(), second.numpy()) == 4.0
     assert float(wasserstein(first, second[:1])) == math.inf
+
+
+def test_an_empty_array_is_a_diagram_without_points():
+    pairs = torch.tensor([[0.0, 2.0]])
+    for none in (torch.zeros(0), torch.zeros(0, 2), np.zeros(0), np.zeros((0, 2))):
+        assert float(wasserstein(none, pairs)) == float(bottleneck(pairs, none)) == 1.0
