@@ -214,7 +214,10 @@ def test_spoilt_complexes_are_refused(data: st.DataObject):
         2,
     )
     for counts in (np.array([1, 1]), np.array([2, 0]), np.array([-1, 1])):
-        one_only(_native.lower_star_cycles, values, 2, cells, facets, False, 2, counts, births, 2)
+        with pytest.raises(ValueError, match="births are fewer than counts say"):
+            _native.lower_star_cycles(values, 2, cells, facets, False, 2, counts, births, 2)
+    with pytest.raises(ValueError, match="counts must have one entry per sample"):
+        _native.lower_star_cycles(values, 2, cells, facets, False, 2, np.array([1]), births, 2)
 
 
 @given(st.data())
@@ -327,3 +330,62 @@ def test_spoilt_grids_and_diagrams_are_refused(data: st.DataObject):
             _native.match(pairs, sizes, pairs, wrong, order, 2.0, 99, 2)
     with pytest.raises(ValueError, match="fewer than sizes say"):
         _native.match(pairs[:-1], sizes, pairs, sizes, order, 2.0, 99, 2)
+
+
+def test_the_message_is_of_the_first_fault():
+    points, sizes, plain = np.zeros(14), np.array([4, 3]), (np.inf, 1, 2, True, True, 2)
+    for wrong, message in (
+        ([4, 4], "data is shorter than sizes say"),
+        ([5, 3], "data is shorter than sizes say"),
+        ([4, 2], "data is longer than sizes say"),
+        ([-1, 3], "sizes must not be negative"),
+        ([2**32, 3], "a sample is too large"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _native.rips(points, np.array(wrong), 2, *plain)
+    with pytest.raises(ValueError, match="data is shorter than sizes say"):
+        _native.survey(np.ones(25), np.array([4, 4]))
+    with pytest.raises(ValueError, match="rows must not be negative"):
+        _native.distances(points, np.array([0, -1]), 2)
+    with pytest.raises(ValueError, match="cutoffs must have one entry per sample"):
+        _native.rips_cycles(points, sizes, 2, np.ones(1), 2, np.array([0, 0]), np.empty(0, np.int64), 2)
+    for options, message in (
+        ((np.inf, 2, 2), "max_degree is out of range"),
+        ((np.inf, -1, 2), "max_degree is out of range"),
+        ((np.inf, 1, 4), "modulus must be a prime"),
+        ((np.inf, 1, 0), "modulus must be a prime"),
+        ((-1.0, 1, 2), "threshold must be 0 or larger"),
+        ((np.nan, 1, 2), "threshold must be 0 or larger"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _native.rips(points, sizes, 2, *options, True, True, 2)
+    ends, counts = np.array([0, 1, 0, 2, 1, 2, 0, 1]), np.array([3, 1])
+    for lengths, counts_, message in (
+        (np.ones(4), np.array([3, 2]), "fewer edges than counts say"),
+        (np.ones(4), np.array([3, 0]), "more edges than counts say"),
+        (np.ones(4), np.array([4]), "one entry per sample"),
+        (np.ones(3), counts, "an edge has two ends"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _native.rips_graphs(lengths, ends, counts_, sizes, *plain)
+
+
+def test_options_of_grids_and_diagrams_are_checked():
+    values, shape = np.zeros(24), np.array([2, 2, 3])
+    for cells in (-1, 3):
+        with pytest.raises(ValueError, match="cells must be 0, 1 or 2"):
+            _native.signal(values, 2, cells, False, True, 2)
+        with pytest.raises(ValueError, match="cells must be 0, 1 or 2"):
+            _native.image(values, 2, 4, cells, False, 1, True, 2)
+    for wrong, message in (
+        ((shape[:2], 2, "cubical", False, 2, 2), "volumes have 3 axes"),
+        ((-shape, 2, "cubical", False, 2, 2), "shape must not be negative"),
+        ((np.array([2**40, 2, 3]), 2, "cubical", False, 2, 2), "the volume is too large"),
+        ((shape, 2, "cubic", False, 2, 2), "cells must be freudenthal"),
+        ((shape, 2, "cubical", False, -1, 2), "max_degree must not be negative"),
+        ((shape, 2, "cubical", False, 2, 4), "modulus must be a prime"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _native.volume(values, *wrong, True, 2)
+    with pytest.raises(ValueError, match="as many diagrams"):
+        _native.match(values, np.array([3, 1]), values, np.array([4]), 1.0, 2.0, 99, 2)
