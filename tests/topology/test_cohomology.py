@@ -252,3 +252,21 @@ def test_control_c_stops_a_long_call():
         persistence(rips(points), max_degree=3)  # many minutes if nobody stops it
     assert time.monotonic() - start < 6
     timer.join()
+
+
+def test_values_of_sparse_batches_are_those_of_dense_ones(generator: torch.Generator):
+    corners = torch.cat([torch.eye(3), -torch.eye(3)]).double()  # an octahedron: a sphere until opposite corners meet
+    clouds = [corners + 0.01 * torch.randn(6, 3, generator=generator).double(), 3 * corners[[5, 2, 0, 4, 1, 3]]]
+    clouds.append(torch.cat([clouds[0] + 9.0, clouds[1]]))  # of another size
+    dense = [torch.cdist(cloud, cloud, compute_mode="donot_use_mm_for_euclid_dist") for cloud in clouds]
+    sparse = [matrix.to_sparse_coo().requires_grad_() for matrix in dense]
+    dense = [matrix.requires_grad_() for matrix in dense]
+    found = [persistence(rips(matrices, distances=True), max_degree=2) for matrices in (sparse, dense)]
+    assert found[0].of(2).sample.tolist() == found[1].of(2).sample.tolist()
+    assert {0, 1, 2} <= set(found[0].of(2).sample.tolist())  # each has a sphere at least
+    torch.testing.assert_close(found[0].pairs, found[1].pairs)
+    torch.testing.assert_close(found[0][1].of(2).pairs, torch.tensor([[3 * 2**0.5, 6.0]], dtype=torch.float64))
+    for d in found:
+        d.of(2).persistence.square().sum().backward()
+    for one, other in zip(sparse, dense, strict=True):
+        torch.testing.assert_close(one.grad.to_dense(), other.grad)

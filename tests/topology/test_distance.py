@@ -280,7 +280,7 @@ def test_float_types_are_kept(generator: torch.Generator):
         (lambda d: sliced_wasserstein(d, d, directions=0), "directions must be at least 1; got 0"),
         (lambda d: wasserstein(d, torch.zeros(3)), r"second must have shape \(k, 2\).*got \(3,\)"),
         (lambda d: bottleneck(d * math.nan, d), "first must not hold NaN"),
-        (lambda d: bottleneck(torch.tensor([[math.inf, 1.0]]), d), "births must be finite"),
+        (lambda d: bottleneck(torch.tensor([[math.inf, 1.0]]), d), "first must have finite births"),
         (lambda d: wasserstein(d, d, threads=0), "threads must be 1 or larger; got 0"),
         (
             lambda _: wasserstein(persistence(rips(torch.zeros(2, 3, 1))), persistence(rips(torch.zeros(3, 3, 1)))),
@@ -332,3 +332,27 @@ def test_diagrams_of_other_libraries_can_be_compared():
     arrays = [np.array([[0.0, 1.0], [0.0, np.inf]]), np.array([[0.5, 2.0]])]
     d = Diagram.from_ripser(arrays)
     assert wasserstein(d, d, degree=1).tolist() == [0.0]
+
+
+def test_essential_classes_of_opposite_ends_are_infinitely_far_apart():
+    import gudhi
+
+    up = torch.tensor([[0.0, 1.0], [1.0, 3.0]])
+    down = up.clone()
+    up[0, 1], down[0, 1] = math.inf, -math.inf
+    assert gudhi.bottleneck_distance(up.numpy(), down.numpy()) == math.inf  # a witness of the convention
+    for distance in (wasserstein, transport_cost, bottleneck, sliced_wasserstein):
+        assert float(distance(up, down)) == math.inf
+        assert float(distance(up, up)) == float(distance(down, down)) == 0.0
+    # One class of each kind: births meet by kind, not by order.
+    first = torch.tensor([[0.0, math.inf], [5.0, -math.inf]])
+    second = torch.tensor([[4.0, math.inf], [3.0, -math.inf]])
+    assert float(wasserstein(first, second)) == 4.0 + 2.0
+    assert float(bottleneck(first, second)) == gudhi.bottleneck_distance(first.numpy(), second.numpy()) == 4.0
+    assert float(wasserstein(first, second[:1])) == math.inf
+
+
+def test_an_empty_array_is_a_diagram_without_points():
+    pairs = torch.tensor([[0.0, 2.0]])
+    for none in (torch.zeros(0), torch.zeros(0, 2), np.zeros(0), np.zeros((0, 2))):
+        assert float(wasserstein(none, pairs)) == float(bottleneck(pairs, none)) == 1.0

@@ -10,23 +10,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..topology import Diagram
-from ._bars import Bars, check_whole
+from ..topology.arguments import check_number, check_whole
+from ._bars import Bars
 
 
 def _interval(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
     if not isinstance(bounds, Sequence) or len(bounds) != 2:
-        raise TypeError(f"{name} must be two numbers, the smaller one first; got {bounds!r}.")
-    low, high = float(bounds[0]), float(bounds[1])
+        raise TypeError(f"{name} must be two numbers, the smaller one first; got {bounds!r}. Say (0, 1).")
+    low, high = check_number(bounds[0], name), check_number(bounds[1], name)
     if not -math.inf < low < high < math.inf:
-        raise ValueError(f"{name} must be two finite numbers, the smaller one first; got {bounds}.")
+        raise ValueError(f"{name} must be two finite numbers, the smaller one first; got {bounds}. Say (0, 1).")
     return low, high
 
 
 def _count(name: str, value: int) -> int:
-    check_whole(value, name)
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1; got {value}.")
-    return value
+    count = check_whole(value, name)
+    if count < 1:
+        raise ValueError(f"{name} must be at least 1; got {count}. Give a larger one.")
+    return count
 
 
 class PersistenceImage(nn.Module):
@@ -64,15 +65,17 @@ class PersistenceImage(nn.Module):
     ) -> None:
         super().__init__()
         check_whole(degree, "degree")
+        sigma = check_number(sigma, "sigma")
         if not 0 < sigma < math.inf:
             raise ValueError(f"sigma must be positive and finite; got {sigma}. A pixel's width is a usual choice.")
         self.degree, self.sigma = degree, sigma
         self.births, self.persistences = _interval("births", births), _interval("persistences", persistences)
         if self.persistences[1] <= 0:
-            raise ValueError(f"persistences must reach above 0; got {persistences}.")
+            raise ValueError(f"persistences must reach above 0; got {persistences}. Lengths are positive.")
         if not isinstance(resolution, Sequence) or len(resolution) != 2:
             raise TypeError(
-                f"resolution must be two numbers of pixels, along birth and persistence; got {resolution!r}."
+                f"resolution must be two numbers of pixels, along birth and persistence; got {resolution!r}. "
+                "Say (20, 20)."
             )
         self.resolution = (_count("resolution", resolution[0]), _count("resolution", resolution[1]))
 
@@ -171,6 +174,7 @@ class BettiCurve(nn.Module):
     def __init__(self, degree: int = 1, *, bounds: tuple[float, float], resolution: int = 100, width: float) -> None:
         super().__init__()
         check_whole(degree, "degree")
+        width = check_number(width, "width")
         if not 0 <= width < math.inf:
             raise ValueError(
                 f"width must be 0 or larger, and finite; got {width}. A step of the values is a usual choice."

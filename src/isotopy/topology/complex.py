@@ -13,6 +13,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from ..errors import BudgetError
+from .arguments import check_dense, check_whole
 
 Positions: TypeAlias = Tensor | np.ndarray | Sequence[Sequence[float]]
 Simplices: TypeAlias = "SimplicialComplex | Tensor | np.ndarray | Iterable[Any]"
@@ -185,6 +186,11 @@ def _blocks(simplices: Simplices) -> list[np.ndarray]:
         return [rows.numpy() for rows in simplices._cells if len(rows)]
     if isinstance(simplices, Tensor | np.ndarray):
         found = [_as_array(simplices)]
+    elif not isinstance(simplices, Iterable):
+        raise TypeError(
+            f"simplices must be an (m, k+1) integer array or an iterable of simplices; got {type(simplices).__name__}."
+            " The empty complex is []."
+        )
     else:
         items = [item.tolist() if isinstance(item, Tensor) and item.ndim == 1 else item for item in simplices]
         arrays = [item for item in items if isinstance(item, Tensor | np.ndarray) and item.ndim == 2]
@@ -193,6 +199,12 @@ def _blocks(simplices: Simplices) -> list[np.ndarray]:
 
 
 def _as_array(block: Tensor | np.ndarray) -> np.ndarray:
+    if isinstance(block, Tensor):
+        check_dense(block, "simplices")
+        if block.is_floating_point() or block.is_complex():
+            raise TypeError(
+                f"simplices must hold integer vertex numbers; got {block.dtype}. Convert: simplices.to(torch.int64)."
+            )
     array = block.detach().cpu().numpy() if isinstance(block, Tensor) else block
     if array.ndim != 2:
         raise ValueError(
@@ -262,10 +274,25 @@ def _positions(coordinates: Positions | None, vertices: int) -> Tensor | None:
     if coordinates is None:
         return None
     if isinstance(coordinates, Tensor):
-        coordinates = coordinates.detach().cpu().numpy()
-    positions = torch.from_numpy(np.array(coordinates, np.float64, order="C"))
+        check_dense(coordinates, "coordinates")
+        if coordinates.is_complex():
+            raise TypeError(f"coordinates must be real; got {coordinates.dtype}. Take coordinates.real.")
+        coordinates = coordinates.detach().cpu().double().numpy()
+    try:
+        array = np.asarray(coordinates)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"dtype {array.dtype}")
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"coordinates must be real numbers (n, d), one row per vertex; got {type(coordinates).__name__} ({error})."
+            " Give a tensor, an array, or rows of one length."
+        ) from None
+    positions = torch.from_numpy(np.array(array, np.float64, order="C"))
     if positions.ndim != 2:
-        raise ValueError(f"coordinates must be (n, d), one row per vertex; got {tuple(positions.shape)}.")
+        raise ValueError(
+            f"coordinates must be (n, d), one row per vertex; got {tuple(positions.shape)}. On a line:"
+            " coordinates.reshape(-1, 1)."
+        )
     if len(positions) != vertices:
         raise ValueError(
             f"coordinates must have one row per vertex: {vertices} vertices, {len(positions)} rows. Drop the rows that"
@@ -327,8 +354,9 @@ def locate(rows: np.ndarray, table: np.ndarray, numbers: int) -> np.ndarray:
 
 
 def _check_degree(k: int) -> None:
+    check_whole(k, "k")
     if k < 0:
-        raise ValueError(f"k must be a dimension 0, 1, 2, ...; got {k}.")
+        raise ValueError(f"k must be a dimension 0, 1, 2, ...; got {k}. Vertices have dimension 0.")
 
 
 def _name(simplex: np.ndarray) -> str:

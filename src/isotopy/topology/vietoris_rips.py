@@ -16,6 +16,7 @@ from isotopy import _native
 from isotopy.errors import BudgetError
 
 from . import clouds, memory
+from .arguments import check_number, check_switch
 from .cohomology import rips_cohomology
 from .filtration import Cycles, Filtration, Pairs, as_cycles, loops_of, tensors, wide_on_cpu
 
@@ -62,7 +63,7 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
     Source:
         U. Bauer, Ripser: efficient computation of Vietoris–Rips persistence barcodes, J. Appl. Comput. Topol. 5 (2021).
     """
-    threshold = float(threshold)
+    threshold, distances = check_number(threshold, "threshold"), check_switch(distances, "distances")
     if not threshold >= 0:
         raise ValueError(f"threshold must be a diameter, 0 or larger; got {threshold}. Leave it out to keep all edges.")
     if _is_sparse(points):
