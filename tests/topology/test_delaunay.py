@@ -13,7 +13,8 @@ from scipy.spatial import ConvexHull, Delaunay
 from torch import Tensor
 
 from isotopy.errors import BudgetError
-from isotopy.topology import Diagram, alpha, bottleneck, delaunay, memory, persistence, rips, weak_alpha
+from isotopy.topology import Diagram, alpha, bottleneck, memory, persistence, rips, weak_alpha
+from isotopy.topology.qhull import delaunay_complex
 
 ROUNDING = 1e-7  # gudhi works with squared radii, whose roots lose half the digits near 0
 
@@ -209,7 +210,7 @@ def test_alpha_of_points_of_a_lattice_is_the_filtration_by_unions_of_balls(d: in
 @pytest.mark.parametrize(("d", "count"), [(3, 40), (4, 40), (5, 8)])
 def test_the_delaunay_complex_of_a_lattice_is_a_triangulation(d: int, count: int):
     for points in lattice_clouds(d, count):
-        tops, _ = delaunay._complex(points)
+        tops, _ = delaunay_complex(points)
         if tops.shape[1] < d + 1:
             continue
         volumes = np.abs(np.linalg.det(points[tops[:, 1:]] - points[tops[:, :1]]))
