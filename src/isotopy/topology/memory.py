@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from isotopy.errors import BudgetError
@@ -94,6 +95,27 @@ def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int,
         )
     fit = int((allowed - fixed) // per_sample) if per_sample else at_once
     return workers if fit >= at_once else fit
+
+
+def runs(counts: Sequence[int], most: int) -> Iterator[tuple[int, int, int]]:
+    """Consecutive samples that may be padded to the size of the largest of them and worked on together.
+
+    Args:
+        counts: Size of each sample.
+        most: Entries that such a run may have; one sample alone may have more.
+
+    Yields:
+        First sample, the one after the last, and the largest size.
+    """
+    first, width = 0, 0
+    for index, count in enumerate(counts):
+        wider = max(width, count)
+        if index > first and (index + 1 - first) * wider > most:
+            yield first, index, width
+            first, wider = index, count
+        width = wider
+    if first < len(counts):
+        yield first, len(counts), width
 
 
 _SMALL = 2**20  # bytes that are taken without asking
