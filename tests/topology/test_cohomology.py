@@ -243,6 +243,17 @@ def test_a_request_over_the_budget_is_refused(monkeypatch: pytest.MonkeyPatch, g
         persistence(rips(points), max_degree=2)
 
 
+def test_pairs_of_length_zero_share_what_a_batch_may_take(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator):
+    clouds = torch.rand(100, 40, 3, generator=generator)  # of 9139 pairs each in degree 2, about 3 MiB
+    monkeypatch.setattr(memory, "available", lambda: 60 * 2**20)
+    expected = len(persistence(rips(clouds[0]), max_degree=2, keep_zero=True).of(2).birth)
+    assert expected == math.comb(39, 3)
+    for uneven in ([clouds[0], *clouds[:50, :3]], [*clouds[:50, :3], clouds[0]]):  # not an equal share for each
+        assert len(persistence(rips(uneven), max_degree=2, keep_zero=True).of(2).birth) == expected
+    with pytest.raises(BudgetError, match="of length zero, so leave out keep_zero or try"):
+        persistence(rips(clouds), max_degree=2, keep_zero=True)
+
+
 def test_control_c_stops_a_long_call():
     points = torch.from_numpy(sphere(1500, 5, 0))
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))

@@ -132,6 +132,28 @@ def test_order_of_the_distances(a: np.ndarray, b: np.ndarray):
     assert float(sliced_wasserstein(a, b)) <= 2 * math.sqrt(2) * float(wasserstein(a, b, ground=2)) + 1e-12
 
 
+def test_sliced_wasserstein_takes_a_few_lines_at_a_time(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator):
+    x = torch.rand(5, 60, generator=generator, dtype=torch.float64, requires_grad=True)
+    y = torch.rand(5, 200, generator=generator, dtype=torch.float64)
+
+    def distances() -> tuple[torch.Tensor, torch.Tensor]:
+        found = sliced_wasserstein(persistence(grid(x, ndim=1)), persistence(grid(y, ndim=1)), directions=17)
+        return found, torch.autograd.grad((found * torch.arange(1.0, 6.0)).sum(), x)[0]
+
+    whole = distances()
+    monkeypatch.setattr("isotopy.topology.distance._AT_ONCE", 300)  # of the 5 * 90 * 17 entries
+    sizes: list[int] = []
+    sort = torch.Tensor.sort
+    monkeypatch.setattr(
+        torch.Tensor,
+        "sort",
+        lambda self, *a, **k: sizes.append(self.numel() if self.ndim == 3 else 0) or sort(self, *a, **k),
+    )
+    for found, expected in zip(distances(), whole, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+    assert 0 < max(sizes) <= 300
+
+
 @given(diagrams(), diagrams())
 def test_sliced_wasserstein_compares_sorted_shadows(a: np.ndarray, b: np.ndarray):
     total = 0.0

@@ -347,3 +347,15 @@ def test_control_c_stops_a_large_image():
         persistence(grid(image), threads=1)
     assert time.monotonic() - start < 3
     timer.join()
+
+
+def test_control_c_stops_a_large_signal():
+    values = torch.rand(2**25)  # some seconds if nobody stops it
+    for delay in (0.2, 0.8, 1.4):  # while it is swept, sorted, written
+        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            persistence(grid(values, ndim=1))
+        assert time.monotonic() - start < delay + 1
+        timer.join()

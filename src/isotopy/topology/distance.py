@@ -21,6 +21,7 @@ from .filtration import wide_on_cpu
 Points = Tensor | np.ndarray
 _PAIR = 16  # bytes that a pair of points takes in the kernel
 _SMALL = 2**24  # bytes that are taken without asking
+_AT_ONCE = 2**22  # numbers: one per point and direction
 
 
 def wasserstein(
@@ -211,24 +212,47 @@ def sliced_wasserstein(
     angle = torch.arange(directions, dtype=torch.float64) * (math.pi / directions) - math.pi / 2
     lines = torch.stack([angle.cos(), angle.sin()]).to(a.points)
     sample = torch.cat([a.sample, b.sample])
-    counts = a.counts + b.counts
-    width = int(counts.max()) if both.samples else 0
-    place = torch.cat(
-        [
-            torch.arange(len(a.points), device=sample.device) - a.starts[a.sample],
-            torch.arange(len(b.points), device=sample.device) - b.starts[b.sample] + a.counts[b.sample],
-        ]
-    )
+    order = torch.argsort(sample, stable=True)
+    one = torch.cat([a.points, _on_diagonal(b.points)])[order]
+    other = torch.cat([_on_diagonal(a.points), b.points])[order]
+    total, pulls = _sliced(one.detach(), other.detach(), (a.counts + b.counts).tolist(), lines)
+    for points, pull in zip((one, other), pulls, strict=True):  # adds 0, with the gradient
+        total = total.index_add(0, sample[order], ((points - points.detach()) * pull).sum(dim=1))
+    return both.shaped(total / directions + both.essential_cost(1.0))
 
-    def sorted_shadows(points: Tensor) -> Tensor:
-        padded = points.new_full((both.samples, width, directions), math.inf)
-        return padded.index_put((sample, place), points @ lines).sort(dim=1).values
 
-    one = sorted_shadows(torch.cat([a.points, _on_diagonal(b.points)]))
-    other = sorted_shadows(torch.cat([_on_diagonal(a.points), b.points]))
-    true = torch.arange(width, device=sample.device)[None, :, None] < counts[:, None, None]
-    apart = torch.where(true, one, 0.0) - torch.where(true, other, 0.0)
-    return both.shaped(apart.abs().sum(dim=(1, 2)) / directions + both.essential_cost(1.0))
+@torch.no_grad()
+def _sliced(
+    one: Float[Tensor, "k 2"], other: Float[Tensor, "k 2"], counts: list[int], lines: Float[Tensor, "2 directions"]
+) -> tuple[Float[Tensor, " samples"], tuple[Float[Tensor, "k 2"], Float[Tensor, "k 2"]]]:
+    """Sum over lines of the transport of shadows, and its slopes in the points: a few samples and lines at a time.
+
+    Points of one sample after the other. Where sorted shadows are equal the slope is 0.
+    """
+    total, pulls = one.new_zeros(len(counts)), (torch.zeros_like(one), torch.zeros_like(other))
+    start = 0
+    for first, last, width in memory.runs(counts, _AT_ONCE):
+        sizes = torch.tensor(counts[first:last], device=one.device)
+        rows = slice(start, start + int(sizes.sum()))
+        start = rows.stop
+        true = torch.arange(width, device=one.device)[None, :] < sizes[:, None]
+        step = max(1, _AT_ONCE // max(1, (last - first) * width))
+        for line in range(0, lines.shape[1], step):
+            some = lines[:, line : line + step]
+
+            def sorted_shadows(points: Tensor, some: Tensor = some, true: Tensor = true) -> tuple[Tensor, Tensor]:
+                padded = points.new_full((*true.shape, some.shape[1]), math.inf)
+                padded[true] = points @ some
+                found = padded.sort(dim=1)
+                return found.values.masked_fill_(~true[:, :, None], 0.0), found.indices
+
+            (low, low_at), (high, high_at) = (sorted_shadows(points[rows]) for points in (one, other))
+            apart = low - high
+            total[first:last] += apart.abs().sum(dim=(1, 2))
+            for pull, at, slopes in ((pulls[0], low_at, apart.sign()), (pulls[1], high_at, -apart.sign())):
+                back = torch.zeros_like(slopes).scatter_(1, at, slopes)
+                pull[rows] += back[true] @ some.T
+    return total, pulls
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,14 @@ class LowerStarFiltration(Filtration):
         X = self.complex
         counts, births = loops_of(found, self.samples)
         dimensions = range(min(X.dimension, 2) + 1)
+        workers = memory.workers_that_fit(
+            workers,
+            self.samples,
+            per_sample=2 * sum(len(X.cells(k)) * (24 + 12 * (k + 1)) for k in dimensions),  # and chains by edge
+            fixed=8 * self.table.numel() + 16 * len(births),
+            what=f"Representatives on a complex of {sum(len(X.cells(k)) for k in dimensions)} simplices",
+            way_out="Leave out representatives, or take a coarser complex.",
+        )
         arrays = _native.lower_star_cycles(
             wide_on_cpu(self.table).reshape(-1).numpy(),
             self.samples,
