@@ -93,7 +93,7 @@ class PersistenceImage(nn.Module):
         weight = (bars.length / self.persistences[1]).clamp(max=1.0)
         image = weight.new_zeros(bars.samples, *self.resolution)
         step = max(1, _AT_ONCE // math.prod(self.resolution))
-        for first in range(0, len(weight), step):
+        for first in range(0, max(1, len(weight)), step):  # no bars: a 0 that gradients still go through
             some = slice(first, first + step)
             patches = (weight[some, None] * along[0][some])[:, :, None] * along[1][some, None, :]
             image.index_add_(0, bars.sample[some], patches)
@@ -227,7 +227,7 @@ class BettiCurve(nn.Module):
         )
         curve = birth.new_zeros(bars.samples, self.resolution)
         step = max(1, _AT_ONCE // self.resolution)
-        for first in range(0, len(birth), step):
+        for first in range(0, max(1, len(birth)), step):
             some = slice(first, first + step)
             if self.width == 0:
                 alive = ((birth[some] <= at) & (at < death[some])).to(birth.dtype)
