@@ -82,16 +82,17 @@ nb::dict rips(Doubles data, Integers sizes, std::int64_t dimension, double thres
     return gather(std::move(pairings));
 }
 
-// The same in degrees from 2 on; each thread may take `budget` bytes for its reduction.
+// The same in degrees from 2 on; each thread may take `budget` bytes for its reduction, and all classes `held` with keep_zero.
 nb::dict rips_cohomology(Doubles data, Integers sizes, std::int64_t dimension, double threshold, int max_degree, std::uint32_t modulus, bool keep_zero,
-                         std::size_t budget, std::size_t threads) {
+                         std::size_t budget, std::size_t held, std::size_t threads) {
     const auto points = rips_samples(data, sizes, dimension);
     bool short_work = true;
     for (const RipsSample& sample : points) short_work = short_work && sample.size < 12;
     const auto options = rips_options(threshold, max_degree, 64, modulus, keep_zero, true, points.size(), threads);
     std::vector<isotopy::Pairing> pairings(points.size());
+    isotopy::Room room(held);
     run(pairings.size(), threads, short_work && pairings.size() < 8, [&](std::size_t sample, const isotopy::Stop& stop) {
-        pairings[sample] = isotopy::rips_cohomology(points[sample].metric(dimension), options, budget, stop);
+        pairings[sample] = isotopy::rips_cohomology(points[sample].metric(dimension), options, budget, stop, &room);
     });
     return gather(std::move(pairings));
 }
@@ -294,7 +295,7 @@ void bind_clouds(nb::module_& m) {
           nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("matrix"), nb::arg("threads"),
           "Critical cells of the Rips filtration of a batch, degrees 0 and 1.");
     m.def("rips_cohomology", &rips_cohomology, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("threshold"),
-          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("budget"), nb::arg("threads"),
+          nb::arg("max_degree"), nb::arg("modulus"), nb::arg("keep_zero"), nb::arg("budget"), nb::arg("held"), nb::arg("threads"),
           "Critical cells of the Rips filtration of a batch, degrees from 0 to max_degree, which is 2 or more.");
     m.def("rips_cycles", &rips_cycles, nb::arg("data").noconvert(), nb::arg("sizes").noconvert(), nb::arg("dimension"), nb::arg("cutoffs").noconvert(),
           nb::arg("modulus"), nb::arg("counts").noconvert(), nb::arg("births").noconvert(), nb::arg("threads"),

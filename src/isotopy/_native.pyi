@@ -43,6 +43,7 @@ def rips_cohomology(
     modulus: int,
     keep_zero: bool,
     budget: int,
+    held: int,
     threads: int,
 ) -> dict[str, np.ndarray]: ...
 def rips_cycles(

@@ -22,8 +22,9 @@ from isotopy.shape import (
     VietorisRips,
     WassersteinLoss,
 )
-from isotopy.shape._bars import check_diagram, check_whole
+from isotopy.shape._bars import check_diagram
 from isotopy.topology import Diagram, bottleneck, sliced_wasserstein, wasserstein
+from isotopy.topology.arguments import check_whole
 
 
 def polynomial(
@@ -426,3 +427,23 @@ def test_wrong_choices_are_refused(make, message: str):
     # some of these are caught by the checks of types first; both are errors that name the argument
     with pytest.raises((ValueError, TypeError), match=message.split(" ")[0]):
         make()
+
+
+def test_the_last_value_of_a_sample_is_a_constant():
+    signal = torch.tensor([0.0, 2.0, 1.0], requires_grad=True)  # a basin of 1 joins that of 0 at 2, the last value
+    loss = BarcodePolynomialLoss(essential="cap")(LevelSet(1)(signal))
+    loss.backward()
+    assert float(loss.detach()) == (2.0 - 0.0) + (2.0 - 1.0)
+    assert signal.grad.tolist() == [-1.0, 1.0, -1.0]  # the essential class pulls its birth alone
+
+
+def test_normalized_signatures_of_two_points_are_equal():
+    near, far = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [5.0]])
+    assert float(SignatureLoss()(near, far)) == 16.0  # 4²/2 from each side
+    assert float(SignatureLoss(normalize=True)(near, far)) == 0.0
+
+
+def test_signatures_are_of_the_same_points():
+    for first, second in (((5, 2), (4, 2)), ((2, 5, 2), (5, 2)), ((2, 5, 2), (3, 5, 2)), ((5,), (5,))):
+        with pytest.raises(ValueError, match="clouds of the same points"):
+            SignatureLoss.forward.__wrapped__(SignatureLoss(), torch.rand(first), torch.rand(second))

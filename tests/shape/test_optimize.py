@@ -306,3 +306,10 @@ def test_orientation_shows_in_a_sweep():
     births = [shape.DirectionalSweep(angles=4)(x).essential.birth for x in (left, right)]
     assert births[0].tolist() == pytest.approx([0.0, 1.0, 1.0, 1.0], abs=1e-6)
     assert births[1].tolist() == pytest.approx([1.0, 1.0, 0.0, 1.0], abs=1e-6)
+
+
+def test_sweeps_go_in_eight_directions_over_images_of_any_size():
+    sweep = shape.DirectionalSweep()
+    assert sweep.ramps(0, 3).shape == (8, 0, 3)
+    assert sweep.ramps(3, 0).shape == (8, 3, 0)
+    assert len(sweep(torch.rand(2, 3, 3))) == 16

@@ -81,3 +81,8 @@ def test_wrong_shapes_are_refused():
         penalties.top(2)(torch.zeros(2, 2, 2))
     with pytest.raises(ValueError, match="start must be at least 1"):
         penalties.top(0)
+
+
+def test_the_default_lets_one_cluster_be():
+    x = torch.tensor([0.0, 1.0, 1.1, 3.0])
+    assert float(penalties.top()(x)) == float(penalties.top(2)(x)) == 3.0  # the source's Top_1

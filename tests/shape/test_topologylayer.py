@@ -188,5 +188,12 @@ def test_wrong_input_is_refused():
         for wrong in (torch.zeros(3, 1, dtype=torch.int64), [0.0, 1.0, 2.0], None):
             with pytest.raises((ValueError, TypeError), match=name):
                 layer(wrong)
-    with pytest.raises(ValueError, match="the input must be one sample; got 2"):
+    with pytest.raises(ValueError, match=r"x must have shape \(n, d\), one cloud; got \(2, 4, 2\)"):
         AlphaLayer()(torch.zeros(2, 4, 2))
+
+
+def test_defaults_are_those_there():
+    info = RipsLayer(4)(torch.tensor([[0.0], [1.0], [3.0], [7.0]]))
+    assert SumBarcodeLengths()(info).tolist() == BarcodePolyFeature()(info).tolist() == 7.0
+    assert PartialSumBarcodeLengths()(info).tolist() == 7.0
+    assert TopKBarcodeLengths()(info).tolist() == [4.0]

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from isotopy.errors import BudgetError
 from isotopy.shape import (
     BarcodePolynomialLoss,
     BettiCurve,
@@ -15,8 +17,24 @@ from isotopy.shape import (
     PersistenceLandscape,
     TopPersistence,
     VietorisRips,
+    vectorize,
 )
-from isotopy.topology import Diagram
+from isotopy.topology import Diagram, memory
+
+
+class Largest(TorchDispatchMode):
+    """Notes the number of entries of the largest tensor that is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        for one in found if isinstance(found, (tuple, list)) else (found,):
+            if isinstance(one, torch.Tensor):
+                self.entries = max(self.entries, one.untyped_storage().nbytes() // one.element_size())
+        return found
 
 
 def layers():
@@ -73,6 +91,38 @@ def test_entropy_of_a_bar_too_short_to_count():
     PersistenceEntropy(0)(VietorisRips(0, keep_zero=True)(same)).sum().backward()
     assert same.grad is not None
     assert torch.equal(same.grad, torch.zeros(3, 2))
+
+
+def test_many_bars_are_taken_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator):
+    birth = torch.rand(5000, generator=generator, requires_grad=True)
+    death = birth.detach() + torch.rand(5000, generator=generator)
+    sample = torch.randint(0, 7, (5000,), generator=generator).sort().values
+    sample[sample == 3] = 4  # one is empty
+    bars = Diagram(birth, death, torch.ones_like(sample), sample, 7, (1,))
+    for layer in (*layers()[:3], BettiCurve(1, bounds=(0, 3), resolution=11, width=0.0)):
+        whole = layer(bars)
+        slopes = torch.autograd.grad(whole.sum(), birth)[0] if whole.requires_grad else None
+        monkeypatch.setattr(vectorize, "_AT_ONCE", 4000)
+        with Largest() as largest:
+            parts = layer(bars)
+            if slopes is not None:
+                torch.testing.assert_close(torch.autograd.grad(parts.sum(), birth)[0], slopes)
+        monkeypatch.undo()
+        torch.testing.assert_close(parts, whole)
+        few = isinstance(layer, PersistenceLandscape)
+        assert largest.entries <= (5001 if few else 5000 * 7)  # of all bars and values there are 25000 and more
+
+
+def test_soft_betti_curves_ask_for_the_memory_of_their_gradient(monkeypatch: pytest.MonkeyPatch):
+    death = torch.rand(20000, requires_grad=True)
+    none = torch.zeros(20000, dtype=torch.int64)
+    bars = Diagram(torch.zeros(20000), death + 1, none, none, 1, (0,))
+    monkeypatch.setattr(memory, "available", lambda: 2**22)
+    soft = BettiCurve(0, bounds=(0, 1), resolution=100, width=0.1)
+    with pytest.raises(BudgetError, match="Betti curves of 20000 classes at 100 values need about"):
+        soft(bars)
+    with torch.no_grad():
+        assert soft(bars).shape == (1, 100)
 
 
 def test_nothing_gives_zeros():

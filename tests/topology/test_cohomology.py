@@ -243,6 +243,17 @@ def test_a_request_over_the_budget_is_refused(monkeypatch: pytest.MonkeyPatch, g
         persistence(rips(points), max_degree=2)
 
 
+def test_pairs_of_length_zero_share_what_a_batch_may_take(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator):
+    clouds = torch.rand(100, 40, 3, generator=generator)  # of 9139 pairs each in degree 2, about 3 MiB
+    monkeypatch.setattr(memory, "available", lambda: 60 * 2**20)
+    expected = len(persistence(rips(clouds[0]), max_degree=2, keep_zero=True).of(2).birth)
+    assert expected == math.comb(39, 3)
+    for uneven in ([clouds[0], *clouds[:50, :3]], [*clouds[:50, :3], clouds[0]]):  # not an equal share for each
+        assert len(persistence(rips(uneven), max_degree=2, keep_zero=True).of(2).birth) == expected
+    with pytest.raises(BudgetError, match="of length zero, so leave out keep_zero or try"):
+        persistence(rips(clouds), max_degree=2, keep_zero=True)
+
+
 def test_control_c_stops_a_long_call():
     points = torch.from_numpy(sphere(1500, 5, 0))
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
@@ -252,3 +263,21 @@ def test_control_c_stops_a_long_call():
         persistence(rips(points), max_degree=3)  # many minutes if nobody stops it
     assert time.monotonic() - start < 6
     timer.join()
+
+
+def test_values_of_sparse_batches_are_those_of_dense_ones(generator: torch.Generator):
+    corners = torch.cat([torch.eye(3), -torch.eye(3)]).double()  # an octahedron: a sphere until opposite corners meet
+    clouds = [corners + 0.01 * torch.randn(6, 3, generator=generator).double(), 3 * corners[[5, 2, 0, 4, 1, 3]]]
+    clouds.append(torch.cat([clouds[0] + 9.0, clouds[1]]))  # of another size
+    dense = [torch.cdist(cloud, cloud, compute_mode="donot_use_mm_for_euclid_dist") for cloud in clouds]
+    sparse = [matrix.to_sparse_coo().requires_grad_() for matrix in dense]
+    dense = [matrix.requires_grad_() for matrix in dense]
+    found = [persistence(rips(matrices, distances=True), max_degree=2) for matrices in (sparse, dense)]
+    assert found[0].of(2).sample.tolist() == found[1].of(2).sample.tolist()
+    assert {0, 1, 2} <= set(found[0].of(2).sample.tolist())  # each has a sphere at least
+    torch.testing.assert_close(found[0].pairs, found[1].pairs)
+    torch.testing.assert_close(found[0][1].of(2).pairs, torch.tensor([[3 * 2**0.5, 6.0]], dtype=torch.float64))
+    for d in found:
+        d.of(2).persistence.square().sum().backward()
+    for one, other in zip(sparse, dense, strict=True):
+        torch.testing.assert_close(one.grad.to_dense(), other.grad)

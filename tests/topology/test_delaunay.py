@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from scipy.spatial import Delaunay
+from scipy.spatial import ConvexHull, Delaunay
 from torch import Tensor
 
 from isotopy.errors import BudgetError
 from isotopy.topology import Diagram, alpha, bottleneck, memory, persistence, rips, weak_alpha
+from isotopy.topology.qhull import delaunay_complex
 
 ROUNDING = 1e-7  # gudhi works with squared radii, whose roots lose half the digits near 0
 
@@ -157,6 +158,80 @@ def test_alpha_of_points_of_a_lattice_agrees_with_exact_arithmetic(d: int):
         found, expected = persistence(alpha(torch.from_numpy(points)), max_degree=d - 1), gudhi_alpha(points, d)
         for degree in range(d):
             assert bottleneck(found.of(degree).pairs, torch.from_numpy(expected[degree])) < ROUNDING
+
+
+FLAT = [  # clouds where Qhull fills in flat simplices whose balls, or those of whose faces, are wrong
+    "0120 1021 1121 1210 2021 2200 2210 2211 2220",
+    "1010 0200 1220 0011 0022 2200 0221 2120 0120",
+    "1112 2010 2022 1010 0210 2021 1222 0002 1220",
+    "2121 0002 1102 1222 2011 2102 2101 0201 1212 2222",
+]
+
+
+def lattice_clouds(d: int, count: int) -> list[np.ndarray]:
+    random = np.random.default_rng(d)
+    clouds = [random.integers(0, 4 if d == 2 else 3, (int(random.integers(d + 2, 11)), d)) for _ in range(count)]
+    flat = [np.array([[int(x) for x in row] for row in cloud.split()]) for cloud in FLAT] if d == 4 else []
+    return [cloud.astype(np.float64) for cloud in [*flat, *clouds]]
+
+
+def cech(points: np.ndarray, degrees: int) -> list[np.ndarray]:
+    """Diagrams of all balls of radius r around the points of a lattice, by the nerve theorem.
+
+    A simplex enters with the radius of the smallest ball around it: that of a facet, or its circumscribed ball, where
+    the center is in the simplex. More than d + 1 points have the smallest ball of d + 1 of them.
+    """
+    n, d = points.shape
+    squares, tree = {(i,): 0.0 for i in range(n)}, gudhi.SimplexTree()
+    for k in range(1, min(d, n - 1) + 1):
+        for simplex in itertools.combinations(range(n), k + 1):
+            edges = points[list(simplex[1:])] - points[simplex[0]]
+            gram = edges @ edges.T
+            square = max(squares[simplex[:i] + simplex[i + 1 :]] for i in range(k + 1))
+            if np.linalg.det(gram) > 0.5:  # a whole number: 0 where the simplex is flat
+                center = np.linalg.solve(gram, gram.diagonal() / 2)
+                if center.min() > -1e-9 and center.sum() < 1 + 1e-9:
+                    square = max(square, float(center @ gram.diagonal() / 2))
+            squares[simplex] = square
+    for simplex, square in squares.items():
+        tree.insert(simplex, math.sqrt(square))
+    tree.compute_persistence(min_persistence=0, persistence_dim_max=True)
+    return [tree.persistence_intervals_in_dimension(k) for k in range(degrees)]
+
+
+@pytest.mark.parametrize(("d", "count"), [(2, 40), (3, 40), (4, 40), (5, 8)])
+def test_alpha_of_points_of_a_lattice_is_the_filtration_by_unions_of_balls(d: int, count: int):
+    for points in lattice_clouds(d, count):
+        found, expected = persistence(alpha(torch.from_numpy(points)), max_degree=d - 1), cech(points, d)
+        for degree in range(d):
+            assert bottleneck(found.of(degree).pairs, torch.from_numpy(expected[degree])) < ROUNDING
+
+
+@pytest.mark.parametrize(("d", "count"), [(3, 40), (4, 40), (5, 8)])
+def test_the_delaunay_complex_of_a_lattice_is_a_triangulation(d: int, count: int):
+    for points in lattice_clouds(d, count):
+        tops, _ = delaunay_complex(points)
+        if tops.shape[1] < d + 1:
+            continue
+        volumes = np.abs(np.linalg.det(points[tops[:, 1:]] - points[tops[:, :1]]))
+        assert volumes.min() > 0.5  # a whole number
+        hull = ConvexHull(np.unique(points, axis=0)).volume * math.factorial(d)
+        assert volumes.sum() == pytest.approx(hull, rel=1e-9)
+        facets = np.concatenate([np.delete(tops, i, axis=1) for i in range(d + 1)])
+        assert np.unique(facets, axis=0, return_counts=True)[1].max() <= 2
+        classes = persistence(weak_alpha(torch.from_numpy(points)), max_degree=d)
+        assert classes.essential.pairs.tolist() == [[0.0, math.inf]]
+
+
+def test_a_lattice_may_be_turned(generator: torch.Generator):
+    # corners of one cell are then on a sphere up to rounding; all choices of the 2^4 of a cube would be too many
+    for d, n in ((3, 60), (4, 30)):
+        cube = torch.cartesian_prod(*[torch.arange(2.0, dtype=torch.float64)] * d)
+        x = torch.cat([cube, torch.randint(0, 4, (n, d), generator=generator).double()])
+        turn = torch.linalg.qr(torch.randn(d, d, generator=generator, dtype=torch.float64)).Q
+        straight, turned = (persistence(alpha(y), max_degree=d - 1) for y in (x, x @ turn + 1))
+        for degree in range(d):
+            assert bottleneck(straight.of(degree).pairs, turned.of(degree).pairs) < ROUNDING
 
 
 @pytest.mark.parametrize("f", [weak_alpha, alpha])

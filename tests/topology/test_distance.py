@@ -132,6 +132,28 @@ def test_order_of_the_distances(a: np.ndarray, b: np.ndarray):
     assert float(sliced_wasserstein(a, b)) <= 2 * math.sqrt(2) * float(wasserstein(a, b, ground=2)) + 1e-12
 
 
+def test_sliced_wasserstein_takes_a_few_lines_at_a_time(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator):
+    x = torch.rand(5, 60, generator=generator, dtype=torch.float64, requires_grad=True)
+    y = torch.rand(5, 200, generator=generator, dtype=torch.float64)
+
+    def distances() -> tuple[torch.Tensor, torch.Tensor]:
+        found = sliced_wasserstein(persistence(grid(x, ndim=1)), persistence(grid(y, ndim=1)), directions=17)
+        return found, torch.autograd.grad((found * torch.arange(1.0, 6.0)).sum(), x)[0]
+
+    whole = distances()
+    monkeypatch.setattr("isotopy.topology.distance._AT_ONCE", 300)  # of the 5 * 90 * 17 entries
+    sizes: list[int] = []
+    sort = torch.Tensor.sort
+    monkeypatch.setattr(
+        torch.Tensor,
+        "sort",
+        lambda self, *a, **k: sizes.append(self.numel() if self.ndim == 3 else 0) or sort(self, *a, **k),
+    )
+    for found, expected in zip(distances(), whole, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+    assert 0 < max(sizes) <= 300
+
+
 @given(diagrams(), diagrams())
 def test_sliced_wasserstein_compares_sorted_shadows(a: np.ndarray, b: np.ndarray):
     total = 0.0
@@ -280,7 +302,7 @@ def test_float_types_are_kept(generator: torch.Generator):
         (lambda d: sliced_wasserstein(d, d, directions=0), "directions must be at least 1; got 0"),
         (lambda d: wasserstein(d, torch.zeros(3)), r"second must have shape \(k, 2\).*got \(3,\)"),
         (lambda d: bottleneck(d * math.nan, d), "first must not hold NaN"),
-        (lambda d: bottleneck(torch.tensor([[math.inf, 1.0]]), d), "births must be finite"),
+        (lambda d: bottleneck(torch.tensor([[math.inf, 1.0]]), d), "first must have finite births"),
         (lambda d: wasserstein(d, d, threads=0), "threads must be 1 or larger; got 0"),
         (
             lambda _: wasserstein(persistence(rips(torch.zeros(2, 3, 1))), persistence(rips(torch.zeros(3, 3, 1)))),
@@ -332,3 +354,27 @@ def test_diagrams_of_other_libraries_can_be_compared():
     arrays = [np.array([[0.0, 1.0], [0.0, np.inf]]), np.array([[0.5, 2.0]])]
     d = Diagram.from_ripser(arrays)
     assert wasserstein(d, d, degree=1).tolist() == [0.0]
+
+
+def test_essential_classes_of_opposite_ends_are_infinitely_far_apart():
+    import gudhi
+
+    up = torch.tensor([[0.0, 1.0], [1.0, 3.0]])
+    down = up.clone()
+    up[0, 1], down[0, 1] = math.inf, -math.inf
+    assert gudhi.bottleneck_distance(up.numpy(), down.numpy()) == math.inf  # a witness of the convention
+    for distance in (wasserstein, transport_cost, bottleneck, sliced_wasserstein):
+        assert float(distance(up, down)) == math.inf
+        assert float(distance(up, up)) == float(distance(down, down)) == 0.0
+    # One class of each kind: births meet by kind, not by order.
+    first = torch.tensor([[0.0, math.inf], [5.0, -math.inf]])
+    second = torch.tensor([[4.0, math.inf], [3.0, -math.inf]])
+    assert float(wasserstein(first, second)) == 4.0 + 2.0
+    assert float(bottleneck(first, second)) == gudhi.bottleneck_distance(first.numpy(), second.numpy()) == 4.0
+    assert float(wasserstein(first, second[:1])) == math.inf
+
+
+def test_an_empty_array_is_a_diagram_without_points():
+    pairs = torch.tensor([[0.0, 2.0]])
+    for none in (torch.zeros(0), torch.zeros(0, 2), np.zeros(0), np.zeros((0, 2))):
+        assert float(wasserstein(none, pairs)) == float(bottleneck(pairs, none)) == 1.0

@@ -165,7 +165,7 @@ def test_wrong_types_are_refused():
         TypeError, match=r"must be a dense tensor; got layout torch.sparse_coo. Convert: values.to_dense"
     ):
         grid(torch.eye(3).to_sparse())
-    with pytest.raises(TypeError, match="got a tensor on the meta device, without values"):
+    with pytest.raises(TypeError, match="points must have values; got a tensor on the meta device, which has none"):
         rips(torch.empty(3, 2, device="meta"))
     with pytest.raises(TypeError, match=r"points must be a tensor or a list of tensors; got ndarray.*torch.as_tensor"):
         plain_rips(np.zeros((3, 2)))

@@ -323,7 +323,7 @@ def test_inputs_without_gradient_give_diagrams_without_gradient():
 
 
 def test_what_is_not_there_is_said():
-    with pytest.raises(ValueError, match="cells must be one of 'freudenthal', 'cubical', 'cubical_top'; got 'cubic'"):
+    with pytest.raises(ValueError, match=r'cells must be one of "freudenthal", "cubical", "cubical_top"; got .cubic.'):
         grid(torch.zeros(3, 3), cells="cubic")
     for bad in (math.nan, math.inf, -math.inf):
         image = torch.zeros(3, 3)
@@ -347,3 +347,15 @@ def test_control_c_stops_a_large_image():
         persistence(grid(image), threads=1)
     assert time.monotonic() - start < 3
     timer.join()
+
+
+def test_control_c_stops_a_large_signal():
+    values = torch.rand(2**25)  # some seconds if nobody stops it
+    for delay in (0.2, 0.8, 1.4):  # while it is swept, sorted, written
+        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        start = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            persistence(grid(values, ndim=1))
+        assert time.monotonic() - start < delay + 1
+        timer.join()

@@ -20,12 +20,14 @@ from scipy.spatial import Delaunay
 from spaces import SPACES
 from torch import Tensor
 
+from isotopy.errors import BudgetError
 from isotopy.topology import (
     Diagram,
     SimplicialComplex,
     alpha,
     grid,
     lower_star,
+    memory,
     persistence,
     rips,
     triangulations,
@@ -299,6 +301,25 @@ def test_refusals():
         assert persistence(rips(torch.zeros(n, 2)), representatives=True).of(1).representatives == []
     with pytest.raises(ValueError, match="cycle_edges must have one row per edge"):
         Diagram(*torch.zeros(2, 1), *torch.zeros(2, 1).long(), 1, (0,), cycle_sizes=torch.tensor([2]))
+
+
+def test_representatives_count_in_the_budget(monkeypatch: pytest.MonkeyPatch, generator: torch.Generator):
+    cloud = torch.rand(1500, 2, generator=generator)
+    X = SimplicialComplex([(i, i + 1, i + 2) for i in range(20000)])
+    height = torch.rand(20002, generator=generator)
+    monkeypatch.setattr(memory, "available", lambda: 30 * 2**20)
+    assert len(persistence(rips(cloud, threshold=0.05)))  # without them it fits
+    with pytest.raises(BudgetError, match=r"Representatives of a Rips .* 1500 points, with \d+ edges, need about"):
+        persistence(rips(cloud, threshold=0.05), representatives=True)
+    monkeypatch.setattr(memory, "available", lambda: 9 * 2**20)
+    assert len(persistence(lower_star(X, height)))
+    with pytest.raises(BudgetError, match="Representatives on a complex of 80003 simplices need about"):
+        persistence(lower_star(X, height), representatives=True)
+    monkeypatch.undo()
+    few = rips(cloud[:150], threshold=0.2)
+    whole = persistence(few, representatives=True).of(1).representatives
+    monkeypatch.setattr(memory, "available", lambda: 2 * 2**20)  # only with the edges that count
+    assert len(persistence(few, representatives=True).of(1).representatives) == len(whole)
 
 
 def test_control_c_stops_a_long_call(generator: torch.Generator):

@@ -289,6 +289,9 @@ def test_second_derivatives(dimension: int, generator: torch.Generator):
     points = torch.randn(9, dimension, dtype=torch.float64, generator=generator, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: persistence(rips(x)).finite.pairs, (points,))
     assert torch.autograd.gradgradcheck(lambda x: persistence(rips(x)).finite.pairs, (points,))
+    value = persistence(rips(points)).finite.pairs.square().sum()
+    plain = torch.autograd.grad(value, points, retain_graph=True)[0]
+    torch.testing.assert_close(torch.autograd.grad(value, points, create_graph=True)[0], plain)  # another way to it
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -302,6 +305,12 @@ def test_gradients_are_finite_at_duplicates_and_ties(dtype: torch.dtype):
     assert points.grad.dtype == dtype
     assert bool(torch.isfinite(points.grad).all())
     assert bool((points.grad != 0).any())
+
+
+def test_a_stored_zero_on_the_diagonal_is_a_vertex_at_0():
+    places = torch.tensor([[0, 0, 1, 1], [0, 1, 0, 1]])
+    matrix = torch.sparse_coo_tensor(places, torch.tensor([0.0, 2.0, 2.0, 0.0]))
+    assert persistence(rips(matrix, distances=True)).finite.pairs.tolist() == [[0.0, 2.0]]
 
 
 # --- the kernel, called wrongly

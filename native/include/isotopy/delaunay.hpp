@@ -119,7 +119,6 @@ struct Ball {
     double square = 0;       // of the radius
     bool flat = false;       // the simplex has no height, up to rounding
     double flatness = 1;     // smallest pivot over the longest edge, squared
-    std::size_t rank = 0;    // dimension of its plane
 };
 
 // Center in `center` (d numbers). Cholesky with pivoting of the Gram matrix of the edges at the first vertex.
@@ -136,7 +135,7 @@ inline Ball circumscribed(std::span<const double> points, std::size_t d, std::sp
             square += edge * edge;
             center[axis] += edge / 2;
         }
-        return {square / 4, false, 1, 1};
+        return {square / 4, false, 1};
     }
     work.assign(k * d + k * k + 2 * k, 0.0);
     double* edges = work.data();
@@ -171,7 +170,7 @@ inline Ball circumscribed(std::span<const double> points, std::size_t d, std::sp
         const std::size_t p = order[step];
         const double value = gram[p * k + p];
         smallest = std::min(smallest, value);
-        if (!(value > delaunay_detail::flat * longest)) return {0, true, longest > 0 ? std::max(0.0, value / longest) : 0, step};
+        if (!(value > delaunay_detail::flat * longest)) return {0, true, longest > 0 ? std::max(0.0, value / longest) : 0};
         for (std::size_t i = step + 1; i < k; ++i) {
             const std::size_t row = order[i];
             const double factor = gram[row * k + p] / value;
@@ -192,7 +191,7 @@ inline Ball circumscribed(std::span<const double> points, std::size_t d, std::sp
         center[axis] += shift;
         square += shift * shift;
     }
-    return {square, false, smallest / longest, k};
+    return {square, false, smallest / longest};
 }
 
 // Values of all simplices and the simplex that carries each; per dimension.
@@ -204,66 +203,6 @@ struct Values {
     std::vector<std::vector<double>> square;  // of the radius (alpha) or of the longest edge (weak)
     std::vector<std::vector<Carrier>> carrier;
 };
-
-// Top simplices that are flat: cospherical points of a plane of lower dimension, between the true cells on its sides. Where a
-// point of those is in the smallest ball, the empty balls are those of the cells, and the first of them counts. Simplices that
-// share a facet which spans their plane are one cell, or cell and side; `centers` are those of the smallest balls.
-inline void raise_flat_tops(std::span<const double> points, std::size_t d, const Faces& faces, std::span<const double> centers, std::vector<double>& square,
-                            std::vector<Values::Carrier>& carrier, const Stop& stop) {
-    constexpr Place none = std::numeric_limits<Place>::max();
-    const std::size_t top = faces.top(), count = faces.count(top);
-    const auto missing = [&](std::size_t row) { return top - carrier[row].dimension; };
-    std::vector<std::size_t> lacking(count);  // dimensions, before any simplex gets the carrier of another
-    std::size_t most = 0;
-    for (std::size_t row = 0; row < count; ++row) most = std::max(most, lacking[row] = missing(row));
-    if (most == 0) return;
-    std::vector<Place> first(faces.count(top - 1), none), second(faces.count(top - 1), none);  // the two simplices at each facet
-    for (std::size_t row = 0; row < count; ++row)
-        for (std::size_t i = 0; i <= top; ++i) {
-            const Place facet = faces.facet(top, row, i);
-            (first[facet] == none ? first : second)[facet] = static_cast<Place>(row);
-        }
-    struct Sides {
-        bool inside = false;
-        double square = std::numeric_limits<double>::infinity();
-        Values::Carrier carrier{};
-    };
-    std::vector<std::uint8_t> seen(count, 0);
-    std::vector<Place> cell;
-    std::vector<double> center(d), work;
-    for (std::size_t lack = 1; lack <= most; ++lack)
-        for (std::size_t start = 0; start < count; ++start) {
-            if (start % 4096 == 0) stop.check();
-            if (lacking[start] != lack || seen[start] != 0) continue;
-            Sides sides;
-            cell.assign(1, static_cast<Place>(start));
-            seen[start] = 1;
-            for (std::size_t at = 0; at < cell.size(); ++at)
-                for (std::size_t i = 0; i <= top; ++i) {
-                    const Place facet = faces.facet(top, cell[at], i), other = first[facet] == cell[at] ? second[facet] : first[facet];
-                    if (other == none || lacking[other] > lack) continue;
-                    const Ball shared = circumscribed(points, d, faces.cell(top - 1, facet), center, work);
-                    if (shared.rank != top - lack) continue;
-                    if (lacking[other] == lack) {
-                        if (seen[other] == 0) seen[other] = 1, cell.push_back(other);
-                        continue;
-                    }
-                    if (square[other] < sides.square) sides.square = square[other], sides.carrier = carrier[other];
-                    for (const Vertex vertex : faces.cell(top, other)) {
-                        const auto own = faces.cell(top, cell[at]);
-                        if (std::binary_search(own.begin(), own.end(), vertex)) continue;
-                        double distance = 0;
-                        for (std::size_t axis = 0; axis < d; ++axis) {
-                            const double difference = points[std::size_t{vertex} * d + axis] - centers[std::size_t{cell[at]} * d + axis];
-                            distance += difference * difference;
-                        }
-                        sides.inside = sides.inside || distance <= square[cell[at]] * (1 + on_sphere);
-                    }
-                }
-            if (!sides.inside) continue;
-            for (const Place row : cell) square[row] = sides.square, carrier[row] = sides.carrier;
-        }
-}
 
 inline Values alpha_values(std::span<const double> points, std::size_t d, const Faces& faces, const Stop& stop) {
     constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -292,7 +231,7 @@ inline Values alpha_values(std::span<const double> points, std::size_t d, const 
                     best = std::max(best, circumscribed(points, d, faces.cell(dimension - 1, facet), center, work).flatness);
                 }
                 Place chosen = faces.facet(dimension, at, 0);
-                ball = {-1, false, 0, 0};
+                ball = {-1, false, 0};
                 for (std::size_t i = 0; i <= dimension; ++i) {
                     const Place facet = faces.facet(dimension, at, i);
                     const Ball found = circumscribed(points, d, faces.cell(dimension - 1, facet), center, work);
@@ -306,10 +245,7 @@ inline Values alpha_values(std::span<const double> points, std::size_t d, const 
             }
             square[row] = ball.square;
         }
-        if (k == top) {
-            if (top > 0) raise_flat_tops(points, d, faces, centers, square, carrier, stop);
-            continue;
-        }
+        if (k == top) continue;
         // Vertices of cofacets inside the ball, and the first cofacet.
         std::vector<double> first(count, infinity);
         std::vector<Values::Carrier> first_carrier(count);

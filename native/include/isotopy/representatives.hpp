@@ -25,9 +25,9 @@
 #include <utility>
 #include <vector>
 
-#include "isotopy/cohomology.hpp"
 #include "isotopy/delaunay.hpp"
 #include "isotopy/field.hpp"
+#include "isotopy/flag_complex.hpp"
 #include "isotopy/lower_star.hpp"
 #include "isotopy/parallel.hpp"
 #include "isotopy/reduction.hpp"

@@ -32,9 +32,12 @@ public:
         open_.clear();
         const std::uint32_t oldest = options_.superlevel ? sweep<true>(stop) : sweep<false>(stop);
         if (options_.keep_zero)
-            add_local_pairs();
+            add_local_pairs(stop);
         else
-            std::erase_if(classes_, [&](const Class& c) { return values_[c.birth] == values_[c.death]; });
+            std::erase_if(classes_, [&, seen = std::size_t{0}](const Class& c) mutable {
+                if (++seen % 65536 == 0) stop.check();
+                return values_[c.birth] == values_[c.death];
+            });
         sort_deaths(stop);
         const std::size_t count = classes_.size();
         out.degree.insert(out.degree.end(), count + 1, std::int64_t{0});
@@ -47,6 +50,7 @@ public:
         std::int64_t *birth_cell = more(out.birth_cell, count + 1), *death_cell = more(out.death_cell, 2 * count);
         std::int64_t *birth_at = more(out.birth_at, count + 1), *death_at = more(out.death_at, count);
         for (const Class& c : classes_) {
+            if ((&c - classes_.data()) % 65536 == 0) stop.check();
             *birth_cell++ = c.birth_vertex;
             *death_cell++ = c.death_vertex;
             *death_cell++ = c.death_vertex + 1;
@@ -91,24 +95,29 @@ private:
             if (older) minimum = left.minimum;
         };
         for (;;) {
-            while (here < last && !rises<superlevel>(here, here + 1)) ++here;
+            while (here < last && !rises<superlevel>(here, here + 1))
+                if (++here % 65536 == 0) stop.check();
             minimum = here;
-            while (here < last && rises<superlevel>(here, here + 1)) ++here;
+            while (here < last && rises<superlevel>(here, here + 1))
+                if (++here % 65536 == 0) stop.check();
             if (here == last) break;
-            if (classes_.size() % 65536 == 0) stop.check();
             while (!open_.empty() && rises<superlevel>(classes_[open_.back().wall].death, here)) join();
             open_.push_back({minimum, static_cast<std::uint32_t>(classes_.size())});
             classes_.push_back({0, here, 0, here});
         }
-        while (!open_.empty()) join();
+        while (!open_.empty()) {
+            if (open_.size() % 65536 == 0) stop.check();
+            join();
+        }
         return minimum;
     }
 
     // Cells that enter with the same sample and belong together.
-    void add_local_pairs() {
+    void add_local_pairs(const Stop& stop) {
         const auto count = static_cast<std::uint32_t>(size_);
         const std::size_t maxima = classes_.size();
         for (std::uint32_t i = 0; i < count; ++i) {
+            if (i % 65536 == 0) stop.check();
             const bool left = i > 0 && !(height(i) < height(i - 1)), right = i + 1 < count && height(i + 1) < height(i);  // lower ones
             if (options_.cells == Cells::cubical_top) {
                 if (!left || !right) classes_.push_back({i, i, right ? i : i + 1, i});
@@ -128,9 +137,16 @@ private:
             Class found;
         };
         std::vector<Item> items(classes_.size());
-        for (std::size_t place = 0; place < items.size(); ++place) items[place] = {monotone_key(height(classes_[place].death)), classes_[place]};
+        stop.check();
+        for (std::size_t place = 0; place < items.size(); ++place) {
+            if (place % 65536 == 0) stop.check();
+            items[place] = {monotone_key(height(classes_[place].death)), classes_[place]};
+        }
         radix_sort(items, stop);
-        for (std::size_t place = 0; place < items.size(); ++place) classes_[place] = items[place].found;
+        for (std::size_t place = 0; place < items.size(); ++place) {
+            if (place % 65536 == 0) stop.check();
+            classes_[place] = items[place].found;
+        }
     }
 
     LevelSetOptions options_;

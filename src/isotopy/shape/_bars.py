@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,12 +9,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ..topology import Diagram
-
-
-def check_whole(value: object, name: str) -> None:
-    """Raise unless it is a whole number, numpy's included."""
-    if not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number; got {value!r}.")
 
 
 def check_diagram(value: object, name: str = "diagram") -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .. import topology
 from ..topology import Diagram, Filtration, SimplicialComplex, persistence
-from ._bars import check_whole
+from ..topology.arguments import check_switch, check_whole
 
 
 class _Persistence(nn.Module):
@@ -194,7 +194,7 @@ class LevelSet(_Persistence):
         keep_zero: bool = False,
         threads: int | None = None,
     ) -> None:
-        check_whole(ndim, "ndim")
+        ndim = check_whole(ndim, "ndim")
         super().__init__(ndim - 1 if max_degree is None else max_degree, modulus, keep_zero, threads)
         self.ndim, self.superlevel, self.cells = ndim, superlevel, cells
         self.forward(torch.zeros(0, *[1] * (ndim if ndim in (1, 2, 3) else 0)))
@@ -243,6 +243,7 @@ class LowerStar(_Persistence):
                 f"complex must be a SimplicialComplex; got {type(complex).__name__}. Build one: "
                 "SimplicialComplex(simplices)."
             )
+        superlevel = check_switch(superlevel, "superlevel")
         super().__init__(max(0, complex.dimension) if max_degree is None else max_degree, modulus, keep_zero, threads)
         self.complex, self.superlevel = complex, superlevel
         self._of(topology.rips(torch.zeros(0, 1)))  # the sizes of a complex are for the first true call

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..topology import Diagram, bottleneck, persistence, rips, sliced_wasserstein, transport_cost
-from ..topology.filtration import check_floating
-from ._bars import Bars, check_diagram, check_whole, safe_power
+from ..topology.arguments import check_choice, check_floating, check_number, check_switch, check_whole
+from ._bars import Bars, check_diagram, safe_power
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -27,13 +27,14 @@ def reduced(values: Float[Tensor, " samples"], reduction: Reduction) -> Tensor:
 
 
 def _check_reduction(reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'reduction must be "mean", "sum" or "none"; got {reduction!r}.')
+    check_choice(reduction, "reduction", ("mean", "sum", "none"))
 
 
-def _check_ground(ground: float) -> None:
+def _checked_ground(ground: float) -> float:
+    ground = check_number(ground, "ground")
     if not ground >= 1:
         raise ValueError(f"ground must be at least 1; got {ground}. Usual choices are 1, 2 and inf.")
+    return ground
 
 
 def _check_both(first: object, second: object) -> None:
@@ -88,17 +89,19 @@ class BarcodePolynomialLoss(nn.Module):
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
+        p, q = check_number(p, "p"), check_number(q, "q")
         for name, value in (("p", p), ("q", q)):
             if not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be a finite exponent, 0 or larger; got {value}.")
-        check_whole(start, "start")
-        check_whole(degree, "degree")
+                raise ValueError(
+                    f"{name} must be a finite exponent, 0 or larger; got {value}. The usual choices are 1 and 2."
+                )
+        start, degree = check_whole(start, "start"), check_whole(degree, "degree")
         if start < 1:
             raise ValueError(f"start must be at least 1, the most persistent class; got {start}.")
-        if essential not in ("ignore", "cap", "birth"):
-            raise ValueError(f'essential must be "ignore", "cap" or "birth"; got {essential!r}.')
+        check_choice(essential, "essential", ("ignore", "cap", "birth"))
+        cap = None if cap is None else check_number(cap, "cap")
         if cap is not None and essential != "cap":
-            raise ValueError(f'cap is for essential="cap"; got essential={essential!r}.')
+            raise ValueError(f'cap is for essential="cap"; got essential={essential!r}. Leave cap out.')
         if cap is not None and not math.isfinite(cap):
             raise ValueError(f"cap must be finite; got {cap}. Leave it out for the last finite value of each sample.")
         _check_reduction(reduction)
@@ -173,8 +176,9 @@ class WassersteinLoss(nn.Module):
     ) -> None:
         super().__init__()
         _check_reduction(reduction)
-        _check_ground(ground)
+        ground = _checked_ground(ground)
         check_whole(degree, "degree")
+        order = check_number(order, "order")
         if not 1 <= order < math.inf:
             raise ValueError(f"order must be finite and at least 1; got {order}. For inf take BottleneckLoss.")
         self.degree, self.order, self.ground, self.reduction = degree, order, ground, reduction
@@ -210,7 +214,7 @@ class BottleneckLoss(nn.Module):
     def __init__(self, degree: int = 0, *, ground: float = math.inf, reduction: Reduction = "mean") -> None:
         super().__init__()
         _check_reduction(reduction)
-        _check_ground(ground)
+        ground = _checked_ground(ground)
         check_whole(degree, "degree")
         self.degree, self.ground, self.reduction = degree, ground, reduction
 
@@ -245,7 +249,7 @@ class SlicedWassersteinLoss(nn.Module):
         super().__init__()
         _check_reduction(reduction)
         check_whole(degree, "degree")
-        check_whole(directions, "directions")
+        directions = check_whole(directions, "directions")
         if directions < 1:
             raise ValueError(f"directions must be at least 1; got {directions}. The usual choice is 50.")
         self.degree, self.directions, self.reduction = degree, directions, reduction
@@ -288,9 +292,13 @@ class SignatureLoss(nn.Module):
     ) -> None:
         super().__init__()
         _check_reduction(reduction)
-        if not isinstance(degrees, Sequence) or not degrees or not set(degrees) <= {0, 1}:
+        normalize = check_switch(normalize, "normalize")
+        if not isinstance(degrees, Sequence) or isinstance(degrees, str):
+            raise TypeError(f"degrees must be taken from 0 and 1; got {degrees!r}. Both: degrees=(0, 1).")
+        known = {check_whole(degree, "degrees") for degree in degrees}
+        if not known or not known <= {0, 1}:
             raise ValueError(f"degrees must be taken from 0 and 1; got {degrees!r}. Both: degrees=(0, 1).")
-        self.degrees, self.normalize, self.reduction = tuple(sorted(set(degrees))), normalize, reduction
+        self.degrees, self.normalize, self.reduction = tuple(sorted(known)), normalize, reduction
 
     def forward(self, first: Float[Tensor, "*samples n d"], second: Float[Tensor, "*samples n e"]) -> Tensor:
         """The loss for each pair of clouds, reduced."""
@@ -301,7 +309,12 @@ class SignatureLoss(nn.Module):
         if first.ndim not in (2, 3) or second.ndim != first.ndim or first.shape[:-1] != second.shape[:-1]:
             raise ValueError(
                 "first and second must be clouds of the same points, (n, d) and (n, e) or (B, n, d) and (B, n, e); "
-                f"got {tuple(first.shape)} and {tuple(second.shape)}. Flatten images first: x.flatten(1)."
+                f"got {tuple(first.shape)} and {tuple(second.shape)}. "
+                + (
+                    "Flatten images first: x.flatten(1)."
+                    if max(first.ndim, second.ndim) > 3
+                    else "Row i of both is the same point; on a line: x.reshape(-1, 1)."
+                )
             )
         kind = torch.promote_types(first.dtype, second.dtype)
         clouds = [

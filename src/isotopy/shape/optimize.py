@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..topology.filtration import check_floating
+from ..topology.arguments import check_floating, check_number
 
 _JITTER = 1e-6  # relative to the kernel's diagonal; keeps close points solvable
 
@@ -20,13 +20,17 @@ class LayerTerm:
 
     def __init__(self, module: nn.Module, name: str, loss: Callable[[Tensor], Tensor]) -> None:
         if not isinstance(module, nn.Module):
-            raise TypeError(f"module must be an nn.Module; got {type(module).__name__}.")
+            raise TypeError(f"module must be an nn.Module; got {type(module).__name__}. Give the network.")
+        if not isinstance(name, str):
+            raise TypeError(f"name must be the name of a layer; got {type(name).__name__}. See module.named_modules().")
         if not callable(loss):
-            raise TypeError(f"loss must be a function or module of one tensor; got {type(loss).__name__}.")
+            raise TypeError(
+                f"loss must be a function or module of one tensor; got {type(loss).__name__}. Say lambda output: ..."
+            )
         parts = dict(module.named_modules())
         if name not in parts:
             known = ", ".join(repr(key) for key in parts if key)
-            raise ValueError(f"name must be one of the layers of the module: {known}; got {name!r}.")
+            raise ValueError(f"name must be one of the layers of the module: {known}; got {name!r}. Take one of these.")
         self.name = name
         self._loss = loss
         self._values: list[Tensor] = []
@@ -51,7 +55,8 @@ class LayerTerm:
             )
         value = self._loss(output)
         if not isinstance(value, Tensor):
-            raise TypeError(f"loss must give a tensor; got {type(value).__name__}.")
+            raise TypeError(f"loss must give a tensor; got {type(value).__name__}. Leave out .item() and float().")
+        check_floating(value, "the value of loss")
         # A layer also runs outside of a pass: by itself, or again in the backward pass of torch.utils.checkpoint, which
         # wants the same operations as in the forward pass.
         if self._running:
@@ -140,7 +145,11 @@ def smooth_gradient(points: Float[Tensor, "*batch n d"], *, bandwidth: float | N
     if not points.requires_grad:
         raise ValueError("points must require gradients; call points.requires_grad_() first.")
     if points.ndim not in (2, 3):
-        raise ValueError(f"points must have shape (n, d) or (B, n, d); got {tuple(points.shape)}. One row per point.")
+        raise ValueError(
+            f"points must have shape (n, d) or (B, n, d); got {tuple(points.shape)}. "
+            "Say so before the gradients are asked for: points.reshape(-1, 1) on a line, points.flatten(1) for images."
+        )
+    bandwidth = None if bandwidth is None else check_number(bandwidth, "bandwidth")
     if bandwidth is not None and not bandwidth > 0:
         raise ValueError(f"bandwidth must be positive; got {bandwidth}. Leave it out for a tenth of the cloud's size.")
     hook = points.register_hook(lambda gradient: _spread(points.detach(), gradient, bandwidth))

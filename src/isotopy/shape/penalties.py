@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import topology
 from ..topology import persistence
-from ..topology.filtration import check_floating
+from ..topology.arguments import check_floating, check_switch
 from .losses import BarcodePolynomialLoss
 
 Penalty = Callable[[Tensor], Tensor]
@@ -99,6 +99,7 @@ def top(start: int = 2, *, line: bool = False, superlevel: bool = True) -> Penal
     Source:
         R. B. Gabrielsson et al., A Topology Layer for Machine Learning, AISTATS 2020 (Top_1: start 2, Top_2: start 4).
     """
+    line, superlevel = check_switch(line, "line"), check_switch(superlevel, "superlevel")
     loss = BarcodePolynomialLoss(p=1, q=0, start=start, degree=0, reduction="none")
 
     def penalty(coefficients: Float[Tensor, "*batch p"]) -> Float[Tensor, "*batch"]:

@@ -9,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..topology import Diagram, grid, persistence
-from ..topology.filtration import check_floating
-from ._bars import check_whole
+from ..topology.arguments import check_floating, check_whole
+
+_MOST_ANGLES = 2**16
+_LARGEST_SIDE = 2**28
 
 
 class DirectionalSweep(nn.Module):
@@ -47,7 +49,7 @@ class DirectionalSweep(nn.Module):
         self, angles: int = 8, *, superlevel: bool = True, max_degree: int = 1, cells: str = "freudenthal"
     ) -> None:
         super().__init__()
-        check_whole(angles, "angles")
+        angles = check_whole(angles, "angles", most=_MOST_ANGLES)
         if angles < 1:
             raise ValueError(f"angles must be at least 1; got {angles}. The source takes 8.")
         self.angles, self.superlevel, self.max_degree, self.cells = angles, superlevel, max_degree, cells
@@ -55,6 +57,9 @@ class DirectionalSweep(nn.Module):
 
     def ramps(self, height: int, width: int) -> Float[Tensor, "angles height width"]:
         """The ramp of each direction: 0 at the first pixel along it, 1 at the last."""
+        for name, side in (("height", height), ("width", width)):
+            if check_whole(side, name, most=_LARGEST_SIDE) < 0:
+                raise ValueError(f"{name} must be 0 or larger, a number of pixels; got {side}. Take image.shape.")
         return self._ramps(height, width).to(torch.get_default_dtype())
 
     def _ramps(self, height: int, width: int) -> Float[Tensor, "angles height width"]:
@@ -75,8 +80,12 @@ class DirectionalSweep(nn.Module):
         check_floating(images, "images")
         if images.ndim not in (2, 3):
             raise ValueError(
-                f"images must have shape (h, w) or (B, h, w); got {tuple(images.shape)}. Fold channels into the batch: "
-                "images.flatten(0, 1)."
+                f"images must have shape (h, w) or (B, h, w); got {tuple(images.shape)}. "
+                + (
+                    "Fold channels into the batch: images.flatten(0, -3)."
+                    if images.ndim > 3
+                    else "One row of pixels: images.reshape(1, -1)."
+                )
             )
         if not bool(torch.isfinite(images.detach()).all()):
             raise ValueError("images must be finite; got NaN or infinity. Replace it, by nan_to_num for instance.")

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ..topology import Diagram, SimplicialComplex
-from ..topology.filtration import check_floating
+from ..topology.arguments import check_choice, check_floating, check_number, check_switch, check_whole
 from . import layers
-from ._bars import check_whole, safe_power
+from ._bars import safe_power
 
 DiagramInfo: TypeAlias = tuple[tuple[Tensor, ...], bool]
 
@@ -28,9 +28,12 @@ def _info(diagram: Diagram) -> DiagramInfo:
     return tuple(diagram.of(degree).pairs for degree in diagram.degrees), not diagram.superlevel
 
 
-def _check_algorithm(alg: str) -> None:
-    if alg not in ("hom", "hom2", "cohom"):
-        raise ValueError(f'alg must be "hom", "hom2" or "cohom"; got {alg!r}. Leave it out: the answer is the same.')
+def _check(alg: str, maxdim: int, sublevel: bool) -> None:
+    """Raise unless these could be, by the names that they have here."""
+    if check_whole(maxdim, "maxdim") < 0:
+        raise ValueError(f"maxdim must be 0 or larger, a degree; got {maxdim}. Components have degree 0.")
+    check_switch(sublevel, "sublevel")
+    check_choice(alg, "alg", ("hom", "hom2", "cohom"))
 
 
 class RipsLayer(nn.Module):
@@ -38,8 +41,8 @@ class RipsLayer(nn.Module):
 
     def __init__(self, n: int, maxdim: int = 1, alg: str = "hom") -> None:
         super().__init__()
-        _check_algorithm(alg)
-        self.n = n
+        _check(alg, maxdim, True)
+        self.n = check_whole(n, "n")
         self._layer = layers.VietorisRips(maxdim, keep_zero=True)
 
     def forward(self, x: Tensor) -> DiagramInfo:
@@ -58,12 +61,17 @@ class AlphaLayer(nn.Module):
 
     def __init__(self, maxdim: int = 0, alg: str = "hom") -> None:
         super().__init__()
-        _check_algorithm(alg)
+        _check(alg, maxdim, True)
         self._layer = layers.WeakAlpha(maxdim, keep_zero=True)
 
     def forward(self, x: Tensor) -> DiagramInfo:
         """Diagrams and True."""
         check_floating(x, "x")
+        if x.ndim != 2:
+            raise ValueError(
+                f"x must have shape (n, d), one cloud; got {tuple(x.shape)}. For batches see isotopy.shape.WeakAlpha, "
+                "on a line say x.reshape(-1, 1)."
+            )
         return _info(self._layer(x))
 
 
@@ -72,12 +80,21 @@ class LevelSetLayer(nn.Module):
 
     def __init__(self, cpx: SimplicialComplex, maxdim: int = 1, sublevel: bool = True, alg: str = "hom") -> None:
         super().__init__()
-        _check_algorithm(alg)
+        _check(alg, maxdim, sublevel)
+        if not isinstance(cpx, SimplicialComplex):
+            raise TypeError(
+                f"cpx must be a SimplicialComplex; got {type(cpx).__name__}. Build one: SimplicialComplex(simplices)."
+            )
         self._layer = layers.LowerStar(cpx, superlevel=not sublevel, max_degree=maxdim, keep_zero=True)
 
     def forward(self, f: Tensor) -> DiagramInfo:
         """Diagrams and `sublevel`."""
         check_floating(f, "f")
+        if f.numel() != self._layer.complex._numbers:
+            raise ValueError(
+                f"f must have one entry per vertex of cpx, {self._layer.complex._numbers}; got {tuple(f.shape)}. One "
+                "function at a time."
+            )
         return _info(self._layer(f.flatten()))
 
 
@@ -86,9 +103,8 @@ class LevelSetLayer1D(nn.Module):
 
     def __init__(self, size: int, sublevel: bool = True, alg: str = "hom") -> None:
         super().__init__()
-        _check_algorithm(alg)
-        check_whole(size, "size")
-        self.size = size
+        _check(alg, 0, sublevel)
+        self.size = check_whole(size, "size")
         self._layer = layers.LevelSet(1, superlevel=not sublevel, keep_zero=True)
 
     def forward(self, f: Tensor) -> DiagramInfo:
@@ -115,11 +131,12 @@ class LevelSetLayer2D(nn.Module):
         alg: str = "hom",
     ) -> None:
         super().__init__()
-        _check_algorithm(alg)
+        _check(alg, maxdim, sublevel)
         if not isinstance(size, Sequence) or len(size) != 2:
-            raise TypeError(f"size must be (width, height); got {size!r}.")
-        for number in size:
-            check_whole(number, "size")
+            raise TypeError(f"size must be (width, height); got {size!r}. Say (28, 28).")
+        size = (check_whole(size[0], "size"), check_whole(size[1], "size"))
+        if min(size) < 0:
+            raise ValueError(f"size must be (width, height), no side below 0; got {size}. Take image.shape[::-1].")
         self.size = size
         superlevel = not sublevel
         if complex == "freudenthal":
@@ -159,13 +176,21 @@ def _both_diagonals(width: int, height: int) -> SimplicialComplex:
 def _pairs(info: DiagramInfo, dim: int) -> tuple[Tensor, bool]:
     """The bars of a degree, and whether deaths are above births."""
     if not isinstance(info, tuple) or len(info) != 2 or not isinstance(info[0], (tuple, list)):
-        raise TypeError(f"dgminfo must be what a layer here returns, (dgms, issublevel); got {type(info).__name__}.")
+        raise TypeError(
+            f"dgminfo must be what a layer here returns, (dgms, issublevel); got {type(info).__name__}. Pass it on"
+            " unchanged."
+        )
+    check_whole(dim, "dim")
     if not 0 <= dim < len(info[0]):
         raise ValueError(
             f"dim must be one of 0 to {len(info[0]) - 1}, the degrees of the diagrams; got {dim}. "
             "Give the layer a larger maxdim."
         )
-    return info[0][dim], info[1]
+    pairs, name = info[0][dim], f"dgminfo[0][{dim}]"
+    check_floating(pairs, name)
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise ValueError(f"{name} must have shape (k, 2), as a layer here returns it; got {tuple(pairs.shape)}.")
+    return pairs, check_switch(info[1], "dgminfo[1]")
 
 
 def _lengths(info: DiagramInfo, dim: int) -> Tensor:
@@ -180,7 +205,7 @@ class SumBarcodeLengths(nn.Module):
 
     def __init__(self, dim: int = 0) -> None:
         super().__init__()
-        self.dim = dim
+        self.dim = check_whole(dim, "dim")
 
     def forward(self, dgminfo: DiagramInfo) -> Tensor:
         """The sum."""
@@ -192,10 +217,10 @@ class PartialSumBarcodeLengths(nn.Module):
 
     def __init__(self, dim: int = 0, skip: int = 0) -> None:
         super().__init__()
-        check_whole(skip, "skip")
+        skip = check_whole(skip, "skip")
         if skip < 0:
-            raise ValueError(f"skip must be 0 or larger; got {skip}.")
-        self.dim, self.skip = dim, skip
+            raise ValueError(f"skip must be 0 or larger; got {skip}. With 0 all count.")
+        self.dim, self.skip = check_whole(dim, "dim"), skip
 
     def forward(self, dgminfo: DiagramInfo) -> Tensor:
         """The sum."""
@@ -207,10 +232,10 @@ class TopKBarcodeLengths(nn.Module):
 
     def __init__(self, dim: int = 0, k: int = 1) -> None:
         super().__init__()
-        check_whole(k, "k")
+        k = check_whole(k, "k")
         if k < 0:
-            raise ValueError(f"k must be 0 or larger; got {k}.")
-        self.dim, self.k = dim, k
+            raise ValueError(f"k must be 0 or larger; got {k}. Give a count.")
+        self.dim, self.k = check_whole(dim, "dim"), k
 
     def forward(self, dgminfo: DiagramInfo) -> Tensor:
         """The lengths, `(k,)`."""
@@ -223,7 +248,8 @@ class BarcodePolyFeature(nn.Module):
 
     def __init__(self, dim: int = 0, p: float = 1, q: float = 0, remove_zero: bool = True) -> None:
         super().__init__()
-        self.dim, self.p, self.q, self.remove_zero = dim, p, q, remove_zero
+        self.dim, self.p, self.q = check_whole(dim, "dim"), check_number(p, "p"), check_number(q, "q")
+        self.remove_zero = check_switch(remove_zero, "remove_zero")
 
     def forward(self, dgminfo: DiagramInfo) -> Tensor:
         """The sum."""

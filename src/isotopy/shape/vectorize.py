@@ -6,27 +6,30 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from ..topology import Diagram
-from ._bars import Bars, check_whole
+from ..topology import Diagram, memory
+from ..topology.arguments import check_number, check_whole
+from ._bars import Bars
+
+_AT_ONCE = 2**22  # numbers: one per bar and pixel, or per bar and filtration value
 
 
 def _interval(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
     if not isinstance(bounds, Sequence) or len(bounds) != 2:
-        raise TypeError(f"{name} must be two numbers, the smaller one first; got {bounds!r}.")
-    low, high = float(bounds[0]), float(bounds[1])
+        raise TypeError(f"{name} must be two numbers, the smaller one first; got {bounds!r}. Say (0, 1).")
+    low, high = check_number(bounds[0], name), check_number(bounds[1], name)
     if not -math.inf < low < high < math.inf:
-        raise ValueError(f"{name} must be two finite numbers, the smaller one first; got {bounds}.")
+        raise ValueError(f"{name} must be two finite numbers, the smaller one first; got {bounds}. Say (0, 1).")
     return low, high
 
 
 def _count(name: str, value: int) -> int:
-    check_whole(value, name)
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1; got {value}.")
-    return value
+    count = check_whole(value, name)
+    if count < 1:
+        raise ValueError(f"{name} must be at least 1; got {count}. Give a larger one.")
+    return count
 
 
 class PersistenceImage(nn.Module):
@@ -64,15 +67,17 @@ class PersistenceImage(nn.Module):
     ) -> None:
         super().__init__()
         check_whole(degree, "degree")
+        sigma = check_number(sigma, "sigma")
         if not 0 < sigma < math.inf:
             raise ValueError(f"sigma must be positive and finite; got {sigma}. A pixel's width is a usual choice.")
         self.degree, self.sigma = degree, sigma
         self.births, self.persistences = _interval("births", births), _interval("persistences", persistences)
         if self.persistences[1] <= 0:
-            raise ValueError(f"persistences must reach above 0; got {persistences}.")
+            raise ValueError(f"persistences must reach above 0; got {persistences}. Lengths are positive.")
         if not isinstance(resolution, Sequence) or len(resolution) != 2:
             raise TypeError(
-                f"resolution must be two numbers of pixels, along birth and persistence; got {resolution!r}."
+                f"resolution must be two numbers of pixels, along birth and persistence; got {resolution!r}. "
+                "Say (20, 20)."
             )
         self.resolution = (_count("resolution", resolution[0]), _count("resolution", resolution[1]))
 
@@ -86,8 +91,12 @@ class PersistenceImage(nn.Module):
             )
         ]
         weight = (bars.length / self.persistences[1]).clamp(max=1.0)
-        patches = (weight[:, None] * along[0])[:, :, None] * along[1][:, None, :]
-        image = patches.new_zeros(bars.samples, *self.resolution).index_add(0, bars.sample, patches)
+        image = weight.new_zeros(bars.samples, *self.resolution)
+        step = max(1, _AT_ONCE // math.prod(self.resolution))
+        for first in range(0, max(1, len(weight)), step):  # no bars: a 0 that gradients still go through
+            some = slice(first, first + step)
+            patches = (weight[some, None] * along[0][some])[:, :, None] * along[1][some, None, :]
+            image.index_add_(0, bars.sample[some], patches)
         return image.to(bars.kind)
 
     def _bumps(self, centers: Tensor, bounds: tuple[float, float], count: int) -> Tensor:
@@ -134,12 +143,32 @@ class PersistenceLandscape(nn.Module):
         bars = Bars.of(diagram, self.degree).finite
         low, high = torch.minimum(bars.birth, bars.death), torch.maximum(bars.birth, bars.death)
         at = torch.linspace(*self.bounds, self.resolution, dtype=low.dtype, device=low.device)
-        tents = torch.minimum(at[None] - low[:, None], high[:, None] - at[None]).clamp(min=0.0)
+        with torch.no_grad():
+            chosen = self._largest(at, low, high, bars)
+        low, high = torch.cat([low, low.new_zeros(1)]), torch.cat([high, high.new_zeros(1)])  # a bar without a tent
+        return torch.minimum(at - low[chosen], high[chosen] - at).clamp(min=0.0).to(bars.kind)
+
+    def _largest(self, at: Tensor, low: Tensor, high: Tensor, bars: Bars) -> Int64[Tensor, "samples levels values"]:
+        """The bars with the largest tents at each value, those of a few samples and values at a time."""
         counts = torch.bincount(bars.sample, minlength=bars.samples)
-        place = torch.arange(len(tents), device=tents.device) - (counts.cumsum(0) - counts)[bars.sample]
-        width = max(self.levels, int(counts.max()) if bars.samples else 0)
-        dense = tents.new_zeros(bars.samples, width, self.resolution).index_put((bars.sample, place), tents)
-        return dense.topk(self.levels, dim=1).values.to(bars.kind)
+        starts = counts.cumsum(0) - counts
+        place = torch.arange(len(low), device=low.device) - starts[bars.sample]
+        chosen = torch.full((bars.samples, self.levels, self.resolution), len(low), device=low.device)
+        for first, last, largest in memory.runs(counts.tolist(), max(1, _AT_ONCE // self.resolution)):
+            width = max(self.levels, largest)
+            rows = slice(int(starts[first]), int(starts[last - 1] + counts[last - 1]))
+            step = max(1, _AT_ONCE // ((last - first) * width))
+            for value in range(0, self.resolution, step):
+                some = at[value : value + step]
+                tents = torch.minimum(some - low[rows, None], high[rows, None] - some).clamp(min=0.0)
+                dense = tents.new_zeros(last - first, width, len(some))
+                dense[bars.sample[rows] - first, place[rows]] = tents
+                found = dense.topk(self.levels, dim=1).indices
+                bar = torch.where(
+                    found < counts[first:last, None, None], found + starts[first:last, None, None], len(low)
+                )
+                chosen[first:last, :, value : value + step] = bar
+        return chosen
 
 
 class BettiCurve(nn.Module):
@@ -171,6 +200,7 @@ class BettiCurve(nn.Module):
     def __init__(self, degree: int = 1, *, bounds: tuple[float, float], resolution: int = 100, width: float) -> None:
         super().__init__()
         check_whole(degree, "degree")
+        width = check_number(width, "width")
         if not 0 <= width < math.inf:
             raise ValueError(
                 f"width must be 0 or larger, and finite; got {width}. A step of the values is a usual choice."
@@ -184,11 +214,27 @@ class BettiCurve(nn.Module):
         sign = -1.0 if diagram.superlevel else 1.0
         birth, death = sign * bars.birth[:, None], sign * bars.death[:, None]
         at = sign * torch.linspace(*self.bounds, self.resolution, dtype=birth.dtype, device=birth.device)
-        if self.width == 0:
-            alive = ((birth <= at) & (at < death)).to(birth.dtype)
-        else:
-            alive = torch.sigmoid((at - birth) / self.width) * torch.sigmoid((death - at) / self.width)
-        curve = alive.new_zeros(bars.samples, self.resolution).index_add(0, bars.sample, alive)
+        kept = (
+            3 if self.width > 0 and (birth.requires_grad or death.requires_grad) and torch.is_grad_enabled() else 0
+        )  # slopes, for the gradient
+        memory.workers_that_fit(
+            1,
+            1,
+            per_sample=0,
+            fixed=kept * birth.element_size() * len(birth) * self.resolution,
+            what=f"Betti curves of {len(birth)} classes at {self.resolution} values",
+            way_out="Take a smaller resolution, fewer samples at a time, or leave out bars of small persistence.",
+        )
+        curve = birth.new_zeros(bars.samples, self.resolution)
+        step = max(1, _AT_ONCE // self.resolution)
+        for first in range(0, max(1, len(birth)), step):
+            some = slice(first, first + step)
+            if self.width == 0:
+                alive = ((birth[some] <= at) & (at < death[some])).to(birth.dtype)
+            else:
+                rise = torch.sigmoid((at - birth[some]) / self.width)
+                alive = rise * torch.sigmoid((death[some] - at) / self.width)
+            curve.index_add_(0, bars.sample[some], alive)
         return curve.to(bars.kind)
 
 

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from .arguments import check_dense, check_whole
+
 Positions: TypeAlias = Tensor | np.ndarray | Sequence[Sequence[float]]
 Choice: TypeAlias = Mapping[int, Tensor | np.ndarray | Sequence[int]]
 
@@ -263,8 +265,9 @@ class CellComplex:
 
 def check_dimension(k: int) -> None:
     """Raises for a dimension that no cell has."""
+    check_whole(k, "k")
     if k < 0:
-        raise ValueError(f"k must be a dimension 0, 1, 2, ...; got {k}.")
+        raise ValueError(f"k must be a dimension 0, 1, 2, ...; got {k}. Vertices have dimension 0.")
 
 
 def positions_of(coordinates: Positions | None, vertices: int) -> Tensor | None:
@@ -272,10 +275,25 @@ def positions_of(coordinates: Positions | None, vertices: int) -> Tensor | None:
     if coordinates is None:
         return None
     if isinstance(coordinates, Tensor):
-        coordinates = coordinates.detach().cpu().numpy()
-    positions = torch.from_numpy(np.array(coordinates, np.float64, order="C"))
+        check_dense(coordinates, "coordinates")
+        if coordinates.is_complex():
+            raise TypeError(f"coordinates must be real; got {coordinates.dtype}. Take coordinates.real.")
+        coordinates = coordinates.detach().cpu().double().numpy()
+    try:
+        array = np.asarray(coordinates)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"dtype {array.dtype}")
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"coordinates must be real numbers (n, d), one row per vertex; got {type(coordinates).__name__} ({error})."
+            " Give a tensor, an array, or rows of one length."
+        ) from None
+    positions = torch.from_numpy(np.array(array, np.float64, order="C"))
     if positions.ndim != 2:
-        raise ValueError(f"coordinates must be (n, d), one row per vertex; got {tuple(positions.shape)}.")
+        raise ValueError(
+            f"coordinates must be (n, d), one row per vertex; got {tuple(positions.shape)}. On a line:"
+            " coordinates.reshape(-1, 1)."
+        )
     if len(positions) != vertices:
         raise ValueError(
             f"coordinates must have one row per vertex: {vertices} vertices, {len(positions)} rows. Drop the rows of"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .filtration import check_floating
+from .arguments import check_floating, way_to_tensor
 
 LARGEST_COORDINATE = 1e150  # its inverse is the smallest distance: squares of smaller ones vanish
 
@@ -18,10 +18,10 @@ def table(points: object, *, distances: bool = False) -> tuple[tuple[int, ...], 
     if isinstance(points, Tensor):
         check_floating(points, "points")
         if points.ndim not in (2, 3):
-            way_out = (
-                "Flatten images first: points.flatten(1)." if points.ndim > 3 else "One row per point: points[:, None]."
+            raise ValueError(
+                f"points must have shape {one} or {many}; got {tuple(points.shape)}. "
+                + _way_out(points.ndim, distances=distances)
             )
-            raise ValueError(f"points must have shape {one} or {many}; got {tuple(points.shape)}. {way_out}")
         size, columns = points.shape[-2:]
         if distances and size != columns:
             raise ValueError(
@@ -43,12 +43,23 @@ def table(points: object, *, distances: bool = False) -> tuple[tuple[int, ...], 
     return sizes, torch.cat([cloud.reshape(-1) if distances else cloud for cloud in clouds])
 
 
+def _way_out(axes: int, *, distances: bool) -> str:
+    """What makes a batch of clouds, or of matrices, of a tensor with this number of axes."""
+    if axes == 0:
+        return "One point: points.reshape(1, 1)."
+    if distances:
+        if axes > 3:
+            return "Flatten leading axes: points.flatten(0, -3)."
+        return "Condensed distances: torch.as_tensor(scipy.spatial.distance.squareform(points.detach()))."
+    return "Flatten images first: points.flatten(1)." if axes > 3 else "One row per point: points[:, None]."
+
+
 def tensors_of(points: object) -> list[Tensor]:
     """A list of floating point tensors of one type on one device."""
-    if not isinstance(points, Sequence):
+    if not isinstance(points, Sequence) or isinstance(points, str):
         raise TypeError(
             f"points must be a tensor or a list of tensors; got {type(points).__name__}. "
-            "Convert: torch.as_tensor(points)."
+            + way_to_tensor(points, "points")
         )
     clouds = list(points)
     if not clouds:
@@ -56,6 +67,11 @@ def tensors_of(points: object) -> list[Tensor]:
             "points is an empty list, so its float type and device are unknown. Pass torch.empty(0, n, d) instead."
         )
     for index, cloud in enumerate(clouds):
+        if isinstance(cloud, (list, tuple)) and not any(isinstance(row, (list, tuple)) for row in cloud):
+            raise TypeError(
+                f"points[{index}] must be a tensor; got {type(cloud).__name__}. Convert the whole: "
+                "torch.as_tensor(points, dtype=torch.float32)."
+            )
         check_floating(cloud, f"points[{index}]", dense=False)
         if cloud.dtype != clouds[0].dtype or cloud.device != clouds[0].device:
             raise ValueError(

@@ -56,13 +56,18 @@ def rips_cohomology(
         edges = math.ceil(pairs * float(np.mean(lengths <= threshold)))
         if fitting > 0.001:
             way_out = f"Take threshold={np.quantile(lengths, min(0.9 * fitting, 1.0)):.3g} or less."
-    per_sample = flat + per_edge * edges + _FOR_REDUCTION
+    # A small complex needs less: so many cells, each a column or a pair.
+    least = min(_FOR_REDUCTION, 2**16 + 256 * sum(math.comb(largest, k) for k in range(3, max_degree + 3)))
+    per_sample = flat + per_edge * edges + least
     workers = memory.workers_that_fit(
         workers, len(sizes), per_sample=per_sample, fixed=2 * table.numel() * 8, what=what, way_out=way_out
     )
-    # Pairs of length zero are most of what there is, and those of all samples are held to the end.
-    at_once = len(sizes) if keep_zero else min(workers, len(sizes))
-    budget = int(memory._SHARE * memory.available() / max(1, at_once)) - per_sample + _FOR_REDUCTION
+    # Each thread's reduction has a share of what is left; pairs of length zero, which are most of what there is and are
+    # held to the end of the batch, have half of it, whichever samples they come from.
+    at_once = max(1, min(workers, len(sizes)))
+    left = int(memory.budget()) - at_once * (per_sample - least)
+    held = left // 2 if keep_zero else 0
+    budget = max((left - held) // at_once, least)
     try:
         return _native.rips_cohomology(
             table.reshape(-1).numpy(),
@@ -72,14 +77,15 @@ def rips_cohomology(
             max_degree,
             modulus,
             keep_zero,
-            max(budget, _FOR_REDUCTION),
+            budget,
+            max(held, least),
             workers,
         )
     except MemoryError:
         lengths = _lengths(table, sizes, columns)
         lengths = lengths[lengths <= threshold]
         raise BudgetError(
-            f"{what} need more than the {budget / 2**30:.1f} GiB that may be used for the reduction"
+            f"{what} need more than the {max(budget, held) / 2**30:.1f} GiB that may be used for the reduction"
             f"{' and pairs of length zero, so leave out keep_zero or try' if keep_zero else '. Try'}"
             f" threshold={np.quantile(lengths, 0.5) if len(lengths) else threshold:.3g}, which keeps half of the edges,"
             " a subsample of the points, or a smaller max_degree."

@@ -13,6 +13,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from ..errors import BudgetError
+from .arguments import check_dense
 from .cells import CellComplex, Choice, Columns, Positions, check_dimension, positions_of
 
 Simplices: TypeAlias = "SimplicialComplex | Tensor | np.ndarray | Iterable[Any]"
@@ -180,6 +181,11 @@ def _blocks(simplices: Simplices) -> list[np.ndarray]:
         return [rows.numpy() for rows in simplices._cells if len(rows)]
     if isinstance(simplices, Tensor | np.ndarray):
         found = [_as_array(simplices)]
+    elif not isinstance(simplices, Iterable):
+        raise TypeError(
+            f"simplices must be an (m, k+1) integer array or an iterable of simplices; got {type(simplices).__name__}."
+            " The empty complex is []."
+        )
     else:
         items = [item.tolist() if isinstance(item, Tensor) and item.ndim == 1 else item for item in simplices]
         arrays = [item for item in items if isinstance(item, Tensor | np.ndarray) and item.ndim == 2]
@@ -188,6 +194,12 @@ def _blocks(simplices: Simplices) -> list[np.ndarray]:
 
 
 def _as_array(block: Tensor | np.ndarray) -> np.ndarray:
+    if isinstance(block, Tensor):
+        check_dense(block, "simplices")
+        if block.is_floating_point() or block.is_complex():
+            raise TypeError(
+                f"simplices must hold integer vertex numbers; got {block.dtype}. Convert: simplices.to(torch.int64)."
+            )
     array = block.detach().cpu().numpy() if isinstance(block, Tensor) else block
     if array.ndim != 2:
         raise ValueError(

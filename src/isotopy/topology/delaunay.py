@@ -9,17 +9,17 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64, UInt32
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from isotopy import _native
 
 from . import clouds, memory
 from .filtration import Cycles, Filtration, Pairs, as_cycles, loops_of, tensors, wide_on_cpu
+from .qhull import delaunay_complex
 
+_SMALL = 64  # coordinates: too few for a complex that could be too large
 _Arrays = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-_LARGE = 64  # exponents of two beyond which Qhull gets coordinates of another size
-_FLAT = 1e-10  # of the longest direction: a cloud thinner than this lies in a plane of lower dimension
 
 
 def weak_alpha(points: Tensor | Sequence[Tensor]) -> Filtration:
@@ -29,8 +29,8 @@ def weak_alpha(points: Tensor | Sequence[Tensor]) -> Filtration:
     complex of the Delaunay graph.) Gradients flow to the two endpoints of that edge; where several edges tie, the first
     in lexicographic order receives all of it. Points on a line are sorted; a cloud in a plane of lower dimension, up to
     rounding, gets the Delaunay complex of that plane; equal points are merged and come apart at 0, as do
-    those of a cloud that is smaller than 1e-150. Where more than d + 1 points lie on one sphere, Qhull chooses among
-    the Delaunay complexes.
+    those of a cloud that is smaller than 1e-150. Where more than d + 1 points lie on one sphere there are several
+    Delaunay complexes; one is taken, the same in every run.
 
     Args:
         points: One cloud `(n, d)`, a batch `(B, n, d)`, or a list of clouds `(n_i, d)`. Any float type. `n` may be 0.
@@ -142,8 +142,12 @@ class DelaunayFiltration(Filtration):
         table = self._table
         d, wide = int(table.shape[1]), wide_on_cpu(table)
         told_apart = [_told_apart(cloud) for cloud in wide.split(self.sizes)]
-        found = [_complex(cloud.numpy()) for cloud in told_apart]
         weak = isinstance(self, WeakAlphaFiltration)
+        allowed = memory.budget() if sum(self.sizes) * d > _SMALL else math.inf
+        found = [
+            delaunay_complex(cloud.numpy(), allowed=allowed, later=lambda width: times * _bytes(1, width, weak))
+            for cloud in told_apart
+        ]
         workers = memory.workers_that_fit(
             workers,
             self.samples,
@@ -216,86 +220,8 @@ def _bytes(count: int, width: int, weak: bool) -> int:
     return count * sum(math.comb(width, k) * (16 * k + each) for k in range(1, width + 1))
 
 
-def _complex(cloud: Float64[np.ndarray, "n d"]) -> tuple[UInt32[np.ndarray, "m width"], UInt32[np.ndarray, "l 2"]]:
-    """The Delaunay complex of a cloud in the plane that it spans.
-
-    Returns:
-        Top simplices, and edges to points that are not in them: copies of other points, and points that Qhull found
-        within rounding of others. Vertices increase in each row.
-    """
-    from scipy.spatial import Delaunay, QhullError
-
-    kept, loose = _distinct(cloud)
-    points = _near_origin(cloud[kept])
-    plane = _plane(points)
-    rank = plane.shape[1]
-    if len(points) <= rank + 1:
-        tops = np.arange(len(points))[None] if len(points) else np.zeros((0, 1), np.int64)
-    elif rank == 1:
-        order = plane[:, 0].argsort(kind="stable")
-        tops = np.stack([order[:-1], order[1:]], axis=1)
-    else:
-        try:
-            found = Delaunay(plane)
-        except QhullError as error:  # thinner than Qhull can tell, thicker than _FLAT
-            raise ValueError(
-                "points lie so close to a plane of lower dimension that Qhull cannot tell; project them (PCA), or move "
-                f"them a little. Qhull says: {str(error).strip().splitlines()[0]}"
-            ) from error
-        tops = found.simplices
-        if len(found.coplanar):
-            loose = np.concatenate([loose, kept[found.coplanar[:, [0, 2]]]])
-    tops = np.sort(kept[tops], axis=1)
-    loose = np.sort(loose, axis=1)
-    if len(loose) and tops.shape[1] <= 2:
-        tops, loose = np.concatenate([*([tops] if tops.shape[1] == 2 else []), loose]), loose[:0]
-    return tops.astype(np.uint32), loose.astype(np.uint32)
-
-
-def _distinct(cloud: Float64[np.ndarray, "n d"]) -> tuple[Int64[np.ndarray, " u"], Int64[np.ndarray, "c 2"]]:
-    """Rows that differ from all rows before them; and the others, each with the row that it repeats."""
-    rows = np.arange(len(cloud))
-    order = np.lexsort(cloud.T[::-1])
-    new = np.ones(len(cloud), dtype=np.bool_)
-    new[1:] = (cloud[order[1:]] != cloud[order[:-1]]).any(axis=1)
-    if new.all():
-        return rows, np.zeros((0, 2), np.int64)
-    first = np.minimum.reduceat(order, np.flatnonzero(new))
-    stands = np.empty_like(rows)
-    stands[order] = first[np.cumsum(new) - 1]
-    copies = stands != rows
-    return rows[~copies], np.stack([rows[copies], stands[copies]], axis=1)
-
-
 def _told_apart(cloud: Float64[Tensor, "n d"]) -> Float64[Tensor, "n d"]:
     """The cloud, or as many equal points where all distances are so small that their squares vanish."""
     if cloud.numel() and float((cloud.amax(dim=0) - cloud.amin(dim=0)).max()) < 1 / clouds.LARGEST_COORDINATE:
         return torch.zeros_like(cloud)
     return cloud
-
-
-def _near_origin(points: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n d"]:
-    """The points moved next to the origin and made of size 1 as far as that needs no rounding; Qhull squares them.
-
-    Far from the origin the squares lose what tells points apart. Where a column's middle is larger than its extent,
-    all its entries are within a factor of 2 of the middle, and subtracting it is exact (Sterbenz's lemma). Sizes that
-    overflow or vanish in products of several squares are brought to 1 by a power of two.
-    """
-    if not points.size:
-        return points
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle = low / 2 + high / 2
-    points = points - np.where(np.abs(middle) > high - low, middle, 0.0)
-    exponent = int(np.frexp(np.abs(points).max())[1])
-    return np.ldexp(points, -exponent) if abs(exponent) > _LARGE else points
-
-
-def _plane(points: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n r"]:
-    """The points in coordinates of the plane that they span; as they are where that is all of space."""
-    n, d = points.shape
-    if n < 2 or d == 1:
-        return points[:, : min(d, max(n - 1, 0))]
-    centered = points - points.mean(axis=0)
-    _, values, axes = np.linalg.svd(centered if n < 4 * d else np.linalg.qr(centered, mode="r"))
-    rank = int((values > _FLAT * values[0]).sum())
-    return points if rank == d else centered @ axes[:rank].T

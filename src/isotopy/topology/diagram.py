@@ -8,7 +8,7 @@ import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,11 @@ from torch import Tensor
 
 from isotopy.errors import UnsafeFileError
 
+from .arguments import check_dense, check_number, check_switch, check_whole
+
 _FORMAT = "isotopy.diagram"
 _VERSION = 1
+_LARGEST_DEGREE = 2**16  # diagrams name all their degrees
 _IF_KNOWN = ("birth_vertices", "death_vertices", "cycle_sizes", "cycle_edges", "cycle_coefficients")
 T = TypeVar("T", int, Tensor)
 
@@ -79,9 +82,12 @@ class Diagram:
     cycle_coefficients: Int64[Tensor, " e"] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        self._check_types()
         sizes = {tuple(tensor.shape) for tensor in (self.birth, self.death, self.degree, self.sample)}
         if len(sizes) != 1 or self.birth.ndim != 1:
-            raise ValueError(f"birth, death, degree and sample must have one shape (k,); got {sorted(sizes)}.")
+            raise ValueError(
+                f"birth, death, degree and sample must have one shape (k,); got {sorted(sizes)}. See from_ripser."
+            )
         if self.birth.numel() == 0:
             return
         if int(self.sample.min()) < 0 or int(self.sample.max()) >= self.samples:
@@ -106,6 +112,25 @@ class Diagram:
         for name, cycles in (("cycle_edges", self.cycle_edges), ("cycle_coefficients", self.cycle_coefficients)):
             if (0 if cycles is None else len(cycles)) != edges:
                 raise ValueError(f"{name} must have one row per edge, as many as cycle_sizes says, {edges}.")
+
+    def _check_types(self) -> None:
+        for name in ("birth", "death", "degree", "sample"):
+            value = getattr(self, name)
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{name} must be a tensor; got {type(value).__name__}. See Diagram.from_ripser.")
+            check_dense(value, name)
+            wanted = "floating point" if name in ("birth", "death") else "int64"
+            if not (value.is_floating_point() if name in ("birth", "death") else value.dtype == torch.int64):
+                raise TypeError(f"{name} must be {wanted}; got {value.dtype}. Convert with .to().")
+        check_whole(self.samples, "samples")
+        check_switch(self.superlevel, "superlevel")
+        check_switch(self.cubical, "cubical")
+        if not isinstance(self.degrees, tuple):
+            raise TypeError(
+                f"degrees must be a tuple of whole numbers; got {type(self.degrees).__name__}. Say (0, 1) for instance."
+            )
+        for degree in self.degrees:
+            check_whole(degree, "degrees")
 
     def __repr__(self) -> str:
         finite = int(self._dies.sum())
@@ -194,6 +219,7 @@ class Diagram:
 
     def __getitem__(self, index: int) -> Diagram:
         """The diagram of one sample, as a batch of one."""
+        index = check_whole(index, "index")
         if not -self.samples <= index < self.samples:
             raise IndexError(f"sample {index} of a diagram of {self.samples} samples")
         keep = self.sample == index % self.samples
@@ -221,6 +247,7 @@ class Diagram:
             >>> persistence(rips(torch.tensor([[0.], [1.], [3.]]))).betti(1.0)
             tensor([[2, 0]])
         """
+        at = check_number(at, "at")
         birth, death = self.birth.detach(), self.death.detach()
         alive = (birth >= at) & (death < at) if self.superlevel else (birth <= at) & (death > at)
         columns = [
@@ -274,9 +301,11 @@ class Diagram:
         return vertices
 
     def _check_degree(self, degree: int) -> None:
+        check_whole(degree, "degree")
         if degree not in self.degrees:
             raise ValueError(
-                f"degree must be one of {self.degrees}, the degrees of this diagram; got {degree}. See max_degree."
+                f"degree must be one of {self.degrees}, the degrees of this diagram; got {degree}. Ask persistence for "
+                "a larger max_degree."
             )
 
     @property
@@ -344,10 +373,12 @@ class Diagram:
             raise TypeError(
                 "arrays must be a list of arrays (k, 2), one per degree; got a dict. Take ripser(x)['dgms']."
             )
-        tables = [np.asarray(array, dtype=np.float64) for array in arrays]
+        tables = [_numbers(array, f"arrays[{degree}]") for degree, array in enumerate(_listed(arrays, "arrays"))]
         for degree, table in enumerate(tables):
             if table.size and (table.ndim != 2 or table.shape[1] != 2):
-                raise ValueError(f"arrays[{degree}] must have shape (k, 2); got {table.shape}.")
+                raise ValueError(
+                    f"arrays[{degree}] must have shape (k, 2); got {table.shape}. The list is over the degree."
+                )
         tables = [table.reshape(-1, 2) for table in tables]
         degrees = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
         pairs = np.concatenate([*tables, np.zeros((0, 2))])
@@ -374,10 +405,18 @@ class Diagram:
             max_degree: Largest degree that was computed; the largest one that occurs if not given.
             superlevel: Deaths are below births.
         """
+        for pair in _listed(pairs, "pairs"):
+            if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], tuple) or len(pair[1]) != 2:
+                raise TypeError(
+                    "pairs must be (degree, (birth, death)) each, tuples as GUDHI's persistence() writes them; got "
+                    f"{type(pair).__name__}. For arrays see from_ripser."
+                )
+            if check_whole(pair[0], "degree of pairs") < 0:
+                raise ValueError(f"pairs must have degrees 0, 1, 2, ...; got {pair[0]}. Leave such pairs out.")
         ordered = sorted(pairs, key=lambda pair: pair[0])
         degree = np.array([pair[0] for pair in ordered], dtype=np.int64)
-        values = np.array([pair[1] for pair in ordered], dtype=np.float64).reshape(-1, 2)
-        top = max_degree if max_degree is not None else int(degree.max(initial=-1))
+        values = _numbers([pair[1] for pair in ordered], "pairs").reshape(-1, 2)
+        top = int(degree.max(initial=-1)) if max_degree is None else check_whole(max_degree, "max_degree")
         return cls._from_arrays(values, degree, np.zeros(len(values)), 1, tuple(range(top + 1)), superlevel)
 
     def to_giotto(self, *, infinity: float = math.inf) -> np.ndarray:
@@ -388,6 +427,7 @@ class Diagram:
         Args:
             infinity: Written as the death of essential classes. giotto-tda itself expects a finite value.
         """
+        infinity = check_number(infinity, "infinity")
         blocks = []
         for degree in self.degrees:
             pairs = _to_numpy(self.padded(degree)[0]).astype(np.float64)
@@ -399,15 +439,19 @@ class Diagram:
     @classmethod
     def from_giotto(cls, table: np.ndarray, *, superlevel: bool = False) -> Diagram:
         """Diagram of a batch from giotto-tda's (samples, n, 3); points of the diagonal are padding and left out."""
-        table = np.asarray(table, dtype=np.float64)
+        table = _numbers(table, "table")
         if table.ndim != 3 or table.shape[2] != 3:
             raise ValueError(f"table must have shape (samples, n, 3); got {table.shape}. One diagram: table[None].")
         samples, width = table.shape[:2]
         sample = np.repeat(np.arange(samples), width)
         rows = table.reshape(-1, 3)
-        degrees = tuple(range(int(rows[:, 2].max(initial=-1)) + 1))
-        if (rows[:, 2] != np.round(rows[:, 2])).any():
-            raise ValueError(f"table must hold whole degrees in its last column; got {rows[:, 2].tolist()[:5]}.")
+        largest = rows[:, 2].max(initial=-1)
+        degrees = tuple(range(int(largest) + 1)) if largest < _LARGEST_DEGREE else ()
+        if not np.isin(rows[:, 2], range(len(degrees))).all():
+            raise ValueError(
+                f"table must hold whole degrees in its last column; got {rows[:, 2].tolist()[:5]}. "
+                "Columns are birth, death, degree."
+            )
         keep = rows[:, 0] != rows[:, 1]
         order = np.lexsort((rows[keep, 2], sample[keep]))
         rows, sample = rows[keep][order], sample[keep][order]
@@ -449,7 +493,7 @@ class Diagram:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the diagram to one file: a zip of plain arrays (npz), no pickle. An old file goes at the end."""
-        target = Path(path)
+        target = _as_path(path)
         about = {
             "format": _FORMAT,
             "version": _VERSION,
@@ -480,8 +524,9 @@ class Diagram:
             ValueError: Not such a file, damaged, or written by a newer version.
             UnsafeFileError: The file holds objects that only unpickling could read; nothing of it was executed.
         """
+        path = _as_path(path)
         if not zipfile.is_zipfile(path):
-            Path(path).stat()  # a missing file says so
+            path.stat()  # a missing file says so
             raise ValueError(f"{path} is not a diagram file. Write one with Diagram.save.")
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -522,6 +567,44 @@ class Diagram:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is damaged: {error}. Write it again with Diagram.save.") from error
+
+
+def _as_path(path: object) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f'path must be a path; got {type(path).__name__}. Give a string: "diagram.npz".')
+    return Path(path)
+
+
+def _is_odd(value: object) -> bool:
+    """Whether it is an array that has no rows to go through."""
+    if isinstance(value, Tensor) and (value.is_nested or value.layout != torch.strided):
+        return True
+    return isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0
+
+
+def _listed(value: Any, name: str) -> list[Any]:
+    """The items; raise where there are none to be had."""
+    if isinstance(value, (str, bytes, dict)) or not isinstance(value, Iterable) or _is_odd(value):
+        raise TypeError(f"{name} must be a list; got {type(value).__name__}. One item: [{name}].")
+    return list(value)
+
+
+def _numbers(value: Any, name: str) -> np.ndarray:
+    """A float64 array; raise where the value holds anything but real numbers."""
+    if isinstance(value, Tensor):
+        check_dense(value, name)
+        value = value.detach().cpu()
+        value = (value.double() if value.is_floating_point() else value).numpy()
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"dtype {array.dtype}")
+        numbers: np.ndarray = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} must hold real numbers, rows of one length; got {type(value).__name__} ({error}). Give an array."
+        ) from None
+    return numbers
 
 
 def _to_numpy(tensor: Tensor) -> np.ndarray:

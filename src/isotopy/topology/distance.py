@@ -14,12 +14,14 @@ from isotopy import _native
 from isotopy.errors import BudgetError
 
 from . import memory
+from .arguments import check_dense, check_number, check_threads, check_whole
 from .diagram import Diagram
 from .filtration import wide_on_cpu
 
 Points = Tensor | np.ndarray
 _PAIR = 16  # bytes that a pair of points takes in the kernel
 _SMALL = 2**24  # bytes that are taken without asking
+_AT_ONCE = 2**22  # numbers: one per point and direction
 
 
 def wasserstein(
@@ -35,8 +37,8 @@ def wasserstein(
 
     Points move to points of the other diagram or to the diagonal; a move of length c in the ground norm costs c^order,
     and the distance is the order-th root of the smallest sum. Essential classes are matched among themselves, by their
-    births. The matching is exact; the gradient is that of the optimal matching held fixed, and zero where points or
-    diagrams are equal.
+    births: those that die at inf with each other, and those that die at -inf. The matching is exact; the gradient is
+    that of the optimal matching held fixed, and zero where points or diagrams are equal.
 
     Args:
         first: A `Diagram` (one or a batch), or finite and essential pairs of one as an array `(k, 2)`.
@@ -48,7 +50,7 @@ def wasserstein(
 
     Returns:
         One number per sample `(samples,)`, or for arrays a single one `()`; in the units of the filtration. Infinite
-        where the numbers of essential classes differ.
+        where the numbers of essential classes differ, in all or by the sign of their deaths.
 
     Raises:
         ValueError: Batches of different size, sublevel against superlevel, `order` or `ground` below 1, NaN.
@@ -63,6 +65,7 @@ def wasserstein(
         D. Cohen-Steiner, H. Edelsbrunner, J. Harer, Y. Mileyko, Lipschitz functions have L_p-stable persistence, Found.
         Comput. Math. 10 (2010). R. Jonker, A. Volgenant, A shortest augmenting path algorithm, Computing 38 (1987).
     """
+    order, ground = _checked_exponents(order, ground)
     if math.isinf(order):
         return bottleneck(first, second, degree=degree, ground=ground, threads=threads)
     cost = transport_cost(first, second, degree=degree, order=order, ground=ground, threads=threads)
@@ -86,7 +89,7 @@ def transport_cost(
         >>> transport_cost(torch.tensor([[0.0, 4.0]]), torch.tensor([[0.5, 4.0]]), order=2)
         tensor(0.2500)
     """
-    _check_exponents(order, ground)
+    order, ground = _checked_exponents(order, ground)
     if math.isinf(order):
         raise ValueError("order must be finite for a sum of powers; got inf. See bottleneck.")
     both = _Both.of(first, second, degree)
@@ -152,7 +155,7 @@ def bottleneck(
         D. Cohen-Steiner, H. Edelsbrunner, J. Harer, Stability of persistence diagrams, Discrete Comput. Geom. 37
         (2007).
     """
-    _check_exponents(1.0, ground)
+    _, ground = _checked_exponents(1.0, ground)
     both = _Both.of(first, second, degree)
     ends = both.matched(math.inf, ground, threads)[0].reshape(-1, 2)
     a, b = both.first, both.second
@@ -201,31 +204,55 @@ def sliced_wasserstein(
     Source:
         M. Carriere, M. Cuturi, S. Oudot, Sliced Wasserstein kernel for persistence diagrams, ICML 2017.
     """
+    directions = check_whole(directions, "directions")
     if directions < 1:
-        raise ValueError(f"directions must be at least 1; got {directions}. The usual choice is 50")
+        raise ValueError(f"directions must be at least 1; got {directions}. The usual choice is 50.")
     both = _Both.of(first, second, degree)
     a, b = both.first, both.second
     angle = torch.arange(directions, dtype=torch.float64) * (math.pi / directions) - math.pi / 2
     lines = torch.stack([angle.cos(), angle.sin()]).to(a.points)
     sample = torch.cat([a.sample, b.sample])
-    counts = a.counts + b.counts
-    width = int(counts.max()) if both.samples else 0
-    place = torch.cat(
-        [
-            torch.arange(len(a.points), device=sample.device) - a.starts[a.sample],
-            torch.arange(len(b.points), device=sample.device) - b.starts[b.sample] + a.counts[b.sample],
-        ]
-    )
+    order = torch.argsort(sample, stable=True)
+    one = torch.cat([a.points, _on_diagonal(b.points)])[order]
+    other = torch.cat([_on_diagonal(a.points), b.points])[order]
+    total, pulls = _sliced(one.detach(), other.detach(), (a.counts + b.counts).tolist(), lines)
+    for points, pull in zip((one, other), pulls, strict=True):  # adds 0, with the gradient
+        total = total.index_add(0, sample[order], ((points - points.detach()) * pull).sum(dim=1))
+    return both.shaped(total / directions + both.essential_cost(1.0))
 
-    def sorted_shadows(points: Tensor) -> Tensor:
-        padded = points.new_full((both.samples, width, directions), math.inf)
-        return padded.index_put((sample, place), points @ lines).sort(dim=1).values
 
-    one = sorted_shadows(torch.cat([a.points, _on_diagonal(b.points)]))
-    other = sorted_shadows(torch.cat([_on_diagonal(a.points), b.points]))
-    true = torch.arange(width, device=sample.device)[None, :, None] < counts[:, None, None]
-    apart = torch.where(true, one, 0.0) - torch.where(true, other, 0.0)
-    return both.shaped(apart.abs().sum(dim=(1, 2)) / directions + both.essential_cost(1.0))
+@torch.no_grad()
+def _sliced(
+    one: Float[Tensor, "k 2"], other: Float[Tensor, "k 2"], counts: list[int], lines: Float[Tensor, "2 directions"]
+) -> tuple[Float[Tensor, " samples"], tuple[Float[Tensor, "k 2"], Float[Tensor, "k 2"]]]:
+    """Sum over lines of the transport of shadows, and its slopes in the points: a few samples and lines at a time.
+
+    Points of one sample after the other. Where sorted shadows are equal the slope is 0.
+    """
+    total, pulls = one.new_zeros(len(counts)), (torch.zeros_like(one), torch.zeros_like(other))
+    start = 0
+    for first, last, width in memory.runs(counts, _AT_ONCE):
+        sizes = torch.tensor(counts[first:last], device=one.device)
+        rows = slice(start, start + int(sizes.sum()))
+        start = rows.stop
+        true = torch.arange(width, device=one.device)[None, :] < sizes[:, None]
+        step = max(1, _AT_ONCE // max(1, (last - first) * width))
+        for line in range(0, lines.shape[1], step):
+            some = lines[:, line : line + step]
+
+            def sorted_shadows(points: Tensor, some: Tensor = some, true: Tensor = true) -> tuple[Tensor, Tensor]:
+                padded = points.new_full((*true.shape, some.shape[1]), math.inf)
+                padded[true] = points @ some
+                found = padded.sort(dim=1)
+                return found.values.masked_fill_(~true[:, :, None], 0.0), found.indices
+
+            (low, low_at), (high, high_at) = (sorted_shadows(points[rows]) for points in (one, other))
+            apart = low - high
+            total[first:last] += apart.abs().sum(dim=(1, 2))
+            for pull, at, slopes in ((pulls[0], low_at, apart.sign()), (pulls[1], high_at, -apart.sign())):
+                back = torch.zeros_like(slopes).scatter_(1, at, slopes)
+                pull[rows] += back[true] @ some.T
+    return total, pulls
 
 
 @dataclass(frozen=True)
@@ -235,8 +262,9 @@ class _Side:
     points: Float[Tensor, "k 2"]  # finite
     sample: Int64[Tensor, " k"]
     counts: Int64[Tensor, " samples"]
-    births: Float[Tensor, " e"]  # of the essential classes, sorted within each sample
+    births: Float[Tensor, " e"]  # of the essential classes, sorted within each sample, deaths at -inf first
     essential: Int64[Tensor, " samples"]  # how many
+    falling: Int64[Tensor, " samples"]  # how many of them die at -inf
 
     @property
     def starts(self) -> Int64[Tensor, " samples"]:
@@ -263,7 +291,8 @@ class _Both:
         if isinstance(first, Diagram) and isinstance(second, Diagram):
             if first.superlevel != second.superlevel:
                 raise ValueError(
-                    "first and second must both be of sublevel or both of superlevel sets; got one of each."
+                    "first and second must both be of sublevel or both of superlevel sets; got one of each. Make both "
+                    "with the same superlevel=."
                 )
             sizes = {first.samples, second.samples}
             if len(sizes - {1}) > 1:
@@ -272,7 +301,10 @@ class _Both:
                     f"and {second.samples}."
                 )
             samples = 0 if 0 in sizes else max(sizes)
-            sides = [_of_diagram(diagram.of(degree), samples) for diagram in (first, second)]
+            sides = [
+                _of_diagram(diagram.of(degree), samples, name)
+                for diagram, name in ((first, "first"), (second, "second"))
+            ]
         else:
             assert not isinstance(first, Diagram)
             assert not isinstance(second, Diagram)
@@ -280,10 +312,13 @@ class _Both:
             sides = [_of_array(first, "first"), _of_array(second, "second")]
         a, b = sides
         if a.points.device != b.points.device:
-            raise ValueError(f"first and second must be on one device; got {a.points.device} and {b.points.device}.")
+            raise ValueError(
+                f"first and second must be on one device; got {a.points.device} and {b.points.device}. "
+                "Move one: .to(device)."
+            )
         kind = torch.promote_types(a.points.dtype, b.points.dtype)
         wide = torch.promote_types(kind, torch.float32)  # a sum of many moves in half precision stops growing
-        a, b = (_Side(s.points.to(wide), s.sample, s.counts, s.births.to(wide), s.essential) for s in (a, b))
+        a, b = (_Side(s.points.to(wide), s.sample, s.counts, s.births.to(wide), s.essential, s.falling) for s in (a, b))
         return cls(a, b, samples, not isinstance(first, Diagram), kind)
 
     @property
@@ -293,10 +328,8 @@ class _Both:
     def matched(
         self, order: float, ground: float, threads: int | None
     ) -> tuple[Int64[Tensor, " m"], Bool[Tensor, " n"]]:
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be 1 or larger; got {threads}. Leave it out to use as many as torch does.")
         a, b = self.first, self.second
-        workers = min(torch.get_num_threads() if threads is None else threads, max(1, self.samples))
+        workers = min(check_threads(threads), max(1, self.samples))
         all_pairs = int((a.counts * b.counts).max()) if self.samples else 0
         found, over = _native.match(
             wide_on_cpu(a.points).reshape(-1).numpy(),
@@ -314,7 +347,7 @@ class _Both:
         """Cost of moving sorted births onto each other: optimal on a line for every order of at least 1."""
         a, b = self.first, self.second
         cost = a.births.new_zeros(self.samples)
-        unequal = a.essential != b.essential
+        unequal = (a.essential != b.essential) | (a.falling != b.falling)  # from -inf to +inf it is far
         if bool(unequal.any()):
             keep = [~unequal.repeat_interleave(side.essential) for side in (a, b)]
             cost = cost.masked_fill(unequal, math.inf)
@@ -337,51 +370,72 @@ def _most_pairs() -> int:
     return int(memory.budget() // _PAIR)
 
 
-def _of_diagram(diagram: Diagram, samples: int) -> _Side:
+def _of_diagram(diagram: Diagram, samples: int, name: str) -> _Side:
     pairs, sample = diagram.pairs, diagram.sample
     if diagram.samples == 1 and samples != 1:
         pairs = pairs.repeat(samples, 1)
         sample = torch.arange(samples, device=sample.device).repeat_interleave(len(diagram.sample))
-    return _side(pairs, sample, samples)
+    return _side(pairs, sample, samples, name)
 
 
 def _of_array(pairs: Points, name: str) -> _Side:
     if not isinstance(pairs, (Tensor, np.ndarray)):
-        raise TypeError(f"{name} must be a Diagram or an array (k, 2); got {type(pairs).__name__}.")
+        raise TypeError(
+            f"{name} must be a Diagram or an array (k, 2); got {type(pairs).__name__}. "
+            + (f"Convert: torch.tensor({name}).reshape(-1, 2)." if isinstance(pairs, (list, tuple)) else "See Diagram.")
+        )
+    if isinstance(pairs, np.ndarray):
+        if pairs.dtype.kind not in "fiub":
+            raise TypeError(f"{name} must hold real numbers; got {pairs.dtype}. Convert: {name}.astype(float).")
+        known = pairs.dtype.kind == "f" and pairs.dtype.itemsize <= 8
+        pairs = np.array(pairs, dtype=f"f{pairs.dtype.itemsize}" if known else np.float64)  # of this machine's order
+    else:
+        check_dense(pairs, name)
+        if pairs.is_complex():
+            raise TypeError(f"{name} must hold real numbers; got {pairs.dtype}. Take {name}.real.")
+        if pairs.is_floating_point() and pairs.element_size() < 2:
+            raise TypeError(f"{name} must be of 16 bits or more; got {pairs.dtype}. Convert: {name}.to(torch.float32).")
     table = torch.as_tensor(pairs)
     if table.numel() == 0 and table.ndim < 2:
         table = table.reshape(0, 2)
     if table.ndim != 2 or table.shape[1] != 2:
-        raise ValueError(f"{name} must have shape (k, 2), a birth and a death per row; got {tuple(table.shape)}.")
+        way_out = " One pair: reshape(1, 2)." if table.numel() == 2 else " Leave out other columns."
+        raise ValueError(
+            f"{name} must have shape (k, 2), a birth and a death per row; got {tuple(table.shape)}.{way_out}"
+        )
     if not table.is_floating_point():
         table = table.double()
     if bool(torch.isnan(table.detach()).any()):
         raise ValueError(f"{name} must not hold NaN. Leave such pairs out.")
-    return _side(table, torch.zeros(len(table), dtype=torch.int64, device=table.device), 1)
+    return _side(table, torch.zeros(len(table), dtype=torch.int64, device=table.device), 1, name)
 
 
-def _side(pairs: Tensor, sample: Tensor, samples: int) -> _Side:
+def _side(pairs: Tensor, sample: Tensor, samples: int, name: str) -> _Side:
     values = pairs.detach()
     if bool(torch.isinf(values[:, 0]).any()):
-        raise ValueError("births must be finite; got an infinite one. Leave such classes out.")
+        raise ValueError(f"{name} must have finite births; got an infinite one. Leave such classes out.")
     dies = torch.isfinite(values[:, 1])
     finite, never = dies.nonzero()[:, 0], (~dies).nonzero()[:, 0]
     finite = finite[torch.argsort(sample[finite], stable=True)]
-    never = never[torch.argsort(values[never, 0], stable=True)]
-    never = never[torch.argsort(sample[never], stable=True)]
+    for key in (values[:, 0], values[:, 1], sample):  # the last one counts most
+        never = never[torch.argsort(key[never], stable=True)]
+    falls = sample[never][values[never, 1] < 0]
     return _Side(
         pairs[finite],
         sample[finite],
         torch.bincount(sample[finite], minlength=samples),
         pairs[never, 0],
         torch.bincount(sample[never], minlength=samples),
+        torch.bincount(falls, minlength=samples),
     )
 
 
-def _check_exponents(order: float, ground: float) -> None:
+def _checked_exponents(order: float, ground: float) -> tuple[float, float]:
+    order, ground = check_number(order, "order"), check_number(ground, "ground")
     for name, value in (("order", order), ("ground", ground)):
         if not value >= 1:
             raise ValueError(f"{name} must be at least 1; got {value}. Usual choices are 1, 2 and inf.")
+    return order, ground
 
 
 def _norm(moves: Float[Tensor, "k 2"], ground: float) -> Float[Tensor, " k"]:

@@ -10,8 +10,6 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
@@ -104,15 +102,3 @@ def tensors(arrays: dict[str, np.ndarray], device: torch.device) -> dict[str, Te
     """What a kernel returned, as tensors on the device of the input."""
     found = {key: torch.from_numpy(array) for key, array in arrays.items()}
     return found if device.type == "cpu" else {key: tensor.to(device) for key, tensor in found.items()}
-
-
-def check_floating(value: object, name: str, *, dense: bool = True) -> None:
-    """Raise unless it is a floating-point tensor, and not a sparse one if that is asked for."""
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a tensor; got {type(value).__name__}. Convert: torch.as_tensor({name}).")
-    if value.dtype not in _FLOATS:
-        wanted = "floating point" + (" of 16 bits or more" if value.is_floating_point() else "")
-        raise TypeError(f"{name} must be {wanted}; got {value.dtype}. Convert: {name}.to(torch.float32).")
-    if (dense and value.layout != torch.strided) or value.is_meta:
-        what = "a tensor on the meta device, without values" if value.is_meta else f"layout {value.layout}"
-        raise TypeError(f"{name} must be a dense tensor; got {what}. Convert: {name}.to_dense().")

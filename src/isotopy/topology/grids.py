@@ -14,8 +14,9 @@ from torch import Tensor
 from isotopy import _native
 
 from . import memory
+from .arguments import check_choice, check_floating, check_switch, check_whole
 from .complex import locate
-from .filtration import Cycles, Filtration, Pairs, as_cycles, check_floating, loops_of, tensors, wide_on_cpu
+from .filtration import Cycles, Filtration, Pairs, as_cycles, loops_of, tensors, wide_on_cpu
 
 _CELLS = {"freudenthal": 0, "cubical": 1, "cubical_top": 2}  # as the kernel numbers them
 _LARGEST_GRID = 2**28 - 1  # pixels: cells are numbered by 32 bits
@@ -68,16 +69,16 @@ def grid(values: Tensor, *, ndim: int = 2, superlevel: bool = False, cells: str 
         R. B. Gabrielsson et al., A Topology Layer for Machine Learning, AISTATS 2020 (Freudenthal). B. Bleile et al.,
         The persistent homology of dual digital image constructions, arXiv 2102.11397 (the cubical kinds).
     """
+    ndim = check_whole(ndim, "ndim")
     if ndim not in (1, 2, 3):
-        raise ValueError(f"ndim must be 1, 2 or 3; got {ndim}.")
-    if cells not in _CELLS:
-        known = ", ".join(repr(name) for name in _CELLS)
-        raise ValueError(f"cells must be one of {known}; got {cells!r}.")
+        raise ValueError(f"ndim must be 1, 2 or 3; got {ndim}. Slice grids of more axes, or make them a batch.")
+    check_choice(cells, "cells", tuple(_CELLS))
+    superlevel = check_switch(superlevel, "superlevel")
     check_floating(values, "values")
     if values.ndim < ndim:
         raise ValueError(
             f"values must have at least ndim = {ndim} axes, the last of them the grid; got {tuple(values.shape)}. "
-            f"Say ndim={max(values.ndim, 1)}, or add axes."
+            + (f"Say ndim={values.ndim}, or add axes." if values.ndim else f"One pixel: values.reshape{(1,) * ndim}.")
         )
     shape = tuple(values.shape[values.ndim - ndim :])
     vertices = math.prod(shape)

@@ -11,8 +11,9 @@ from torch import Tensor
 from isotopy import _native
 
 from . import memory
+from .arguments import check_floating, check_switch
 from .complex import SimplicialComplex
-from .filtration import Cycles, Filtration, Pairs, as_cycles, check_floating, loops_of, tensors, wide_on_cpu
+from .filtration import Cycles, Filtration, Pairs, as_cycles, loops_of, tensors, wide_on_cpu
 
 
 def lower_star(X: SimplicialComplex, values: Tensor, *, superlevel: bool = False) -> Filtration:
@@ -52,10 +53,11 @@ def lower_star(X: SimplicialComplex, values: Tensor, *, superlevel: bool = False
             f"X must be a SimplicialComplex; got {type(X).__name__}. Build one: SimplicialComplex(simplices)."
         )
     check_floating(values, "values")
+    superlevel = check_switch(superlevel, "superlevel")
     if values.ndim not in (1, 2):
         raise ValueError(
             f"values must have shape (v,), or (B, v) for a batch, v the number of vertices; got {tuple(values.shape)}. "
-            "Flatten leading axes: values.flatten(0, -2)."
+            + ("Flatten leading axes: values.flatten(0, -2)." if values.ndim else "One vertex: values.reshape(1).")
         )
     if values.shape[-1] != X._numbers:
         raise ValueError(
@@ -137,6 +139,14 @@ class LowerStarFiltration(Filtration):
         X = self.complex
         counts, births = loops_of(found, self.samples)
         dimensions = range(min(X.dimension, 2) + 1)
+        workers = memory.workers_that_fit(
+            workers,
+            self.samples,
+            per_sample=2 * sum(len(X.cells(k)) * (24 + 12 * (k + 1)) for k in dimensions),  # and chains by edge
+            fixed=8 * self.table.numel() + 16 * len(births),
+            what=f"Representatives on a complex of {sum(len(X.cells(k)) for k in dimensions)} simplices",
+            way_out="Leave out representatives, or take a coarser complex.",
+        )
         arrays = _native.lower_star_cycles(
             wide_on_cpu(self.table).reshape(-1).numpy(),
             self.samples,

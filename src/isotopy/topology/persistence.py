@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
+import math
 
 import torch
 
+from .arguments import check_switch, check_threads, check_whole
 from .diagram import Diagram
 from .filtration import Filtration
 
@@ -59,26 +60,22 @@ def persistence(
         Faster computation of degree-1 persistent homology using the reduced Vietoris–Rips filtration, arXiv 2307.16333;
         from degree 2 on: U. Bauer, Ripser, J. Appl. Comput. Topol. 5 (2021).
     """
-    for name, value in (
-        ("max_degree", max_degree),
-        ("modulus", modulus),
-        ("threads", 1 if threads is None else threads),
-    ):
-        if not isinstance(value, numbers.Integral):
-            raise TypeError(f"{name} must be a whole number; got {value!r}.")
-    max_degree, modulus = int(max_degree), int(modulus)  # numpy's integers are welcome
+    max_degree, modulus = (
+        check_whole(value, name, most=math.inf) for value, name in ((max_degree, "max_degree"), (modulus, "modulus"))
+    )
+    keep_zero, representatives = check_switch(keep_zero, "keep_zero"), check_switch(representatives, "representatives")
     if not 0 <= max_degree <= _LARGEST_DEGREE:
         raise ValueError(
             f"max_degree must be 0 or larger, and at most {_LARGEST_DEGREE}; got {max_degree}. Degrees above the"
             " dimension of a filtration are empty."
         )
     if not _is_prime(modulus):
-        raise ValueError(f"modulus must be a prime below 2^31; got {modulus}.")
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be 1 or larger; got {threads}. Leave it out to use as many as torch does.")
-    workers = torch.get_num_threads() if threads is None else int(threads)
+        raise ValueError(f"modulus must be a prime below 2^31; got {modulus}. The usual choices are 2 and 3.")
+    workers = check_threads(threads)
     if not isinstance(filtration, Filtration):
-        raise TypeError(f"filtration must come from rips, grid or their kin; got {type(filtration).__name__}.")
+        raise TypeError(
+            f"filtration must come from rips, grid or their kin; got {type(filtration).__name__}. Points: rips(points)."
+        )
     found = filtration.pairs(max_degree, modulus=modulus, keep_zero=keep_zero, workers=workers)
     cycles = filtration.cycles(found, modulus=modulus, workers=workers) if representatives else None
     never = -torch.inf if filtration.superlevel else torch.inf

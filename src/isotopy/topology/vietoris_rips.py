@@ -16,12 +16,15 @@ from isotopy import _native
 from isotopy.errors import BudgetError
 
 from . import clouds, memory
+from .arguments import check_number, check_switch
 from .cohomology import rips_cohomology
 from .filtration import Cycles, Filtration, Pairs, as_cycles, loops_of, tensors, wide_on_cpu
 
 _ROUNDING = 4  # times the root of the machine precision: what torch.cdist leaves on a diagonal
 _PER_PAIR = 12  # bytes: a sorted edge of half the pairs (8, twice while sorting), ranks of all (4), their summaries
 _PER_CLASS = 200  # bytes: of degree 1, as the kernel writes it, and as torch picks its values
+_PER_PAIR_OF_CYCLES = 16  # bytes: ranks, graph, and what degree 1 takes
+_PER_EDGE_OF_CYCLES = 320  # bytes: its pair, written; its triangle; chains (measured: 100 to 250)
 _PER_EDGE = 48  # bytes: ends and length, sorted (8, twice while sorting), at both ends (16)
 
 
@@ -62,7 +65,7 @@ def rips(points: Tensor | Sequence[Tensor], *, threshold: float = math.inf, dist
     Source:
         U. Bauer, Ripser: efficient computation of Vietoris–Rips persistence barcodes, J. Appl. Comput. Topol. 5 (2021).
     """
-    threshold = float(threshold)
+    threshold, distances = check_number(threshold, "threshold"), check_switch(distances, "distances")
     if not threshold >= 0:
         raise ValueError(f"threshold must be a diameter, 0 or larger; got {threshold}. Leave it out to keep all edges.")
     if _is_sparse(points):
@@ -164,6 +167,7 @@ class RipsFiltration(Filtration):
         last = torch.zeros(self.samples, dtype=torch.float64)
         last.scatter_reduce_(0, found.sample[loop].cpu(), lengths[loop].double().cpu(), "amax")
         cutoffs = (last * (1 + 4 * torch.finfo(self.table.dtype).eps)).clamp(max=self.threshold)
+        workers = self._workers_for_cycles(float(cutoffs.max()) if self.samples else 0.0, workers)
         arrays = _native.rips_cycles(
             self._dense().reshape(-1).numpy(),
             np.array(self.sizes, dtype=np.int64),
@@ -249,16 +253,35 @@ class RipsFiltration(Filtration):
         except BudgetError:
             if self.graphs is None and math.isinf(self.threshold):
                 raise
-        edges = self._edges(workers) if self.graphs is None else list(self.graphs.counts)
+        edges = self._edges(workers, self.threshold) if self.graphs is None else list(self.graphs.counts)
         most = max(edges, default=0)
         return fit(_PER_EDGE * most, sum(edges), f"H_1 of a Rips filtration with {most} edges", way_out), False
 
-    def _edges(self, workers: int) -> list[int]:
+    def _workers_for_cycles(self, cutoff: float, workers: int) -> int:
+        """How many samples may have their cycles looked for at the same time; their edges up to the cutoff are kept."""
+        largest = max(self.sizes, default=0)
+
+        def fit(edges: int) -> int:
+            return memory.workers_that_fit(
+                workers,
+                self.samples,
+                per_sample=_PER_PAIR_OF_CYCLES * largest**2 + _PER_EDGE_OF_CYCLES * edges,
+                fixed=16 * self.table.numel(),
+                what=f"Representatives of a Rips filtration on {largest} points, with {edges} edges,",
+                way_out="Leave out representatives, set a smaller threshold, or take a subsample of the points.",
+            )
+
+        try:
+            return fit(largest * (largest - 1) // 2)
+        except BudgetError:
+            return fit(max(self._edges(workers, cutoff) if self.graphs is None else self.graphs.counts))
+
+    def _edges(self, workers: int, threshold: float) -> list[int]:
         """Edges up to the threshold, of each sample; counting stops where no memory would do."""
         table = wide_on_cpu(self.table).reshape(-1).numpy()
         sizes = np.array(self.sizes, dtype=np.int64)
         most = memory.available() // _PER_EDGE + 1
-        counts: list[int] = _native.count_edges(table, sizes, self._columns, self.threshold, most, workers).tolist()
+        counts: list[int] = _native.count_edges(table, sizes, self._columns, threshold, most, workers).tolist()
         return counts
 
     def _lengths(self, table: np.ndarray, at: np.ndarray) -> Tensor:
