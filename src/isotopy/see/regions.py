@@ -98,6 +98,9 @@ def regions(
     if ax.name == "3d":
         raise ValueError("ax must be plain axes: what lies in space is drawn as a picture; got projection='3d'.")
     palette = _palette(cut, color, scale)
+    if color == "class" and cut.dimension > 1 and q == 2:  # data of the same color may lie on it
+        paper = np.array(_rgb(theme().paper))
+        palette = {v: _rgb(tuple(paper + _TINTED * (np.array(ink) - paper))) for v, ink in palette.items()}
     shown = np.ones(len(cut.values), dtype=np.bool_) if rank is None else cut.values == rank
     picture = _Picture(ax, cut, coordinates, axes, palette, shown, view, color, p.domain)
     walls, lines = picture.walls(), _boundary(p, at, axes) if boundary else None
@@ -112,8 +115,8 @@ def regions(
     picture.frame(bare)
     if points is not None:
         _data(ax, p, points, labels, names)
-    _legend(picture, names, rank, bare)
     _caption(picture, layer, at, rank, note, bare)
+    _legend(picture, names, rank, bare)
     return ax
 
 
@@ -270,14 +273,14 @@ def _around(points: np.ndarray, offsets: np.ndarray, corners: np.ndarray) -> np.
     second = across[order[offsets[1:] - 1]]  # the corner farthest from the line through the first
     second = second / np.maximum(np.linalg.norm(second, axis=1, keepdims=True), 1e-300)
     angle = np.arctan2((arms * second[owner]).sum(axis=1), along)
-    return cast(np.ndarray, corners[np.lexsort((angle, owner))])
+    return corners[np.lexsort((angle, owner))]
 
 
 def _sizes(cut: _Cut) -> np.ndarray:
     """Volume of every cell, up to one factor for all."""
     points, cells = cut.positions, len(cut.values)
     if cut.dimension == 1:
-        return np.linalg.norm(np.subtract(*points[cut.corners.reshape(-1, 2).T]), axis=1)
+        return cast(np.ndarray, np.linalg.norm(np.subtract(*points[cut.corners.reshape(-1, 2).T]), axis=1))
     owner, fan = _fans(cut.offsets, cut.corners)
     if cut.dimension == 2:
         return np.bincount(owner, _simplices(points[fan]), minlength=cells)
@@ -295,7 +298,7 @@ def _sizes(cut: _Cut) -> np.ndarray:
 
 def _simplices(corners: np.ndarray) -> np.ndarray:
     spans = corners[:, 1:] - corners[:, :1]
-    return np.sqrt(np.maximum(np.linalg.det(spans @ spans.transpose(0, 2, 1)), 0))
+    return cast(np.ndarray, np.sqrt(np.maximum(np.linalg.det(spans @ spans.transpose(0, 2, 1)), 0)))
 
 
 def _fans(offsets: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -310,7 +313,7 @@ def _fans(offsets: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _inside(p: Polytopes, x: torch.Tensor) -> np.ndarray:
     """Points of the input space in the coordinates of the domain."""
     if isinstance(p.domain, Slice):
-        return ((x - p.domain.origin) @ torch.linalg.pinv(p.domain.directions)).numpy()
+        x = (x - p.domain.origin) @ torch.linalg.pinv(p.domain.directions)
     return x.numpy()
 
 
@@ -392,18 +395,13 @@ class _Picture:
     domain: Any
 
     @property
-    def tinted(self) -> bool:
-        """Classes of the plane are tints: data of the same color may lie on them."""
-        return self.color == "class" and self.cut.dimension > 1 and self.points.shape[1] == 2
-
-    @property
     def paint(self) -> np.ndarray:
         """The color of every cell, `(cells, 3)`."""
         values, where = np.unique(self.cut.values, return_inverse=True)
         table = np.array([self.palette[int(value)] for value in values]).reshape(-1, 3)
         paint = table[where]
         paint[~self.shown] = _rgb(theme().faint)
-        return cast(np.ndarray, paint)
+        return paint
 
     def walls(self) -> np.ndarray:
         """Facets between cells of different value, and around what is shown."""
@@ -414,7 +412,7 @@ class _Picture:
 
     def strip(self, boundary: np.ndarray | None) -> None:
         """Intervals of a line, side by side as rectangles."""
-        from matplotlib.collections import LineCollection, PolyCollection
+        from matplotlib.collections import PolyCollection
 
         x = self.points[:, 0]
         low = np.minimum.reduceat(x[self.cut.corners], self.cut.offsets[:-1])
@@ -435,13 +433,11 @@ class _Picture:
         self.ax.add_collection(cells)
         if boundary is not None and len(boundary):
             ends = [[(x, -0.18), (x, 1.18)] for x in boundary[:, 0, 0]]
-            line = LineCollection(ends, colors=theme().ink, linewidths=1.8, gid="boundary", zorder=4, clip_on=False)
+            line = _lines(ends, colors=theme().ink, linewidths=1.8, gid="boundary", zorder=4, clip_on=False)
             self.ax.add_collection(line)
 
     def arcs(self, boundary: np.ndarray | None) -> None:
         """Arcs of a curve in the plane or in space, the near ones over the far ones."""
-        from matplotlib.collections import LineCollection
-
         ends, paint = self.points[self.cut.corners.reshape(-1, 2)], self.paint
         inks = theme()
         wide = _ARC if not self.axes.graph else 2.6
@@ -450,18 +446,18 @@ class _Picture:
             ends, paint = _in_steps(self._stretched(ends), paint)
             middles, (ends, depth) = ends.mean(axis=1), project(ends, self.view)
         case: dict[str, Any] = {"colors": inks.muted, "linewidths": wide + 1.3}
-        self.ax.add_collection(LineCollection(ends, capstyle="round", zorder=1.9, gid="case", **case))
+        self.ax.add_collection(_lines(ends, capstyle="round", zorder=1.9, gid="case", **case))
         cap = "round" if len(ends) > _DOTS else "projecting"
-        self.ax.add_collection(LineCollection(ends, colors=paint, linewidths=wide, capstyle=cap, gid="cells"))
+        self.ax.add_collection(_lines(ends, colors=paint, linewidths=wide, capstyle=cap, gid="cells"))
         if space and len(ends) <= _CROSSED:
             reach = 9 * float(np.ptp(ends.reshape(-1, 2), axis=0).max()) / 220  # 9 of about 220 points
             for over in _crossings(ends, depth.mean(axis=1)):
                 near = np.linalg.norm(middles - middles[over], axis=1) < reach
                 look: dict[str, Any] = {"capstyle": "butt", "zorder": 2.5, "gid": "bridge"}
-                self.ax.add_collection(LineCollection(ends[near], colors=inks.paper, linewidths=wide + 4.5, **look))
-                self.ax.add_collection(LineCollection(ends[near], **case, **look))
+                self.ax.add_collection(_lines(ends[near], colors=inks.paper, linewidths=wide + 4.5, **look))
+                self.ax.add_collection(_lines(ends[near], **case, **look))
                 look["capstyle"] = "projecting"
-                self.ax.add_collection(LineCollection(ends[near], colors=paint[near], linewidths=wide, **look))
+                self.ax.add_collection(_lines(ends[near], colors=paint[near], linewidths=wide, **look))
         self._points()
         walls = self.cut.ends(self.walls())[:, 0]
         if len(walls) <= _DOTS:
@@ -473,7 +469,15 @@ class _Picture:
         if points.shape[1] == 3:
             points = project(points, self.view)[0]
         self.ax.scatter(
-            *points.T, s=size**2, c=face, edgecolors=edge, linewidths=line, zorder=6, gid=gid, clip_on=False
+            points[:, 0],
+            points[:, 1],
+            s=size**2,
+            c=face,
+            edgecolors=edge,
+            linewidths=line,
+            zorder=6,
+            gid=gid,
+            clip_on=False,
         )
 
     def _points(self) -> None:
@@ -484,7 +488,7 @@ class _Picture:
         if not len(gone):
             return
         owner = gone if self.cut.dimension < 3 else self._owners()[gone]
-        places, first = np.unique(np.round(low[gone] / size, 9), axis=0, return_index=True)
+        _, first = np.unique(np.round(low[gone] / size, 9), axis=0, return_index=True)
         at = low[gone[first]]
         self._dots(at, size=7.5, gid="points", face=self.paint[owner[first]], edge=theme().ink, line=0.9)
 
@@ -497,7 +501,7 @@ class _Picture:
         facet, cell = self.cut.incidence()
         order = np.lexsort((~self.shown[cell], facet))
         first = np.searchsorted(facet[order], np.arange(len(self.cut.offsets) - 1))
-        return cast(np.ndarray, cell[order][first])
+        return cell[order][first]
 
     def _seen(self) -> np.ndarray:
         """Which polygons are drawn: of a solid those where what is shown ends."""
@@ -509,7 +513,7 @@ class _Picture:
 
     def polygons(self, walls: np.ndarray, boundary: np.ndarray | None) -> None:
         """Polygons of the plane; where images fold over each other they shine through."""
-        from matplotlib.collections import LineCollection, PolyCollection
+        from matplotlib.collections import PolyCollection
 
         inks = theme()
         seen = self._seen()
@@ -518,18 +522,16 @@ class _Picture:
         drawn = [corners[i] for i in np.flatnonzero(seen)]
         many = len(drawn) > _VECTOR_CELLS
         folded = bool(self.axes.names and self.axes.names[0].startswith(("neuron", "PC")))
-        cells = PolyCollection(drawn, facecolors=paint[seen], edgecolors=paint[seen], linewidths=0.35, gid="cells")
+        cells = PolyCollection(drawn, facecolors=paint[seen], edgecolors=paint[seen], linewidths=0.7, gid="cells")
         if folded:
             cells.set_alpha(0.72)
-        if self.tinted:
-            cells.set(alpha=_TINTED, edgecolor="none", antialiased=False)
         cells.set_rasterized(many)
         self.ax.add_collection(cells)
         self._lines(self.points)
         self._points()
         if self.cut.dimension == 2 and len(walls) <= _DRAWN_WALLS:
             width = float(np.clip(16 / max(len(walls), 1) ** 0.5, 0.15, 0.9))
-            lines = LineCollection(
+            lines = _lines(
                 self.points[self.cut.ends(walls)], colors=inks.paper, linewidths=width, capstyle="round", gid="walls"
             )
             lines.set_rasterized(len(walls) > _VECTOR_CELLS)
@@ -541,8 +543,6 @@ class _Picture:
 
     def _lines(self, points: np.ndarray) -> None:
         """Polygons that have become lines: a stroke, or they would not be seen."""
-        from matplotlib.collections import LineCollection
-
         counts = np.diff(self.cut.offsets)
         owner = np.repeat(np.arange(len(counts)), counts)
         at = self.points[self.cut.corners]
@@ -565,21 +565,15 @@ class _Picture:
         paint = self.paint if self.cut.dimension < 3 else self.paint[self._owners()]
         if segments.shape[2] == 3:
             segments = project(segments, self.view)[0]
-        case = LineCollection(segments, colors=theme().muted, linewidths=4.2, capstyle="round", zorder=2.1, gid="case")
-        lines = LineCollection(
-            segments, colors=paint[rows], linewidths=3.0, capstyle="butt", zorder=2.2, gid="collapsed"
-        )
+        case = _lines(segments, colors=theme().muted, linewidths=4.2, capstyle="round", zorder=2.1, gid="case")
+        lines = _lines(segments, colors=paint[rows], linewidths=3.0, capstyle="butt", zorder=2.2, gid="collapsed")
         self.ax.add_collection(case)
         self.ax.add_collection(lines)
 
     def _strong(self, segments: np.ndarray) -> None:
-        from matplotlib.collections import LineCollection
-
         inks = theme()
         for ink, width, gid in ((inks.paper, 3.4, "boundary-halo"), (inks.ink, 1.8, "boundary")):
-            self.ax.add_collection(
-                LineCollection(segments, colors=ink, linewidths=width, capstyle="round", zorder=4, gid=gid)
-            )
+            self.ax.add_collection(_lines(segments, colors=ink, linewidths=width, capstyle="round", zorder=4, gid=gid))
 
     def _digits(self) -> None:
         """The rank of every large region, printed where it is widest."""
@@ -595,12 +589,10 @@ class _Picture:
                 continue
             at = low + (np.array([column, row]) + 0.5) * size / _PLACES
             look: dict[str, Any] = {"ha": "center", "va": "center", "fontweight": "bold", "fontsize": 10, "zorder": 5}
-            self.ax.text(*at, str(rank), color=text_on(self.palette[rank]), gid="digit", **look)
+            self.ax.text(float(at[0]), float(at[1]), str(rank), color=text_on(self.palette[rank]), gid="digit", **look)
 
     def surface(self, walls: np.ndarray, boundary: np.ndarray | None) -> None:
         """Polygons in space, as one shaded picture with the hidden parts left out; lines on it stay lines."""
-        from matplotlib.collections import LineCollection
-
         inks = theme()
         points = self._stretched(self.points)
         owner, fan = _fans(self.cut.offsets, self.cut.corners)
@@ -627,7 +619,7 @@ class _Picture:
         if 0 < len(drawn) <= _DRAWN_WALLS:
             lines = visible(*project(drawn, self.view), buffer, window)
             width = float(np.clip(14 / max(len(drawn), 1) ** 0.5, 0.15, 0.8))
-            collection = LineCollection(lines, colors=inks.paper, linewidths=width, capstyle="round", gid="walls")
+            collection = _lines(lines, colors=inks.paper, linewidths=width, capstyle="round", gid="walls")
             collection.set_rasterized(len(drawn) > _VECTOR_CELLS)
             self.ax.add_collection(collection)
         if self.cut.dimension == 3 and not self.shown.all() and isinstance(self.domain, Box | Slice):
@@ -637,21 +629,14 @@ class _Picture:
 
     def _wire(self, buffer: Any, window: Any) -> None:
         """The edges of the box that a region lies in."""
-        from matplotlib.collections import LineCollection
-
         first = self.cut.positions
         low, high = first.min(axis=0), first.max(axis=0)
-        offsets, vertices = (part.numpy() for part in self.cut.complex.cell_vertices(1))
-        ends = vertices.reshape(-1, 2)
+        ends = self.cut.complex.cell_vertices(1)[1].numpy().reshape(-1, 2)
         at = first[ends]
         on = ((np.abs(at - low) <= 1e-12 * (high - low)) | (np.abs(at - high) <= 1e-12 * (high - low))).all(axis=1)
         edges = self.points[ends[on.sum(axis=1) >= 2]]
-        for lines, width in (
-            (project(edges, self.view)[0], 0.0),
-            (visible(*project(edges, self.view), buffer, window), 0.9),
-        ):
-            if width:
-                self.ax.add_collection(LineCollection(lines, colors=theme().muted, linewidths=width, gid="box"))
+        lines = visible(*project(edges, self.view), buffer, window)
+        self.ax.add_collection(_lines(lines, colors=theme().muted, linewidths=0.9, gid="box"))
 
     def _creases(self) -> np.ndarray:
         """Edges of a solid between faces of different value, and those of its box."""
@@ -667,7 +652,7 @@ class _Picture:
         np.maximum.at(most, rows, value[face])
         edges = np.flatnonzero(least < most)
         offsets, vertices = (part.numpy() for part in self.cut.complex.cell_vertices(1))
-        return cast(np.ndarray, vertices[offsets[edges][:, None] + np.arange(2)])
+        return vertices[offsets[edges][:, None] + np.arange(2)]
 
     def _stretched(self, points: np.ndarray) -> np.ndarray:
         """A graph in space with its height brought to the size of the plane below."""
@@ -675,7 +660,7 @@ class _Picture:
             return points
         low, high = self.points.min(axis=0), self.points.max(axis=0)
         factor = 0.6 * float((high - low)[:2].max()) / max(float((high - low)[2]), 1e-300)
-        return points * np.array([1.0, 1.0, factor])
+        return cast(np.ndarray, points * np.array([1.0, 1.0, factor]))
 
     def frame(self, bare: bool) -> None:
         """Limits, ticks and names of the axes."""
@@ -733,7 +718,14 @@ class _Picture:
             at = start + 0.088 * np.array([dx, dy])
             label = name.removeprefix("neuron ").removeprefix("PC ") if self.axes.names[0][0] in "nP" else name
             self.ax.text(
-                *at, label, transform=self.ax.transAxes, fontsize=6.5, color=inks.muted, ha="center", va="center"
+                float(at[0]),
+                float(at[1]),
+                label,
+                transform=self.ax.transAxes,
+                fontsize=6.5,
+                color=inks.muted,
+                ha="center",
+                va="center",
             )
 
 
@@ -751,6 +743,13 @@ def _crossings(ends: np.ndarray, depth: np.ndarray) -> list[int]:
         meets = (np.abs(turn) > 0) & (s > tip) & (s < 1 - tip) & (t > tip) & (t < 1 - tip)
         found.update(i if depth[i] < depth[j] else int(j) for j in np.flatnonzero(meets))
     return sorted(found, key=lambda k: -float(depth[k]))
+
+
+def _lines(ends: Any, **look: Any) -> Any:
+    """A collection of segments; Matplotlib's stubs do not know arrays of them."""
+    from matplotlib.collections import LineCollection
+
+    return LineCollection(ends, **look)
 
 
 def _in_steps(ends: np.ndarray, paint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -830,8 +829,6 @@ def _legend(picture: _Picture, names: Sequence[str], rank: int | None, bare: boo
             continue
         word = names[value] if kind == "class" and value < len(names) else str(value) if bare else f"{kind} {value}"
         look = Patch(facecolor=picture.palette[value], edgecolor=inks.muted, linewidth=0.6)
-        if picture.tinted:
-            look.set_facecolor((*picture.palette[value], _TINTED))
         look.set_label(f"{short(word)}  {share}")
         handles.append(look)
     below = 5 + (16 if len(ax.get_xticks()) else 0) + (13 if ax.get_xlabel() else 0)  # points
@@ -892,7 +889,7 @@ def _data(
     _name_classes(ax, flat, groups, names)
 
 
-def _rgb(color: str) -> tuple[float, float, float]:
+def _rgb(color: Any) -> tuple[float, float, float]:
     from matplotlib.colors import to_rgb
 
     return to_rgb(color)
