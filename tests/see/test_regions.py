@@ -1,5 +1,6 @@
 """Polytopes and rank regions: what is drawn covers the domain, colors tell values apart, words sum up."""
 
+import itertools
 import re
 
 import matplotlib.colors
@@ -12,7 +13,7 @@ from torch import nn
 
 from isotopy import networks, see
 from isotopy.see import raster
-from isotopy.see.regions import _around, _shares, _tints
+from isotopy.see.regions import _around, _check, _shares, _tints
 from isotopy.see.theme import COLLAPSE, DARK, LIGHT, rank_color
 from isotopy.topology import triangulations
 
@@ -22,12 +23,14 @@ VIEW = (22, -58)
 def _net(*widths, seed=0, last=False):
     generator = torch.Generator().manual_seed(seed)
     parts = []
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in itertools.pairwise(widths):
         parts += [nn.Linear(a, b), nn.ReLU()]
     module = nn.Sequential(*(parts if last else parts[:-1]))
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.7)
+        if widths[-1] == 1 and not last:  # the output changes its sign
+            module[-1].bias -= module(torch.randn(500, widths[0], generator=generator)).median()
     return networks.trace(module, torch.zeros(1, widths[0]))
 
 
@@ -285,8 +288,8 @@ def test_wrong_input_is_named(square):
     ):
         with pytest.raises(ValueError, match=message):
             see.regions(square, **wrong)
-    with pytest.raises(TypeError, match="p must be Polytopes, as networks.polytopes gives them; got Box"):
-        see.regions(square.domain)
+    with pytest.raises(TypeError, match=r"p must be Polytopes, .* got Box"):
+        _check(square.domain, None, "rank", 0, None, None)
     with pytest.raises(ValueError, match="layers and colors must each hold"):
         see.decomposition(square, layers=[])
 
