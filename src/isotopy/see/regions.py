@@ -190,7 +190,7 @@ def _below(p: Polytopes, color: str, image: bool) -> float:
     column = {"rank": p.ranks, "tangential_rank": p.tangential_ranks}.get(color)
     entries = 0 if color == "polytope" else 2 if column is None else max(len(k.unique()) for k in column.T)
     noted = image or p.parameters.shape[1] > 3
-    return 0.12 + 0.16 * math.ceil(entries / 4) + (0.2 if noted else 0.0)
+    return 0.12 + 0.16 * (1 if entries == 4 else math.ceil(entries / 3)) + (0.2 if noted else 0.0)
 
 
 # --- what is drawn --------------------------------------------------------------------------------------------------
@@ -838,7 +838,7 @@ def _legend(picture: _Picture, names: Sequence[str], rank: int | None, bare: boo
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         bbox_transform=ax.transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans),
-        ncols=min(len(handles), 4 if bare else 3),
+        ncols=len(handles) if bare and len(handles) == 4 else min(len(handles), 3),
         frameon=False,
         fontsize=7 if bare else 8,
         labelcolor=inks.ink,
