@@ -302,3 +302,12 @@ def test_walls_are_drawn_between_polytopes_only():
     number = p.polytopes[:, 0]
     between = [row for row in matrix if row.sum() == 2 and len(set(number[row.bool()].tolist())) == 2]
     assert len(walls.get_segments()) == len(between) < len(matrix)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_is_in_front_does_not_depend_on_the_order_of_work(monkeypatch, first):
+    monkeypatch.setattr(raster, "_CHUNK", 1)  # one triangle at a time
+    flat = np.array([[[0, 0], [1, 0], [0, 1]]] * 2, dtype=float) + 0.01
+    depth = np.array([[1.0, 1, 1], [2.0, 2, 2]])[[first, 1 - first]]
+    buffer = raster.render(flat, depth, (0.0, 1.1, 0.0, 1.1), side=50)
+    assert set(np.unique(buffer.triangle)) == {-1, first}
