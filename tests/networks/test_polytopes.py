@@ -307,6 +307,12 @@ def test_dead_parallel_and_coincident_neurons():
     assert words_of(again) == words_of(p)
 
 
+def test_numbers_of_a_domain_are_not_rounded_to_float32():
+    assert Box([-0.1], [0.1]).high.tolist() == [0.1]
+    line = Slice([0.1, 0.2], [[0.3, 0.7]], low=-0.1, high=0.9)
+    assert (line.origin.tolist(), line.directions.tolist(), line.box.high.tolist()) == ([0.1, 0.2], [[0.3, 0.7]], [0.9])
+
+
 def test_constant_network_is_one_cell():
     layer = nn.Linear(2, 2, dtype=torch.float64)
     layer.weight.data.zero_(), layer.bias.data.fill_(1.0)

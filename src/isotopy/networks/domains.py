@@ -78,8 +78,7 @@ class Slice:
         low: float | Sequence[float] = -1.0,
         high: float | Sequence[float] = 1.0,
     ) -> None:
-        self.origin = torch.as_tensor(origin).detach().cpu().to(torch.float64).flatten()
-        rows = torch.as_tensor(directions).detach().cpu().to(torch.float64)
+        self.origin, rows = _numbers("origin", origin).flatten(), _numbers("directions", directions)
         if rows.ndim < 2 or rows[0].numel() != len(self.origin):
             raise ValueError(
                 f"directions must be (d, m), each as long as origin ({len(self.origin)}); got {tuple(rows.shape)}. "
@@ -251,11 +250,21 @@ def _check_positions(points: np.ndarray, rows: list[np.ndarray], used: np.ndarra
             )
 
 
+def _numbers(name: str, values: Any) -> Tensor:
+    """Real numbers as float64, not by way of float32."""
+    try:
+        found = values.detach().cpu() if isinstance(values, Tensor) else torch.from_numpy(np.array(values))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must hold real numbers; got {values!r} ({error}). Give a list of floats.") from None
+    if found.is_complex() or found.dtype == torch.bool:
+        raise TypeError(f"{name} must hold real numbers; got {found.dtype}. Give floats.")
+    return found.to(torch.float64)
+
+
 def _corner(name: str, values: Any) -> Tensor:
-    corner = torch.as_tensor(values).detach().cpu()
-    if corner.ndim != 1 or corner.is_complex() or corner.dtype == torch.bool:
-        raise ValueError(f"{name} must be a list of numbers, one per axis; got {values!r}.")
-    corner = corner.to(torch.float64)
+    corner = _numbers(name, values)
+    if corner.ndim != 1:
+        raise ValueError(f"{name} must be a list of numbers, one per axis; got {tuple(corner.shape)}.")
     if not bool(corner.isfinite().all()):
         raise ValueError(f"{name} must be finite; got {corner.tolist()}.")
     return corner

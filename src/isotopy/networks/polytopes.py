@@ -36,6 +36,14 @@ class DecisionBoundary:
             d - 1, empty if there is one class only.
         classes: Class of each cell of the domain, cut further where classes change.
         whole: That refined domain; `complex` is one of its subcomplexes.
+
+    Example:
+        >>> from torch import nn
+        >>> from isotopy.networks import Box, trace
+        >>> layer = nn.Linear(2, 1)
+        >>> _ = layer.weight.data.fill_(1.0), layer.bias.data.zero_()
+        >>> polytopes(trace(layer, torch.zeros(1, 2)), Box([-1, -1], [1, 1])).boundary()    # a diagonal
+        DecisionBoundary(components=1, betti=(1, 0))
     """
 
     complex: CellComplex
@@ -77,6 +85,17 @@ class Polytopes:
         codeword_sizes: Number of active neurons; -1 where a layer has no codeword.
         polytopes: Number of (J_1, ..., J_K); cells with one number lie in one polytope.
         decided: Number of signs that float64 left open and rationals decided.
+
+    Example:
+        >>> from torch import nn
+        >>> from isotopy.networks import Box, trace
+        >>> layer = nn.Linear(1, 2)
+        >>> _ = layer.weight.data.copy_(torch.tensor([[1.0], [-1.0]])), layer.bias.data.fill_(-1.0)
+        >>> p = polytopes(trace(nn.Sequential(layer, nn.ReLU()), torch.zeros(1, 1)), Box([-2], [2]))
+        >>> p.vertices.flatten(), p.tangential_ranks.flatten()      # between -1 and 1 both neurons are off
+        (tensor([-2.,  2.,  1., -1.], dtype=torch.float64), tensor([1, 1, 0]))
+        >>> p.region(1, 0)[1].coordinates[p.region(1, 0)[1].cell_vertices(0)[1]].flatten()
+        tensor([ 1., -1.], dtype=torch.float64)
     """
 
     def __init__(self, net: Network, domain: Domain, cutting: Cutting, *, rational: bool) -> None:
@@ -283,7 +302,7 @@ def polytopes(
         >>> from isotopy import networks
         >>> fold = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
         >>> _ = fold[0].weight.data.copy_(torch.eye(2)), fold[0].bias.data.zero_()
-        >>> p = polytopes(networks.trace(fold, torch.zeros(1, 2)), Box([-1, -1], [1, 1]))
+        >>> p = polytopes(networks.trace(fold, torch.zeros(1, 2)), networks.Box([-1, -1], [1, 1]))
         >>> p, p.ranks.flatten().tolist()                       # the four quadrants
         (Polytopes(4 polygons, 9 vertices), [0, 1, 1, 2])
         >>> p.volumes.sum()
@@ -415,7 +434,8 @@ def _volumes(p: Polytopes) -> Tensor:
     if embedding is not None:
         scale = float(torch.linalg.det(embedding.weight.T @ embedding.weight).sqrt())
     if p.dimension == 1:
-        return scale * torch.linalg.vector_norm(points[p.edges[:, 1]] - points[p.edges[:, 0]], dim=1)
+        lengths: Tensor = torch.linalg.vector_norm(points[p.edges[:, 1]] - points[p.edges[:, 0]], dim=1)
+        return scale * lengths
     offsets, vertices = p.faces
     face, fan = _fans(offsets, vertices)
     volumes = torch.zeros(len(p), dtype=torch.float64)
