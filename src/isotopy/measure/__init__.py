@@ -15,6 +15,11 @@ from .inspection import Stretch as Stretch
 from .landmarks import Landmarks as Landmarks
 from .landmarks import maxmin as maxmin
 from .landmarks import sample_topology as sample_topology
+from .regions import Boundary as Boundary
+from .regions import RankRegion as RankRegion
+from .regions import RankRegions as RankRegions
+from .regions import RegionsAtLayer as RegionsAtLayer
+from .regions import rank_regions as rank_regions
 from .separation import Accuracy as Accuracy
 from .separation import linear_probe as linear_probe
 from .separation import nearest_neighbors as nearest_neighbors
