@@ -47,6 +47,7 @@ class Request:
     device: str = "auto"
     trust: bool = False
     memory: str | None = None
+    manifold: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def prepare(request: Request, bars: Bars) -> Prepared:
         recordings, data = _recorded_earlier(request)
         subject = recordings
     else:
-        model, data = _model(request), _data(request, request.samples)
+        model, data = model_of(request), data_of(request, request.samples)
         subject = traced_or_recorded(model, data, request.shape, bars, where=request.model)
     return Prepared(subject, data, _chosen_layers(request.layers), _settings(request, data))
 
@@ -136,7 +137,8 @@ def device_of(name: str) -> torch.device:
 # --- the model ------------------------------------------------------------------------------------------------
 
 
-def _model(request: Request) -> Model:
+def model_of(request: Request) -> Model:
+    """The model that the options name."""
     from isotopy import networks
 
     assert request.model is not None
@@ -232,7 +234,8 @@ def _numbers(shape: str) -> list[int]:
 # --- the data -------------------------------------------------------------------------------------------------
 
 
-def _data(request: Request, samples: int | None) -> Dataset:
+def data_of(request: Request, samples: int | None) -> Dataset:
+    """The data that the options name, at most so many samples."""
     from isotopy import datasets
 
     if request.data is None:
@@ -250,7 +253,7 @@ def _recorded_earlier(request: Request) -> tuple[Recordings, Dataset]:
     assert request.activations is not None
     layers = networks.load_activations(request.activations)
     n = len(layers[0][1])
-    data = _data(request, None) if request.data is not None else _without_data(request, layers[0][1])
+    data = data_of(request, None) if request.data is not None else _without_data(request, layers[0][1])
     if len(data) != n:
         raise ValueError(
             f"activations and data must be of the same samples; {request.activations} has {n} rows, {request.data} has "
@@ -324,6 +327,21 @@ def _chosen_layers(text: str | None) -> list[int | str] | None:
     if text is None:
         return None
     return [int(word) if word.lstrip("-").isdigit() else word for word in (word.strip() for word in text.split(","))]
+
+
+def layer_numbers(text: str, net: Network) -> set[int]:
+    """The layers K from 1 that an option lists, by number or by name."""
+    names = {layer.name: layer.index for layer in net.layers}
+    found = set()
+    for word in _chosen_layers(text) or []:
+        number = names.get(word, 0) if isinstance(word, str) else word
+        if not 1 <= number <= net.depth:
+            raise ValueError(
+                f"layers must be numbers from 1 to {net.depth} or names of layers; got {word!r}. The names are "
+                f"{', '.join(names)}."
+            )
+        found.add(number)
+    return found
 
 
 def _settings(request: Request, data: Dataset) -> dict[str, Any]:

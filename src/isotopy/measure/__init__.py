@@ -1,5 +1,7 @@
 """measure: what happens to the topology of data, layer by layer, in numbers that say how sure they are."""
 
+from . import manifolds as manifolds
+from . import regions as regions
 from .certificates import certificate as certificate
 from .certificates import certificates as certificates
 from .dimension import intrinsic_dimension as intrinsic_dimension
@@ -15,6 +17,8 @@ from .inspection import Stretch as Stretch
 from .landmarks import Landmarks as Landmarks
 from .landmarks import maxmin as maxmin
 from .landmarks import sample_topology as sample_topology
+from .manifolds import box_around as box_around
+from .manifolds import manifold as manifold
 from .regions import Boundary as Boundary
 from .regions import RankRegion as RankRegion
 from .regions import RankRegions as RankRegions

@@ -1,7 +1,5 @@
 """What a network does to a domain, exactly: polytopes, rank regions and their homology, layer by layer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -119,7 +117,7 @@ class RankRegions:
         }
 
     @classmethod
-    def from_dict(cls, entries: dict[str, Any]) -> RankRegions:
+    def from_dict(cls, entries: dict[str, Any]) -> "RankRegions":
         """What `to_dict` wrote; exactness of the sequences is checked again.
 
         Raises:
@@ -358,7 +356,7 @@ def _sentences(found: RankRegions) -> Iterator[Sentence]:
     where = found.domain
     bound = ""
     if last.most_polytopes is not None:
-        bound = f"; a network of these widths can have {_large(last.most_polytopes)} at most"
+        bound = f"; a network of these widths can have {phrases.large(last.most_polytopes)} at most"
     many = "polytope" if last.polytopes == 1 else "polytopes"
     pieces = "" if found.cells == last.polytopes else f", in {phrases.plural(found.cells, 'convex cell')}"
     yield Sentence(
@@ -382,9 +380,7 @@ def _zero(found: RankRegions) -> Iterator[Sentence]:
     dead = [layer for layer in found.layers if layer.ranks[0].rank == 0]
     if not dead:
         sure = all(layer.proved for layer in found.layers)
-        text = (
-            f"No part of {found.domain} has rank 0 at any layer: Omega_0 is empty, and collapsing it changes nothing."
-        )
+        text = f"No part of {found.domain} has rank 0 at any layer: Omega_0 is empty, nothing is collapsed to a point."
         yield Sentence(text, "proved" if sure else "computed")
         return
     for layer in dead[:1] if dead[0] is dead[-1] or dead[0].ranks[0] == dead[-1].ranks[0] else (dead[0], dead[-1]):
@@ -426,16 +422,6 @@ def _short(betti: tuple[int, ...]) -> tuple[int, ...]:
     while len(kept) > 2 and kept[-1] == 0:
         kept.pop()
     return tuple(kept)
-
-
-def _large(count: int) -> str:
-    return (
-        phrases.number(count)
-        if count < 10**7
-        else f"{count:.2g}".replace("e+", "e")
-        if count < 10**300
-        else "over 1e300"
-    )
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -11,11 +10,11 @@ import numpy as np
 import torch
 from jaxtyping import Int, Num
 
-from isotopy.networks import Box, Polytopes, Slice
+from isotopy.networks import Polytopes, Slice
 from isotopy.see.labels import percent, short
 from isotopy.see.raster import eye, project, render, shaded, visible
 from isotopy.see.space import _groups, _name_classes, _painted, _scatter, _square
-from isotopy.see.theme import class_style, dress, halo, new_axes, rank_color, text_on, theme, tint, title
+from isotopy.see.theme import class_style, dress, new_axes, rank_color, text_on, theme, tint, title
 from isotopy.topology import CellComplex
 
 if TYPE_CHECKING:
