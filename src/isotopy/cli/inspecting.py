@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from isotopy.datasets import Dataset
     from isotopy.measure.inspection import Inspection
     from isotopy.networks import Network
+    from isotopy.topology import SimplicialComplex
 
 Model = nn.Module | torch.export.ExportedProgram
 Recordings = list[tuple[str, Tensor]]
@@ -58,6 +59,8 @@ class Prepared:
     data: Dataset
     layers: list[int | str] | None
     settings: dict[str, Any]
+    domain: SimplicialComplex | None = None
+    domain_words: str | None = None
 
 
 def run(request: Request, bars: Bars, notices: list[str]) -> Inspection:
@@ -85,6 +88,7 @@ def inspected(
     *,
     certify: bool = True,
     stretch_points: int = 256,
+    exact: bool = True,
 ) -> Inspection:
     """The inspection of what `prepare` gave; `isotopy estimate` leaves out what would take long."""
     from isotopy import measure
@@ -99,6 +103,9 @@ def inspected(
         classes=prepared.data.classes or None,
         stretch_points=stretch_points,
         certify=certify,
+        domain=prepared.domain if exact else None,
+        domain_words=prepared.domain_words,
+        exact=exact,
         seed=request.seed,
         memory=bytes_of(request.memory),
         progress=bars.of("layers"),
@@ -124,7 +131,22 @@ def prepare(request: Request, bars: Bars) -> Prepared:
     else:
         model, data = model_of(request), data_of(request, request.samples)
         subject = traced_or_recorded(model, data, request.shape, bars, where=request.model)
-    return Prepared(subject, data, _chosen_layers(request.layers), _settings(request, data))
+    domain, words = _manifold(request, subject, data)
+    return Prepared(subject, data, _chosen_layers(request.layers), _settings(request, data), domain, words)
+
+
+def _manifold(
+    request: Request, subject: Network | Recordings, data: Dataset
+) -> tuple[SimplicialComplex | None, str | None]:
+    """The manifold that an option names, and what to call it."""
+    from isotopy import measure
+
+    if request.manifold is None:
+        return None, None
+    if isinstance(subject, list):
+        raise ValueError("manifold (--manifold) needs a network that can be traced; only activations are known here.")
+    found = measure.manifold(request.manifold, width=subject.input_width, points=data.points)
+    return found, measure.manifolds.called(request.manifold)
 
 
 def device_of(name: str) -> torch.device:

@@ -12,7 +12,6 @@ from .inspection import Inspection as Inspection
 from .inspection import LayerInspection as LayerInspection
 from .inspection import Plane as Plane
 from .inspection import SampleTopology as SampleTopology
-from .inspection import Sentence as Sentence
 from .inspection import Stretch as Stretch
 from .landmarks import Landmarks as Landmarks
 from .landmarks import maxmin as maxmin
@@ -27,3 +26,4 @@ from .regions import rank_regions as rank_regions
 from .separation import Accuracy as Accuracy
 from .separation import linear_probe as linear_probe
 from .separation import nearest_neighbors as nearest_neighbors
+from .statements import Sentence as Sentence

@@ -95,7 +95,7 @@ def plane_through(points: Tensor, *, margin: float = MARGIN) -> Slice:
     """The plane through the center of points along their two widest directions, as far as they reach, with a margin."""
     flat = points.detach().cpu().double().flatten(1)
     center = flat.mean(dim=0)
-    directions = torch.linalg.svd(flat - center, full_matrices=True).Vh[:2]
+    directions = torch.linalg.eigh((flat - center).T @ (flat - center)).eigenvectors.T.flip(0)[:2]
     box = box_around((flat - center) @ directions.T, margin=margin)
     return Slice(center, directions, low=box.low.tolist(), high=box.high.tolist())
 

@@ -12,7 +12,7 @@ from ..networks.domains import Domain
 from ..topology import CellComplex, Homology, LongExactSequence, homology, long_exact_sequence, quotient_homology
 from ..topology.exact_sequence import Ranks
 from . import phrases
-from .inspection import Sentence, Status
+from .statements import Sentence, Status
 
 Progress = Callable[[int, int], None]
 

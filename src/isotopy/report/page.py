@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from isotopy.measure.inspection import Inspection, LayerInspection, Sentence
+from isotopy.measure.inspection import Inspection, LayerInspection
+from isotopy.measure.statements import Sentence
 from isotopy.report import words
 from isotopy.report.pictures import Picture, chosen_layers, is_smooth, readings, slug
 from isotopy.see.theme import class_style
