@@ -99,7 +99,8 @@ def visible(flat: np.ndarray, depth: np.ndarray, buffer: Buffer, window: Window)
     """The parts of lines `(k, 2, 2)` that no triangle hides, as segments `(j, 2, 2)`."""
     side = len(buffer.depth)
     unit = (window[1] - window[0]) / side
-    far = ndimage.maximum_filter(buffer.depth, size=5)  # a line on a surface is not hidden by it
+    far = ndimage.maximum_filter(np.where(buffer.triangle >= 0, buffer.depth, -np.inf), size=3)  # on it is not behind
+    far[far == -np.inf] = np.inf  # beside all triangles nothing is hidden
     count = np.maximum(np.ceil(np.linalg.norm(flat[:, 1] - flat[:, 0], axis=1) / (unit * _PIECE)), 1).astype(np.int64)
     owner = np.repeat(np.arange(len(flat)), count)
     step = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)

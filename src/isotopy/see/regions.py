@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 from jaxtyping import Int, Num
 
-from isotopy.networks import Polytopes, Slice
+from isotopy.networks import Box, Polytopes, Slice
 from isotopy.see.labels import percent, short
 from isotopy.see.raster import eye, project, render, shaded, visible
-from isotopy.see.space import _groups, _name_classes, _painted, _scatter, _square
+from isotopy.see.space import _groups, _label_places, _name_classes, _painted, _scatter, _square
 from isotopy.see.theme import class_style, dress, new_axes, rank_color, text_on, theme, tint, title
 from isotopy.topology import CellComplex
 
@@ -27,11 +28,13 @@ COLORS = ("polytope", "rank", "tangential_rank", "class")
 
 _VECTOR_CELLS = 3000  # more polygons than this become one bitmap inside a vector figure
 _DRAWN_WALLS = 40_000  # beyond, walls would be all there is to see
+_TINTED = 0.3
 _DOTS = 240  # more ends of arcs than this are not marked
 _FEW_RANKS = 8  # with more ranks the scale starts at the smallest one present
-_ROOM = 0.03  # distance from the walls, as a share of the picture, that a digit needs
-_CANDIDATES = 400  # cells of a region that are tried as the place of its digit
+_PLACES = 200  # pixels across a plane, to find the widest place of a region
 _ARC = 3.6  # points
+_TITLE, _GAP = 0.3, 0.16  # inches above and between the panels of a figure
+_CROSSED = 4000  # more pieces are not searched for crossings
 _STEPS = 240  # pieces of a curve in space, across the picture
 _FLAT = 1e-9  # spread in a direction, as a share of the largest, that counts as none
 
@@ -64,7 +67,7 @@ def regions(
         layer: K, from 1: the polytopes (J_1, ..., J_K) or the rank of A_K; by default the last layer.
         color: "polytope", "rank" (on the input space), "tangential_rank" (on the domain) or "class".
         at: Draw the same cells where layer K sends them; 0 is the domain itself.
-        rank: Draw only the region of this rank, and of a solid its whole surface; for the two ranks.
+        rank: Show the region of this rank alone: of a solid its whole surface, of others the rest in gray.
         boundary: Add the decision boundary as a strong line.
         points: Data to draw on top, points of the input space; on domains of two dimensions at layer 0.
         labels: Class per point.
@@ -95,8 +98,11 @@ def regions(
     if ax.name == "3d":
         raise ValueError("ax must be plain axes: what lies in space is drawn as a picture; got projection='3d'.")
     palette = _palette(cut, color, scale)
+    if color == "class" and cut.dimension > 1 and q == 2:  # data of the same color may lie on it
+        paper = np.array(_rgb(theme().paper))
+        palette = {v: _rgb(tuple(paper + _TINTED * (np.array(ink) - paper))) for v, ink in palette.items()}
     shown = np.ones(len(cut.values), dtype=np.bool_) if rank is None else cut.values == rank
-    picture = _Picture(ax, cut, coordinates, axes, palette, shown, view, color)
+    picture = _Picture(ax, cut, coordinates, axes, palette, shown, view, color, p.domain)
     walls, lines = picture.walls(), _boundary(p, at, axes) if boundary else None
     if cut.dimension == 1:
         (picture.strip if q == 1 else picture.arcs)(lines)
@@ -109,8 +115,8 @@ def regions(
     picture.frame(bare)
     if points is not None:
         _data(ax, p, points, labels, names)
-    _legend(ax, cut, palette, color, names, rank)
-    _caption(ax, cut, color, layer, at, rank, note)
+    _caption(picture, layer, at, rank, note, bare)
+    _legend(picture, names, rank, bare)
     return ax
 
 
@@ -156,30 +162,35 @@ def decomposition(
         for color in colors:
             _check(p, layer, color, 0, None, None)
     rows = [(color, False) for color in colors] + ([(colors[-1], True)] if images else [])
-    low = p.dimension == 1 and _parameters(p).shape[1] == 1
-    heights = [0.72 if low and not image else 1.22 for _, image in rows]
-    figure = Figure(figsize=(size * len(layers), size * sum(heights)), layout="constrained", facecolor="none")
+    low = p.dimension == 1 and p.parameters.shape[1] == 1
+    heights = [_TITLE + (0.3 if low and not image else 1.0) * size + _below(p, color, image) for color, image in rows]
+    wide, tall = size + _GAP, sum(heights)
+    figure = Figure(figsize=(wide * len(layers) + _GAP, tall), facecolor="none")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(len(rows), len(layers), squeeze=False, height_ratios=heights)
-    for row, (color, image) in zip(panels, rows, strict=True):
+    top = tall
+    for (color, image), height in zip(rows, heights, strict=True):
         scale = None
         if color in ("rank", "tangential_rank"):
             found = (p.ranks if color == "rank" else p.tangential_ranks)[:, [k - 1 for k in layers]]
             scale = _scale(found.numpy())
-        for ax, layer in zip(row, layers, strict=True):
-            ax.set_facecolor("none")
-            regions(
-                p,
-                layer=layer,
-                color=color,
-                at=layer if image else 0,
-                boundary=boundary,
-                scale=scale,
-                view=view,
-                bare=True,
-                ax=ax,
-            )
+        under = _below(p, color, image)
+        for column, layer in enumerate(layers):
+            place = ((_GAP + column * wide) / (wide * len(layers) + _GAP), (top - height + under) / tall)
+            inner = (size / (wide * len(layers) + _GAP), (height - under - _TITLE) / tall)
+            ax = figure.add_axes((*place, *inner), facecolor="none")
+            at = layer if image else 0
+            look: dict[str, Any] = {"layer": layer, "color": color, "at": at, "boundary": boundary, "scale": scale}
+            regions(p, **look, view=view, bare=True, ax=ax)
+        top -= height
     return figure
+
+
+def _below(p: Polytopes, color: str, image: bool) -> float:
+    """Room under a panel in inches: for the legend, and the note of a PCA."""
+    column = {"rank": p.ranks, "tangential_rank": p.tangential_ranks}.get(color)
+    entries = 0 if color == "polytope" else 2 if column is None else max(len(k.unique()) for k in column.T)
+    noted = image or p.parameters.shape[1] > 3
+    return 0.12 + 0.16 * (1 if entries == 4 else math.ceil(entries / 3)) + (0.2 if noted else 0.0)
 
 
 # --- what is drawn --------------------------------------------------------------------------------------------------
@@ -262,14 +273,14 @@ def _around(points: np.ndarray, offsets: np.ndarray, corners: np.ndarray) -> np.
     second = across[order[offsets[1:] - 1]]  # the corner farthest from the line through the first
     second = second / np.maximum(np.linalg.norm(second, axis=1, keepdims=True), 1e-300)
     angle = np.arctan2((arms * second[owner]).sum(axis=1), along)
-    return cast(np.ndarray, corners[np.lexsort((angle, owner))])
+    return corners[np.lexsort((angle, owner))]
 
 
 def _sizes(cut: _Cut) -> np.ndarray:
     """Volume of every cell, up to one factor for all."""
     points, cells = cut.positions, len(cut.values)
     if cut.dimension == 1:
-        return np.linalg.norm(np.subtract(*points[cut.corners.reshape(-1, 2).T]), axis=1)
+        return cast(np.ndarray, np.linalg.norm(np.subtract(*points[cut.corners.reshape(-1, 2).T]), axis=1))
     owner, fan = _fans(cut.offsets, cut.corners)
     if cut.dimension == 2:
         return np.bincount(owner, _simplices(points[fan]), minlength=cells)
@@ -287,7 +298,7 @@ def _sizes(cut: _Cut) -> np.ndarray:
 
 def _simplices(corners: np.ndarray) -> np.ndarray:
     spans = corners[:, 1:] - corners[:, :1]
-    return np.sqrt(np.maximum(np.linalg.det(spans @ spans.transpose(0, 2, 1)), 0))
+    return cast(np.ndarray, np.sqrt(np.maximum(np.linalg.det(spans @ spans.transpose(0, 2, 1)), 0)))
 
 
 def _fans(offsets: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -299,14 +310,10 @@ def _fans(offsets: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndar
     return face, np.column_stack([corners[start], corners[start + step], corners[start + step + 1]])
 
 
-def _parameters(p: Polytopes) -> np.ndarray:
-    return p.parameters.numpy()
-
-
 def _inside(p: Polytopes, x: torch.Tensor) -> np.ndarray:
     """Points of the input space in the coordinates of the domain."""
     if isinstance(p.domain, Slice):
-        return ((x - p.domain.origin) @ torch.linalg.pinv(p.domain.directions)).numpy()
+        x = (x - p.domain.origin) @ torch.linalg.pinv(p.domain.directions)
     return x.numpy()
 
 
@@ -354,7 +361,7 @@ def _coordinates(p: Polytopes, cut: _Cut, at: int) -> tuple[np.ndarray, _Axes, s
     basis = basis[:, :kept] * np.where(basis[np.abs(basis).argmax(axis=0)[:kept], np.arange(kept)] < 0, -1.0, 1.0)
     share = float(spread[:kept].sum() / spread.sum()) if spread[0] > 0 else 1.0
     axes = _Axes(tuple(f"PC {i + 1}" for i in range(kept)), center=center, basis=basis)
-    note = f"PCA of {width} dimensions, {percent(min(share, 1.0) if share < 1 - 1e-9 else 1.0)} of the variance"
+    note = f"PCA of {width} dimensions keeps {percent(share if share < 1 - 1e-9 else 1.0)}"
     return (points - center) @ basis, axes, note
 
 
@@ -385,13 +392,16 @@ class _Picture:
     shown: np.ndarray  # cells
     view: tuple[float | int, float | int]
     color: str
+    domain: Any
 
     @property
     def paint(self) -> np.ndarray:
         """The color of every cell, `(cells, 3)`."""
         values, where = np.unique(self.cut.values, return_inverse=True)
         table = np.array([self.palette[int(value)] for value in values]).reshape(-1, 3)
-        return cast(np.ndarray, table[where])
+        paint = table[where]
+        paint[~self.shown] = _rgb(theme().faint)
+        return paint
 
     def walls(self) -> np.ndarray:
         """Facets between cells of different value, and around what is shown."""
@@ -402,7 +412,7 @@ class _Picture:
 
     def strip(self, boundary: np.ndarray | None) -> None:
         """Intervals of a line, side by side as rectangles."""
-        from matplotlib.collections import LineCollection, PolyCollection
+        from matplotlib.collections import PolyCollection
 
         x = self.points[:, 0]
         low = np.minimum.reduceat(x[self.cut.corners], self.cut.offsets[:-1])
@@ -411,7 +421,7 @@ class _Picture:
             [np.stack([a, np.full_like(a, y)], axis=1) for a, y in ((low, 0.0), (high, 0.0), (high, 1.0), (low, 1.0))],
             axis=1,
         )
-        own = self.shown if self.cut.dimension < 3 else np.ones(len(low), dtype=np.bool_)
+        own = self._seen()
         paint = self.paint if self.cut.dimension < 3 else self.paint[self._owners()]
         folded = 0.6 if (low[1:] < high[:-1]).any() and self.cut.dimension > 1 else 1.0
         cells = PolyCollection(
@@ -423,38 +433,31 @@ class _Picture:
         self.ax.add_collection(cells)
         if boundary is not None and len(boundary):
             ends = [[(x, -0.18), (x, 1.18)] for x in boundary[:, 0, 0]]
-            line = LineCollection(ends, colors=theme().ink, linewidths=1.8, gid="boundary", zorder=4, clip_on=False)
+            line = _lines(ends, colors=theme().ink, linewidths=1.8, gid="boundary", zorder=4, clip_on=False)
             self.ax.add_collection(line)
 
     def arcs(self, boundary: np.ndarray | None) -> None:
         """Arcs of a curve in the plane or in space, the near ones over the far ones."""
-        from matplotlib.collections import LineCollection
-
-        ends = self.points[self.cut.corners.reshape(-1, 2)][self.shown]
-        paint = self.paint[self.shown]
+        ends, paint = self.points[self.cut.corners.reshape(-1, 2)], self.paint
         inks = theme()
-        if ends.shape[2] == 3:
-            ends, paint = _in_steps(ends, paint)
-            flat, depth = project(ends, self.view)
-            order = np.argsort(-depth.mean(axis=1), kind="stable")
-            ends, paint = flat[order], paint[order]
-            middle = ends.mean(axis=1, keepdims=True)
-            under = middle + 0.9 * (ends - middle)  # a halo that does not reach over the next piece
-            pieces = np.stack([under, ends, ends], axis=1).reshape(-1, 2, 2)
-            clear, case = np.array(_rgb(inks.paper)), np.array(_rgb(inks.muted))
-            tones = np.stack([np.broadcast_to(c, paint.shape) for c in (clear, case, paint)], axis=1).reshape(-1, 3)
-            widths = np.tile([_ARC + 4.0, _ARC + 1.3, _ARC], len(ends))
-            lines = LineCollection(pieces, colors=tones, linewidths=widths, capstyle="butt", gid="cells")
-            self.ax.add_collection(lines)
-        else:
-            thin = _ARC if not self.axes.graph else 2.6
-            case = LineCollection(
-                ends, colors=inks.muted, linewidths=thin + 1.3, capstyle="round", gid="case", zorder=1.9
-            )
-            lines = LineCollection(ends, colors=paint, linewidths=thin, capstyle="butt", gid="cells")
-            lines.set_capstyle("round" if len(ends) > _DOTS else "projecting")
-            self.ax.add_collection(case)
-            self.ax.add_collection(lines)
+        wide = _ARC if not self.axes.graph else 2.6
+        space = ends.shape[2] == 3
+        if space:
+            ends, paint = _in_steps(self._stretched(ends), paint)
+            middles, (ends, depth) = ends.mean(axis=1), project(ends, self.view)
+        case: dict[str, Any] = {"colors": inks.muted, "linewidths": wide + 1.3}
+        self.ax.add_collection(_lines(ends, capstyle="round", zorder=1.9, gid="case", **case))
+        cap = "round" if len(ends) > _DOTS else "projecting"
+        self.ax.add_collection(_lines(ends, colors=paint, linewidths=wide, capstyle=cap, gid="cells"))
+        if space and len(ends) <= _CROSSED:
+            reach = 9 * float(np.ptp(ends.reshape(-1, 2), axis=0).max()) / 220  # 9 of about 220 points
+            for over in _crossings(ends, depth.mean(axis=1)):
+                near = np.linalg.norm(middles - middles[over], axis=1) < reach
+                look: dict[str, Any] = {"capstyle": "butt", "zorder": 2.5, "gid": "bridge"}
+                self.ax.add_collection(_lines(ends[near], colors=inks.paper, linewidths=wide + 4.5, **look))
+                self.ax.add_collection(_lines(ends[near], **case, **look))
+                look["capstyle"] = "projecting"
+                self.ax.add_collection(_lines(ends[near], colors=paint[near], linewidths=wide, **look))
         self._points()
         walls = self.cut.ends(self.walls())[:, 0]
         if len(walls) <= _DOTS:
@@ -466,7 +469,15 @@ class _Picture:
         if points.shape[1] == 3:
             points = project(points, self.view)[0]
         self.ax.scatter(
-            *points.T, s=size**2, c=face, edgecolors=edge, linewidths=line, zorder=6, gid=gid, clip_on=False
+            points[:, 0],
+            points[:, 1],
+            s=size**2,
+            c=face,
+            edgecolors=edge,
+            linewidths=line,
+            zorder=6,
+            gid=gid,
+            clip_on=False,
         )
 
     def _points(self) -> None:
@@ -477,7 +488,7 @@ class _Picture:
         if not len(gone):
             return
         owner = gone if self.cut.dimension < 3 else self._owners()[gone]
-        places, first = np.unique(np.round(low[gone] / size, 9), axis=0, return_index=True)
+        _, first = np.unique(np.round(low[gone] / size, 9), axis=0, return_index=True)
         at = low[gone[first]]
         self._dots(at, size=7.5, gid="points", face=self.paint[owner[first]], edge=theme().ink, line=0.9)
 
@@ -490,19 +501,19 @@ class _Picture:
         facet, cell = self.cut.incidence()
         order = np.lexsort((~self.shown[cell], facet))
         first = np.searchsorted(facet[order], np.arange(len(self.cut.offsets) - 1))
-        return cast(np.ndarray, cell[order][first])
+        return cell[order][first]
 
     def _seen(self) -> np.ndarray:
         """Which polygons are drawn: of a solid those where what is shown ends."""
         if self.cut.dimension < 3:
-            return self.shown
+            return np.ones(len(self.shown), dtype=np.bool_)
         facet, cell = self.cut.incidence()
         sides = np.bincount(facet, self.shown[cell], minlength=len(self.cut.offsets) - 1)
         return cast(np.ndarray, sides == 1)
 
     def polygons(self, walls: np.ndarray, boundary: np.ndarray | None) -> None:
         """Polygons of the plane; where images fold over each other they shine through."""
-        from matplotlib.collections import LineCollection, PolyCollection
+        from matplotlib.collections import PolyCollection
 
         inks = theme()
         seen = self._seen()
@@ -511,7 +522,7 @@ class _Picture:
         drawn = [corners[i] for i in np.flatnonzero(seen)]
         many = len(drawn) > _VECTOR_CELLS
         folded = bool(self.axes.names and self.axes.names[0].startswith(("neuron", "PC")))
-        cells = PolyCollection(drawn, facecolors=paint[seen], edgecolors=paint[seen], linewidths=0.35, gid="cells")
+        cells = PolyCollection(drawn, facecolors=paint[seen], edgecolors=paint[seen], linewidths=0.7, gid="cells")
         if folded:
             cells.set_alpha(0.72)
         cells.set_rasterized(many)
@@ -520,7 +531,7 @@ class _Picture:
         self._points()
         if self.cut.dimension == 2 and len(walls) <= _DRAWN_WALLS:
             width = float(np.clip(16 / max(len(walls), 1) ** 0.5, 0.15, 0.9))
-            lines = LineCollection(
+            lines = _lines(
                 self.points[self.cut.ends(walls)], colors=inks.paper, linewidths=width, capstyle="round", gid="walls"
             )
             lines.set_rasterized(len(walls) > _VECTOR_CELLS)
@@ -528,12 +539,10 @@ class _Picture:
         if boundary is not None and len(boundary) and boundary.shape[1] == 2:
             self._strong(boundary)
         if self.color in ("rank", "tangential_rank") and self.cut.dimension == 2 and not folded:
-            self._digits(walls)
+            self._digits()
 
     def _lines(self, points: np.ndarray) -> None:
         """Polygons that have become lines: a stroke, or they would not be seen."""
-        from matplotlib.collections import LineCollection
-
         counts = np.diff(self.cut.offsets)
         owner = np.repeat(np.arange(len(counts)), counts)
         at = self.points[self.cut.corners]
@@ -556,69 +565,34 @@ class _Picture:
         paint = self.paint if self.cut.dimension < 3 else self.paint[self._owners()]
         if segments.shape[2] == 3:
             segments = project(segments, self.view)[0]
-        case = LineCollection(segments, colors=theme().muted, linewidths=4.2, capstyle="round", zorder=2.1, gid="case")
-        lines = LineCollection(
-            segments, colors=paint[rows], linewidths=3.0, capstyle="butt", zorder=2.2, gid="collapsed"
-        )
+        case = _lines(segments, colors=theme().muted, linewidths=4.2, capstyle="round", zorder=2.1, gid="case")
+        lines = _lines(segments, colors=paint[rows], linewidths=3.0, capstyle="butt", zorder=2.2, gid="collapsed")
         self.ax.add_collection(case)
         self.ax.add_collection(lines)
 
     def _strong(self, segments: np.ndarray) -> None:
-        from matplotlib.collections import LineCollection
-
         inks = theme()
         for ink, width, gid in ((inks.paper, 3.4, "boundary-halo"), (inks.ink, 1.8, "boundary")):
-            self.ax.add_collection(
-                LineCollection(segments, colors=ink, linewidths=width, capstyle="round", zorder=4, gid=gid)
-            )
+            self.ax.add_collection(_lines(segments, colors=ink, linewidths=width, capstyle="round", zorder=4, gid=gid))
 
-    def _digits(self, walls: np.ndarray) -> None:
+    def _digits(self) -> None:
         """The rank of every large region, printed where it is widest."""
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components
-
-        cut, n = self.cut, len(self.cut.values)
-        pairs, _ = cut.neighbors()
-        pairs = pairs[cut.values[pairs[:, 0]] == cut.values[pairs[:, 1]]]
-        graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(n, n))
-        count, piece = connected_components(graph, directed=False)
-        areas = np.bincount(piece, cut.volumes, minlength=count)
-        size = float(np.ptp(self.points, axis=0).max())
-        ends = self.points[np.concatenate([cut.ends(walls), cut.ends(self._rim())])]
-        if len(ends) > 20_000:
-            return
-        at = self.points[cut.corners]
-        centers = np.add.reduceat(at, cut.offsets[:-1], axis=0) / np.diff(cut.offsets)[:, None]
-        for one in np.flatnonzero((areas > (2 * _ROOM) ** 2 * areas.sum()) & (np.bincount(piece, self.shown) > 0)):
-            cells = np.flatnonzero(piece == one)
-            cells = cells[np.argsort(-cut.volumes[cells], kind="stable")[:_CANDIDATES]]
-            inner = np.isin(np.repeat(np.arange(n), np.diff(cut.offsets)), cells[:40])
-            owner = np.repeat(np.arange(n), np.diff(cut.offsets))[inner]
-            tried = np.concatenate([centers[cells], (at[inner] + centers[owner]) / 2])
-            room = _distances(tried, ends)
-            best = int(room.argmax())
-            if room[best] < _ROOM * size:
+        owner, fan = _fans(self.cut.offsets, self.cut.corners)
+        owner, fan = owner[self.shown[owner]], fan[self.shown[owner]]
+        low, high = self.points.min(axis=0), self.points.max(axis=0)
+        size = float((high - low).max())
+        window = (low[0], low[0] + size, low[1], low[1] + size)
+        front = render(self.points[fan], np.zeros((len(fan), 3)), window, side=_PLACES).triangle
+        ranks = np.where(front >= 0, self.cut.values[owner[front]], -1)
+        for rank, row, column in _label_places(ranks):
+            if rank < 0:
                 continue
-            value = int(cut.values[cells[0]])
-            self.ax.text(
-                *tried[best],
-                str(value),
-                color=text_on(self.palette[value]),
-                fontsize=float(np.clip(260 * room[best] / size, 7.5, 11)),
-                fontweight="bold",
-                ha="center",
-                va="center",
-                zorder=5,
-            )
-
-    def _rim(self) -> np.ndarray:
-        facet, _ = self.cut.incidence()
-        return np.flatnonzero(np.bincount(facet, minlength=self.cut.complex.count(self.cut.dimension - 1)) == 1)
+            at = low + (np.array([column, row]) + 0.5) * size / _PLACES
+            look: dict[str, Any] = {"ha": "center", "va": "center", "fontweight": "bold", "fontsize": 10, "zorder": 5}
+            self.ax.text(float(at[0]), float(at[1]), str(rank), color=text_on(self.palette[rank]), gid="digit", **look)
 
     def surface(self, walls: np.ndarray, boundary: np.ndarray | None) -> None:
         """Polygons in space, as one shaded picture with the hidden parts left out; lines on it stay lines."""
-        from matplotlib.collections import LineCollection
-
         inks = theme()
         points = self._stretched(self.points)
         owner, fan = _fans(self.cut.offsets, self.cut.corners)
@@ -645,11 +619,24 @@ class _Picture:
         if 0 < len(drawn) <= _DRAWN_WALLS:
             lines = visible(*project(drawn, self.view), buffer, window)
             width = float(np.clip(14 / max(len(drawn), 1) ** 0.5, 0.15, 0.8))
-            collection = LineCollection(lines, colors=inks.paper, linewidths=width, capstyle="round", gid="walls")
+            collection = _lines(lines, colors=inks.paper, linewidths=width, capstyle="round", gid="walls")
             collection.set_rasterized(len(drawn) > _VECTOR_CELLS)
             self.ax.add_collection(collection)
+        if self.cut.dimension == 3 and not self.shown.all() and isinstance(self.domain, Box | Slice):
+            self._wire(buffer, window)
         if boundary is not None and len(boundary) and boundary.shape[1] == 2:
             self._strong(visible(*project(self._stretched(boundary), self.view), buffer, window))
+
+    def _wire(self, buffer: Any, window: Any) -> None:
+        """The edges of the box that a region lies in."""
+        first = self.cut.positions
+        low, high = first.min(axis=0), first.max(axis=0)
+        ends = self.cut.complex.cell_vertices(1)[1].numpy().reshape(-1, 2)
+        at = first[ends]
+        on = ((np.abs(at - low) <= 1e-12 * (high - low)) | (np.abs(at - high) <= 1e-12 * (high - low))).all(axis=1)
+        edges = self.points[ends[on.sum(axis=1) >= 2]]
+        lines = visible(*project(edges, self.view), buffer, window)
+        self.ax.add_collection(_lines(lines, colors=theme().muted, linewidths=0.9, gid="box"))
 
     def _creases(self) -> np.ndarray:
         """Edges of a solid between faces of different value, and those of its box."""
@@ -665,7 +652,7 @@ class _Picture:
         np.maximum.at(most, rows, value[face])
         edges = np.flatnonzero(least < most)
         offsets, vertices = (part.numpy() for part in self.cut.complex.cell_vertices(1))
-        return cast(np.ndarray, vertices[offsets[edges][:, None] + np.arange(2)])
+        return vertices[offsets[edges][:, None] + np.arange(2)]
 
     def _stretched(self, points: np.ndarray) -> np.ndarray:
         """A graph in space with its height brought to the size of the plane below."""
@@ -673,7 +660,7 @@ class _Picture:
             return points
         low, high = self.points.min(axis=0), self.points.max(axis=0)
         factor = 0.6 * float((high - low)[:2].max()) / max(float((high - low)[2]), 1e-300)
-        return points * np.array([1.0, 1.0, factor])
+        return cast(np.ndarray, points * np.array([1.0, 1.0, factor]))
 
     def frame(self, bare: bool) -> None:
         """Limits, ticks and names of the axes."""
@@ -724,15 +711,45 @@ class _Picture:
         arms, _ = project(np.eye(3), self.view)
         inks = theme()
         for name, (dx, dy) in zip(self.axes.names, arms, strict=True):
-            start, end = np.array([0.1, 0.085]), np.array([0.1, 0.085]) + 0.07 * np.array([dx, dy])
+            start, end = np.array([0.05, 0.04]), np.array([0.05, 0.04]) + 0.055 * np.array([dx, dy])
             self.ax.plot(
                 *np.array([start, end]).T, color=inks.muted, linewidth=0.8, transform=self.ax.transAxes, gid="tripod"
             )
-            at = start + 0.105 * np.array([dx, dy])
+            at = start + 0.088 * np.array([dx, dy])
             label = name.removeprefix("neuron ").removeprefix("PC ") if self.axes.names[0][0] in "nP" else name
             self.ax.text(
-                *at, label, transform=self.ax.transAxes, fontsize=7, color=inks.muted, ha="center", va="center"
+                float(at[0]),
+                float(at[1]),
+                label,
+                transform=self.ax.transAxes,
+                fontsize=6.5,
+                color=inks.muted,
+                ha="center",
+                va="center",
             )
+
+
+def _crossings(ends: np.ndarray, depth: np.ndarray) -> list[int]:
+    """The upper pieces where a curve crosses itself on paper, the far crossings first."""
+    start, span = ends[:, 0], ends[:, 1] - ends[:, 0]
+    found: set[int] = set()
+    for i in range(len(ends)):
+        apart = start - start[i]
+        turn = span[i, 0] * span[:, 1] - span[i, 1] * span[:, 0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            s = (apart[:, 0] * span[:, 1] - apart[:, 1] * span[:, 0]) / turn
+            t = (apart[:, 0] * span[i, 1] - apart[:, 1] * span[i, 0]) / turn
+        tip = 1e-6  # pieces that follow each other share an end
+        meets = (np.abs(turn) > 0) & (s > tip) & (s < 1 - tip) & (t > tip) & (t < 1 - tip)
+        found.update(i if depth[i] < depth[j] else int(j) for j in np.flatnonzero(meets))
+    return sorted(found, key=lambda k: -float(depth[k]))
+
+
+def _lines(ends: Any, **look: Any) -> Any:
+    """A collection of segments; Matplotlib's stubs do not know arrays of them."""
+    from matplotlib.collections import LineCollection
+
+    return LineCollection(ends, **look)
 
 
 def _in_steps(ends: np.ndarray, paint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -745,17 +762,6 @@ def _in_steps(ends: np.ndarray, paint: np.ndarray) -> tuple[np.ndarray, np.ndarr
     a, b = ((step + k) / count[owner] for k in (0, 1))
     start, span = ends[owner, 0], ends[owner, 1] - ends[owner, 0]
     return np.stack([start + a[:, None] * span, start + b[:, None] * span], axis=1), paint[owner]
-
-
-def _distances(points: np.ndarray, segments: np.ndarray) -> np.ndarray:
-    """Distance of every point to the nearest segment, in the plane."""
-    start, span = segments[:, 0], segments[:, 1] - segments[:, 0]
-    length = np.maximum((span**2).sum(axis=1), 1e-300)
-    found = np.empty(len(points))
-    for i, point in enumerate(points):
-        along = (((point - start) * span).sum(axis=1) / length).clip(0, 1)
-        found[i] = np.sqrt(((start + along[:, None] * span - point) ** 2).sum(axis=1).min(initial=np.inf))
-    return found
 
 
 # --- colors and words -----------------------------------------------------------------------------------------------
@@ -810,51 +816,60 @@ def _shares(values: np.ndarray, volumes: np.ndarray) -> list[tuple[int, str]]:
     return [(int(v), f"{text}\u202f%") for v, text in zip(found, texts, strict=True)]
 
 
-def _legend(ax: Axes, cut: _Cut, palette: dict[int, Any], color: str, names: Sequence[str], rank: int | None) -> None:
+def _legend(picture: _Picture, names: Sequence[str], rank: int | None, bare: bool) -> None:
     from matplotlib.patches import Patch
+    from matplotlib.transforms import ScaledTranslation
 
-    if color == "polytope":
+    if picture.color == "polytope":
         return
-    inks = theme()
+    inks, ax, kind = theme(), picture.ax, "class" if picture.color == "class" else "rank"
     handles = []
-    for value, share in _shares(cut.values, cut.volumes):
+    for value, share in _shares(picture.cut.values, picture.cut.volumes):
         if rank is not None and value != rank:
             continue
-        word = f"rank {value}" if color != "class" else names[value] if value < len(names) else f"class {value}"
-        handles.append(
-            Patch(facecolor=palette[value], edgecolor=inks.muted, linewidth=0.6, label=f"{short(word)}  {share}")
-        )
+        word = names[value] if kind == "class" and value < len(names) else str(value) if bare else f"{kind} {value}"
+        look = Patch(facecolor=picture.palette[value], edgecolor=inks.muted, linewidth=0.6)
+        look.set_label(f"{short(word)}  {share}")
+        handles.append(look)
+    below = 5 + (16 if len(ax.get_xticks()) else 0) + (13 if ax.get_xlabel() else 0)  # points
+    figure: Any = ax.figure
     ax.legend(
         handles=handles,
         loc="upper center",
-        bbox_to_anchor=(0.5, -0.03 if not len(ax.get_xticks()) and not ax.get_xlabel() else -0.16),
-        ncols=min(len(handles), 3),
+        bbox_to_anchor=(0.5, 0.0),
+        bbox_transform=ax.transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans),
+        ncols=len(handles) if bare and len(handles) == 4 else min(len(handles), 3),
         frameon=False,
-        fontsize=8,
+        fontsize=7 if bare else 8,
         labelcolor=inks.ink,
         handlelength=1.0,
         handleheight=1.0,
-        columnspacing=1.2,
+        columnspacing=0.9 if bare else 1.2,
         handletextpad=0.5,
         borderaxespad=0.0,
+        borderpad=0.0,
     )
 
 
-def _caption(ax: Axes, cut: _Cut, color: str, layer: int, at: int, rank: int | None, note: str) -> None:
-    count = len(np.unique(cut.values))
+def _caption(picture: _Picture, layer: int, at: int, rank: int | None, note: str, bare: bool) -> None:
+    ax, color = picture.ax, picture.color
+    count = len(np.unique(picture.cut.values))
     word = {
-        "polytope": f"layer {layer}: {count} polytope{'s' if count != 1 else ''}",
-        "rank": f"layer {layer}: rank",
-        "tangential_rank": f"layer {layer}: tangential rank",
+        "polytope": f"{count} polytope{'s' if count != 1 else ''}",
+        "rank": "rank",
+        "tangential_rank": "tangential rank",
         "class": "class",
     }[color]
-    if rank is not None:
-        word += f" {rank}"
-    title(ax, word + (f", at layer {at}" if at else ""))
+    word += f" {rank}" if rank is not None else ""
+    of = f"layer {layer}: {word}" if color != "class" else word
+    if at:
+        of = f"image in layer {at}: {word}" if at == layer or color == "class" else f"{of}, in layer {at}"
+    title(ax, of)
+    if bare:
+        ax.set_title(of, loc="left", fontsize=8.5, color=theme().ink, pad=4)
     if note:
-        ax.text(
-            0.5, 0.0, note, transform=ax.transAxes, fontsize=7, color=theme().muted, ha="center", va="bottom", zorder=9
-        )
+        first = ax.get_xlabel()
+        ax.set_xlabel(" · ".join(part for part in (first, note) if part), fontsize=7, color=theme().muted)
 
 
 def _data(
@@ -874,7 +889,7 @@ def _data(
     _name_classes(ax, flat, groups, names)
 
 
-def _rgb(color: str) -> tuple[float, float, float]:
+def _rgb(color: Any) -> tuple[float, float, float]:
     from matplotlib.colors import to_rgb
 
     return to_rgb(color)
