@@ -182,3 +182,51 @@ def test_degenerate_simplices_are_named(place):
 def test_data_without_extent_cannot_hold_a_circle():
     with pytest.raises(ValueError, match="on axis 1 all are 3"):
         measure.manifold("circle", width=2, points=torch.tensor([[0.0, 3.0], [1.0, 3.0]]))
+
+
+# --- as a part of inspect -----------------------------------------------------------------------------------------
+
+
+def test_inspect_cuts_the_box_and_the_report_shows_it(place):
+    result = invoke(
+        "inspect", "--model", "corner.py:build", "--data", "data.npz", "--manifold", "circle", "--out", "report"
+    )
+    assert result.exit_code == 0, result.stderr
+    found = json.loads((place / "report" / "report.json").read_text())
+    assert found["regions"]["domain"] == "the circle"
+    assert found["regions"]["homology"]["text"] == "H0 = Z, H1 = Z"
+    page = (place / "report" / "index.html").read_text()
+    assert "Exact polytopes and rank regions" in page
+    assert "H<sub>1</sub> = ℤ" in page
+    assert (place / "report" / "figures" / "regions-layer-01-polytopes.svg").is_file()
+    again = measure.Inspection.load(place / "report")
+    assert again.regions is not None
+    assert again.regions.to_dict() == found["regions"]
+
+
+def test_inspect_takes_the_box_around_the_data_by_itself(place):
+    found = json.loads(invoke("inspect", "--model", "corner.py:build", "--data", "data.npz", "--json").stdout)
+    x = np.load("data.npz")["x"]
+    sides = 1.2 * (x.max(axis=0) - x.min(axis=0))
+    assert found["regions"]["volume"] == pytest.approx(float(sides.prod()), rel=1e-6)
+    assert any("fill the box around the data" in own["text"] for own in found["sentences"])
+
+
+def test_inspect_says_what_would_be_needed_in_many_dimensions():
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
+    found = measure.inspect(module, torch.rand(20, 4, generator=torch.Generator().manual_seed(0)))
+    assert found.regions is None
+    assert "--manifold FILE" in found.regions_why
+    assert any(own.text == found.regions_why for own in found.sentences)
+
+
+def test_a_box_too_large_gives_way_to_a_plane():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 24), torch.nn.ReLU(), torch.nn.Linear(24, 24), torch.nn.ReLU())
+    x = torch.randn(50, 3)
+    found = measure.inspect(module, x, memory=24 << 20)
+    assert found.regions.dimension == 2
+    assert "a plane through them was cut instead" in found.regions_why
+    found = measure.inspect(module, x, memory=2 << 20)  # not even that
+    assert found.regions is None
+    assert "left out" in found.regions_why

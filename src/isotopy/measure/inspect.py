@@ -285,7 +285,10 @@ def exact_part(
             return None, f"Exact polytopes were left out: {error}"
         plane = manifolds.plane_through(points)
         words = "the plane through the data (their two widest directions)"
-        found = regions.rank_regions(net, plane, words=words, memory=part, progress=progress)
+        try:
+            found = regions.rank_regions(net, plane, words=words, memory=part, progress=progress)
+        except BudgetError as still:
+            return None, f"Exact polytopes were left out: {still}"
         return found, "The box around the data has too many cells for the memory; a plane through them was cut instead."
     return found, ""
 
