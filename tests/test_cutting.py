@@ -197,7 +197,7 @@ def test_inspect_cuts_the_box_and_the_report_shows_it(place):
     assert found["regions"]["homology"]["text"] == "H0 = Z, H1 = Z"
     page = (place / "report" / "index.html").read_text()
     assert "Exact polytopes and rank regions" in page
-    assert "H<sub>1</sub> = ℤ" in page
+    assert "H<sub>1</sub>\u00a0=\u00a0ℤ" in page
     assert (place / "report" / "figures" / "regions-layer-01-polytopes.svg").is_file()
     again = measure.Inspection.load(place / "report")
     assert again.regions is not None
@@ -226,7 +226,7 @@ def test_a_box_too_large_gives_way_to_a_plane():
     x = torch.randn(50, 3)
     found = measure.inspect(module, x, memory=24 << 20)
     assert found.regions.dimension == 2
-    assert "a plane through them was cut instead" in found.regions_why
+    assert "a plane through the data was cut instead" in found.regions_why
     found = measure.inspect(module, x, memory=2 << 20)  # not even that
     assert found.regions is None
     assert "left out" in found.regions_why

@@ -289,7 +289,10 @@ def exact_part(
             found = regions.rank_regions(net, plane, words=words, memory=part, progress=progress)
         except BudgetError as still:
             return None, f"Exact polytopes were left out: {still}"
-        return found, "The box around the data has too many cells for the memory; a plane through them was cut instead."
+        return (
+            found,
+            "The box around the data has too many cells for the memory; a plane through the data was cut instead.",
+        )
     return found, ""
 
 

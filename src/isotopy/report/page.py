@@ -342,7 +342,7 @@ def groups_of(own: Homology | None) -> Markup:
     if own is None:
         return Markup("left out")
     last = max((k for k in range(len(own.betti)) if own.group(k) != "0"), default=0)
-    parts = [f"H<sub>{k}</sub> = {group(own, k)}" for k in range(min(len(own.betti), last + 1))]
+    parts = [f"H<sub>{k}</sub>\u00a0=\u00a0{group(own, k)}" for k in range(min(len(own.betti), last + 1))]
     return Markup(", ".join(parts) or "0")  # noqa: S704  (as above)
 
 
