@@ -415,7 +415,8 @@ def _volumes(p: Polytopes) -> Tensor:
     if embedding is not None:
         scale = float(torch.linalg.det(embedding.weight.T @ embedding.weight).sqrt())
     if p.dimension == 1:
-        return scale * torch.linalg.vector_norm(points[p.edges[:, 1]] - points[p.edges[:, 0]], dim=1)
+        lengths: Tensor = torch.linalg.vector_norm(points[p.edges[:, 1]] - points[p.edges[:, 0]], dim=1)
+        return scale * lengths
     offsets, vertices = p.faces
     face, fan = _fans(offsets, vertices)
     volumes = torch.zeros(len(p), dtype=torch.float64)
