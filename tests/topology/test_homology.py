@@ -23,7 +23,7 @@ from tests.spaces import SPACES
 from isotopy.errors import BudgetError
 from isotopy.topology import CellComplex, SimplicialComplex, homology, memory, quotient_homology, triangulations
 from isotopy.topology.cells import Columns
-from isotopy.topology.chains import Chains, chains_of, checked_modulus, reduced
+from isotopy.topology.chains import Chains, chains_of, checked_modulus, collapsed, reduced
 from isotopy.topology.homology import Homology, groups
 from isotopy.topology.smith import invariant_factors
 
@@ -432,3 +432,12 @@ def test_numbers_on_other_devices_and_types_are_read():
     X = triangulations.disk(6, 1)
     A = X.subcomplex({1: torch.tensor([0], dtype=torch.int32)})
     assert homology(X, relative_to=A).betti == (0, 0, 0)
+
+
+def test_edges_between_points_that_become_one_have_no_boundary():
+    """Two corners of a triangle become one point, and the edge between them a loop."""
+    X = chains_of(SimplicialComplex([(0, 1, 2)]))
+    gone = [np.array([True, True, False]), np.zeros(3, bool), np.zeros(1, bool)]
+    quotient, _ = collapsed(X, gone, np.array([0, 0, -1]))
+    assert quotient.counts == (2, 3, 1)
+    assert quotient.vectors(1) == [{}, {0: 1, 1: -1}, {0: 1, 1: -1}]  # 01, 02, 12
