@@ -8,7 +8,7 @@ import cuts
 import pytest
 import rationals
 import torch
-from integer_networks import integer
+from integer_networks import integer, linear
 from torch import nn
 
 from isotopy import networks, topology
@@ -305,6 +305,24 @@ def test_dead_parallel_and_coincident_neurons():
     assert p.complex().count(0) == 8
     again = cut(nn.Sequential(layer, nn.ReLU()), Box([-1, -1], [1, 1]), rational=True)
     assert words_of(again) == words_of(p)
+
+
+@pytest.mark.parametrize("rational", [False, True])
+@pytest.mark.parametrize("scale", [1e-100, 1e-150, 1e-250, 1e250, 1e300])
+def test_numbers_beyond_the_range_of_products_are_cut_alike(scale, rational):
+    first = linear([[scale, 0.0], [1.0, 0.0], [0.0, 1.0]], [-0.5 * scale, -0.3, 0.0])  # x = 0.5, x = 0.3, y = 0
+    middle = linear([[scale, 0.0, 0.0], [0.0, 1.0, 0.0]], [0.0, 0.0])  # twice the scale: values no float64 has
+    last = linear([[1.0, 0.0], [0.0, 1.0]], [0.0, -0.45])  # x = 0.75
+    p = cut(
+        nn.Sequential(first, nn.ReLU(), middle, nn.ReLU(), last, nn.ReLU()), Box([-1, -1], [1, 1]), rational=rational
+    )
+    assert sorted(set(p.vertices[:, 0].tolist())) == pytest.approx([-1, 0.3, 0.5, 0.75, 1], rel=1e-14)
+    words = {
+        (x > 0.5, x > 0.3, y > 0, x > 0.5, x > 0.3, x > 0.5, x > 0.75) for x in (0, 0.4, 0.6, 0.9) for y in (-1, 1)
+    }
+    assert Counter(words_of(p)) == Counter(words)
+    ranks = dict(zip(words_of(p), p.tangential_ranks[:, 1].tolist(), strict=True))
+    assert all(rank == word[1] for word, rank in ranks.items())
 
 
 def test_constant_network_is_one_cell():
