@@ -325,6 +325,17 @@ def test_numbers_beyond_the_range_of_products_are_cut_alike(scale, rational):
     assert all(rank == word[1] for word, rank in ranks.items())
 
 
+@pytest.mark.parametrize("d", [2, 3])
+def test_thin_cells_have_thin_volumes(d):
+    w = [[1.0] * d] * 2
+    slab = cut(nn.Sequential(linear(w, [0.0, 2.0**-40]), nn.ReLU()), Box([-1] * d, [1] * d))
+    across = {2: 2 * 2**-40, 3: 3 * 2**-40}[d]  # diagonal; the hexagon through the middle of the cube
+    assert sorted(slab.volumes.tolist())[0] == pytest.approx(across, rel=1e-3, abs=0)
+    tent = topology.SimplicialComplex([(0, 1, 2)], coordinates=[[0.0, 0, 0], [1, 1, 1], [2, 2 + 2**-40, 2]])
+    thin = cut(nn.Sequential(linear([[1.0, 0, 0]], [5.0]), nn.ReLU()), tent)
+    assert float(thin.volumes) == pytest.approx(2**-40 / math.sqrt(2), rel=1e-3, abs=0)
+
+
 def test_constant_network_is_one_cell():
     layer = nn.Linear(2, 2, dtype=torch.float64)
     layer.weight.data.zero_(), layer.bias.data.fill_(1.0)
