@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 PAGES = [page for page in PAGES if "_build" not in page.parts]
 ROOMS = ("topology", "datasets", "networks", "measure", "see", "report")
-COMMANDS = ("inspect", "compare", "estimate", "demo", "doctor")
+COMMANDS = ("inspect", "polytopes", "compare", "estimate", "demo", "doctor")
 
 # Public names that are explained by what they hold or draw, not by an example.
 EXPLAINED = {
@@ -114,7 +114,7 @@ def test_files_of_the_command_line_page_work(tmp_path, monkeypatch):
     held = {"net.pt2", "net.safetensors", "data.npz", "acts.npz"}
     assert held <= {path.name for path in tmp_path.iterdir()}
     shown = [line for line in commands(DOCS / "cli.md") if line.startswith("isotopy inspect") and "--json" not in line]
-    assert len(shown) == 5
+    assert len(shown) == 6
     # The same commands on few samples and without figures: the files are read, the network is inspected.
     for line in shown:
         arguments = shlex.split(line)[1:]

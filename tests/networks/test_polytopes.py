@@ -8,7 +8,7 @@ import cuts
 import pytest
 import rationals
 import torch
-from integer_networks import integer
+from integer_networks import integer, linear
 from torch import nn
 
 from isotopy import networks, topology
@@ -311,6 +311,35 @@ def test_numbers_of_a_domain_are_not_rounded_to_float32():
     assert Box([-0.1], [0.1]).high.tolist() == [0.1]
     line = Slice([0.1, 0.2], [[0.3, 0.7]], low=-0.1, high=0.9)
     assert (line.origin.tolist(), line.directions.tolist(), line.box.high.tolist()) == ([0.1, 0.2], [[0.3, 0.7]], [0.9])
+
+
+@pytest.mark.parametrize("rational", [False, True])
+@pytest.mark.parametrize("scale", [1e-100, 1e-150, 1e-250, 1e250, 1e300])
+def test_numbers_beyond_the_range_of_products_are_cut_alike(scale, rational):
+    first = linear([[scale, 0.0], [1.0, 0.0], [0.0, 1.0]], [-0.5 * scale, -0.3, 0.0])  # x = 0.5, x = 0.3, y = 0
+    middle = linear([[scale, 0.0, 0.0], [0.0, 1.0, 0.0]], [0.0, 0.0])  # twice the scale: values no float64 has
+    last = linear([[1.0, 0.0], [0.0, 1.0]], [0.0, -0.45])  # x = 0.75
+    p = cut(
+        nn.Sequential(first, nn.ReLU(), middle, nn.ReLU(), last, nn.ReLU()), Box([-1, -1], [1, 1]), rational=rational
+    )
+    assert sorted(set(p.vertices[:, 0].tolist())) == pytest.approx([-1, 0.3, 0.5, 0.75, 1], rel=1e-14)
+    words = {
+        (x > 0.5, x > 0.3, y > 0, x > 0.5, x > 0.3, x > 0.5, x > 0.75) for x in (0, 0.4, 0.6, 0.9) for y in (-1, 1)
+    }
+    assert Counter(words_of(p)) == Counter(words)
+    ranks = dict(zip(words_of(p), p.tangential_ranks[:, 1].tolist(), strict=True))
+    assert all(rank == word[1] for word, rank in ranks.items())
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_thin_cells_have_thin_volumes(d):
+    w = [[1.0] * d] * 2
+    slab = cut(nn.Sequential(linear(w, [0.0, 2.0**-40]), nn.ReLU()), Box([-1] * d, [1] * d))
+    across = {2: 2 * 2**-40, 3: 3 * 2**-40}[d]  # diagonal; the hexagon through the middle of the cube
+    assert sorted(slab.volumes.tolist())[0] == pytest.approx(across, rel=1e-3, abs=0)
+    tent = topology.SimplicialComplex([(0, 1, 2)], coordinates=[[0.0, 0, 0], [1, 1, 1], [2, 2 + 2**-40, 2]])
+    thin = cut(nn.Sequential(linear([[1.0, 0, 0]], [5.0]), nn.ReLU()), tent)
+    assert float(thin.volumes) == pytest.approx(2**-40 / math.sqrt(2), rel=1e-3, abs=0)
 
 
 def test_constant_network_is_one_cell():

@@ -94,7 +94,8 @@ public:
             for (std::size_t c = 0; c < columns; ++c) classify(v, c);
     }
 
-    // Entries whose sign is open; `decide` takes numbers with the right signs, in this order.
+    // Entries whose sign is open; `decide` takes their values in this order, to within rounding. Numbers up to 2^-470 stand
+    // for all that small, those from 2^1000 for all that large.
     const std::vector<Entry>& open() const { return open_; }
 
     void decide(std::span<const double> numbers) {
@@ -102,7 +103,8 @@ public:
         for (std::size_t i = 0; i < numbers.size(); ++i) {
             const auto v = static_cast<std::size_t>(open_[i].vertex), c = static_cast<std::size_t>(open_[i].column);
             if (!std::isfinite(numbers[i])) throw std::invalid_argument("numbers must be finite");
-            set(v, c, numbers[i], std::abs(numbers[i]) * unit_);
+            const double size = std::abs(numbers[i]);  // at the ends of the range the number only stands for another one
+            set(v, c, numbers[i], size >= huge_ ? std::numeric_limits<double>::infinity() : size > tiny_ ? size * unit_ : size);
             if (numbers[i] > 0) positive_[v * words_ + c / 64] |= bit(c);
             if (numbers[i] < 0) negative_[v * words_ + c / 64] |= bit(c);
         }
@@ -179,7 +181,7 @@ public:
         for (std::size_t i = 0; i < values_.size(); ++i) {
             const bool on = values_[i] > 0;
             values_[i] = on ? values_[i] : slope * values_[i];
-            errors_[i] = on ? errors_[i] : steepness * errors_[i] + unit_ * std::abs(values_[i]);
+            if (!on) errors_[i] = slope == 0 ? 0 : steepness * errors_[i] + unit_ * std::abs(values_[i]);  // errors may be infinite
         }
     }
     std::vector<double> take_values() { return std::move(values_); }
@@ -228,7 +230,7 @@ private:
     enum class Stage { start, cut, split };
 
     static constexpr std::size_t most_ = std::numeric_limits<Index>::max() / 2;
-    static constexpr double unit_ = 0x1p-53, tiny_ = 0x1p-470;  // products with tiny_ do not underflow
+    static constexpr double unit_ = 0x1p-53, tiny_ = 0x1p-470, huge_ = 0x1p1000;  // products with tiny_ do not underflow
     static std::uint64_t bit(std::size_t column) { return std::uint64_t{1} << (column % 64); }
 
     void add_top() { origin_.push_back(static_cast<Index>(origin_.size())); }
@@ -320,8 +322,8 @@ private:
 
     void add_vertex(Index a, Index b) {
         const std::size_t v = vertices_++, n = columns_, first = static_cast<std::size_t>(a) * n, last = static_cast<std::size_t>(b) * n;
-        const double za = std::max(std::abs(values_[first + column_]), tiny_), zb = std::max(std::abs(values_[last + column_]), tiny_);
-        const double ea = errors_[first + column_], eb = errors_[last + column_], size = za + zb;
+        const double a0 = std::abs(values_[first + column_]), b0 = std::abs(values_[last + column_]), za = std::max(a0, tiny_), zb = std::max(b0, tiny_);
+        const double ea = errors_[first + column_] + (za - a0), eb = errors_[last + column_] + (zb - b0), size = za + zb;
         const double t = za / size;
         const double shift = std::min(1.0, (ea * (zb / size) + eb * (za / size)) / std::max(size - ea - eb, tiny_) * (1 + 0x1p-40) + 4 * unit_);
         cuts_.push_back({a, b, static_cast<Index>(column_), t, shift});

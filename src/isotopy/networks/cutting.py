@@ -18,7 +18,8 @@ from .exact import Exact, grain
 from .network import Layer, Network
 from .operators import UNIT
 
-_TINY = 2.0**-470  # stands for a nonzero number that rounds to zero; products with it do not underflow
+_TINY, _HUGE = 2.0**-470, 2.0**1000  # stand for numbers closer to 0, and for larger ones; the kernel knows both
+_LOOSE = 2.0**-20  # of the extent of the domain: a larger doubt about a vertex is not left to float64
 
 
 @dataclass
@@ -115,6 +116,7 @@ class Cutting:
     def layer(self, layer: Layer) -> None:
         """Cut by the neurons of the next layer."""
         z = bounded(layer, self.known, tight=True)
+        z = z._replace(error=torch.where(z.valid[:, None], z.error, torch.inf))
         for source in layer.sources:
             if self.last_use[source] == layer.index:
                 del self.known[source]
@@ -176,9 +178,8 @@ class Cutting:
 
     def _round(self, what: Round, z: Bounded) -> Bounded:
         """Cut by the columns of z; what comes after the activation, at all vertices. All else is carried along."""
-        error = torch.where(z.valid[:, None], z.error, torch.inf)
         before = self.kernel.vertices
-        self.kernel.begin(_array(z.value), _array(error), self.rational)
+        self.kernel.begin(_array(z.value), _array(z.error), self.rational)
         try:
             while not self.kernel.run():
                 asked = np.asarray(self.kernel.open())
@@ -198,7 +199,7 @@ class Cutting:
         origin = np.asarray(self.kernel.origin())
         made = self.kernel.vertices - before
         if made:
-            self.positions = self._extended(self.positions)
+            self.positions = self._placed(self._extended(self.positions), before)
             self.known = {k: self._extended(part) for k, part in self.known.items()}
             self.carried = {k: self._extended(part) for k, part in self.carried.items()}
         if len(origin) != len(self.parents):
@@ -209,6 +210,18 @@ class Cutting:
         kept = torch.full_like(z.grain, -torch.inf) if inexact else z.grain
         grains = torch.nn.functional.pad(kept, (0, made), value=-torch.inf)
         return Bounded(value, wrong, torch.ones(len(value), dtype=torch.bool), grains)
+
+    def _placed(self, positions: Bounded, before: int) -> Bounded:
+        """New vertices that float64 places badly, as where values lie beyond its range, from rationals."""
+        size = self.start.positions.amax(dim=0) - self.start.positions.amin(dim=0)
+        value, error = positions.value, positions.error
+        for v in (~(error[before:] <= _LOOSE * size)).any(dim=1).nonzero()[:, 0].add(before).tolist():
+            point = self.exact.point(v)
+            value[v] = torch.tensor(
+                [above / point.denominator for above in point.numerators[0].tolist()], dtype=torch.float64
+            )
+            error[v] = 2 * UNIT * value[v].abs() + _TINY
+        return positions
 
     def _extended(self, part: Bounded) -> Bounded:
         made = self.kernel.vertices - len(part.value)
@@ -322,10 +335,10 @@ def _rounded(above: int, below: int) -> float:
     if above == 0:
         return 0.0
     try:
-        found = above / below
+        found = abs(above) / below
     except OverflowError:
-        found = math.copysign(math.ldexp(1.0, 1000), above)
-    return found if abs(found) >= _TINY else math.copysign(_TINY, above)
+        found = _HUGE
+    return math.copysign(min(max(found, _TINY), _HUGE), 1 if above > 0 else -1)
 
 
 def _array(part: Tensor) -> np.ndarray:

@@ -470,8 +470,14 @@ def _fans(offsets: Tensor, vertices: Tensor) -> tuple[Tensor, Tensor]:
 def _simplex_volumes(corners: Tensor) -> Tensor:
     """Volumes of simplices `(k, d + 1, q)`."""
     spans = corners[:, 1:] - corners[:, :1]
-    squares: Tensor = torch.linalg.det(spans @ spans.transpose(1, 2))
-    return squares.clamp(min=0).sqrt() / math.factorial(spans.shape[1])
+    volumes = torch.ones(len(spans), dtype=torch.float64)
+    for i in range(spans.shape[1]):  # heights; a determinant of squares would lose half of the digits
+        height = spans[:, i]
+        lengths = torch.linalg.vector_norm(height, dim=1)
+        volumes = volumes * lengths
+        unit = height / torch.where(lengths > 0, lengths, 1.0)[:, None]
+        spans = spans - (spans * unit[:, None]).sum(dim=2, keepdim=True) * unit[:, None]
+    return volumes / math.factorial(spans.shape[1])
 
 
 def _boundary(p: Polytopes) -> DecisionBoundary:

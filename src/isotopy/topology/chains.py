@@ -98,7 +98,7 @@ def reduced(chains: Chains, modulus: int | None) -> Chains:
     cells, entries = sum(chains.counts), sum(len(b.rows) for b in chains.boundaries)
     needed, allowed = 64 * cells + 48 * entries, memory.budget()
     if needed > allowed:
-        raise _too_large(cells, f"about {needed / 2**30:.1f} GiB; {allowed / 2**30:.1f} GiB may be used")
+        raise _too_large(cells, f"about {memory.written(needed)}; {memory.written(allowed)} may be used")
     try:
         found = _native.reduce_chains(
             np.asarray(chains.counts, np.int64),
@@ -110,7 +110,7 @@ def reduced(chains: Chains, modulus: int | None) -> Chains:
             max(int(allowed), 2**20),
         )
     except MemoryError:
-        raise _too_large(cells, f"more than the {allowed / 2**30:.1f} GiB that may be used") from None
+        raise _too_large(cells, f"more than the {memory.written(allowed)} that may be used") from None
     return _split(chains, found)
 
 
