@@ -78,8 +78,8 @@ class Slice:
         low: float | Sequence[float] = -1.0,
         high: float | Sequence[float] = 1.0,
     ) -> None:
-        self.origin = torch.as_tensor(origin).detach().cpu().to(torch.float64).flatten()
-        rows = torch.as_tensor(directions).detach().cpu().to(torch.float64)
+        self.origin = _read(origin).detach().cpu().to(torch.float64).flatten()
+        rows = _read(directions).detach().cpu().to(torch.float64)
         if rows.ndim < 2 or rows[0].numel() != len(self.origin):
             raise ValueError(
                 f"directions must be (d, m), each as long as origin ({len(self.origin)}); got {tuple(rows.shape)}. "
@@ -251,8 +251,13 @@ def _check_positions(points: np.ndarray, rows: list[np.ndarray], used: np.ndarra
             )
 
 
+def _read(values: Any) -> Tensor:
+    """As a tensor; numbers of Python are float64, whatever torch's default."""
+    return values if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values))
+
+
 def _corner(name: str, values: Any) -> Tensor:
-    corner = torch.as_tensor(values).detach().cpu()
+    corner = _read(values).detach().cpu()
     if corner.ndim != 1 or corner.is_complex() or corner.dtype == torch.bool:
         raise ValueError(f"{name} must be a list of numbers, one per axis; got {values!r}.")
     corner = corner.to(torch.float64)
