@@ -42,6 +42,15 @@ def check_everything(p):
     if isinstance(p.domain, Box):
         assert torch.equal(gathered(networks.codewords(net, centers), len(p)), gathered(p.codewords, len(p)))
     found = networks.rank_decomposition(net, centers)
+    prefix = [()] * len(p)  # cells have one number at K exactly where their gates up to K agree
+    for layer in net.layers:
+        if layer.index in p.winners:
+            gates = p.winners[layer.index]
+        else:
+            gates = p.codewords[layer.codeword_column] if layer.codeword_column is not None else centers[:, :0]
+        prefix = [(*before, *row) for before, row in zip(prefix, gates.tolist(), strict=True)]
+        pairs = set(zip(p.polytopes[:, layer.index - 1].tolist(), prefix, strict=True))
+        assert len(pairs) == len(set(prefix)) == p.regions(layer.index)
     assert torch.equal(found.ranks, p.ranks)
     assert bool((p.tangential_ranks <= p.ranks.clamp(max=p.dimension)).all())
     for k in range(net.depth + 1):
@@ -340,6 +349,49 @@ def test_thin_cells_have_thin_volumes(d):
     tent = topology.SimplicialComplex([(0, 1, 2)], coordinates=[[0.0, 0, 0], [1, 1, 1], [2, 2 + 2**-40, 2]])
     thin = cut(nn.Sequential(linear([[1.0, 0, 0]], [5.0]), nn.ReLU()), tent)
     assert float(thin.volumes) == pytest.approx(2**-40 / math.sqrt(2), rel=1e-3, abs=0)
+
+
+@pytest.mark.parametrize("far", [1.0, 2.0**70])
+def test_ties_of_pooling_within_rounding_are_decided(far):
+    # the two neurons differ by y / far, which float64 does not see: y = 0 is the only cut
+    module = nn.Sequential(
+        linear([[1.0, 1 / far], [1.0, 0.0]], [0.0, 0.0]), nn.Unflatten(1, (1, 2)), nn.MaxPool1d(2), nn.Flatten()
+    )
+    p = cut(module, Box([1, -1], [2, 1]))
+    assert sorted(p.volumes.tolist()) == pytest.approx([1.0, 1.0])
+    assert {(int(w), y > 0) for w, y in zip(p.winners[1][:, 0], p.centers[:, 1].tolist(), strict=True)} == {
+        (0, True), (1, False)
+    }  # fmt: skip
+
+
+def test_numbers_of_python_are_not_rounded_to_float32():
+    assert Box([0.1], [0.3]).low.tolist() == [0.1]
+    plane = Slice([0.1, 0.3], [[0.2, 0.7]], low=0.1)
+    assert (plane.origin.tolist(), plane.directions.tolist()) == ([0.1, 0.3], [[0.2, 0.7]])
+    assert Slice([0, 0], [[1, 0]], low=0.1).box.low.tolist() == [0.1]
+
+
+def test_slices_count_the_rounding_of_their_points():
+    # 0.1 + 0.2 - 0.3 is 2.8e-17 in the real numbers that these stand for, so the plane ends beyond the hyperplane
+    line = Slice([0.1, 0.3, 0.0], [[0.2, 0.0, 0.0], [0.0, 0.0, 1.0]], low=-1, high=1)
+    p = cut(nn.Sequential(linear([[1.0, -1.0, 0.0]], [0.0]), nn.ReLU()), line)
+    q = cut(nn.Sequential(linear([[1.0, -1.0, 0.0]], [0.0]), nn.ReLU()), line, rational=True)
+    assert len(p) == len(q) == 2
+
+
+@pytest.mark.parametrize("slope", [0.5, -1.0])
+def test_tangential_ranks_of_leaky_networks_are_full(slope):
+    module = nn.Sequential(linear([[1.0, 0, 0], [0, 1, 0], [0, 0, 0]], [0.0] * 3), nn.LeakyReLU(slope))
+    p = cut(module, topology.SimplicialComplex([(0, 1, 2)], coordinates=[[-1.0, -1, 0], [2, -1, 0], [-1, 2, 1]]))
+    assert set(p.tangential_ranks.flatten().tolist()) == {2}
+    thin = 2.0**-60  # where float64 with bounds is not sure, a prime is
+    net = nn.Sequential(
+        linear([[1.0, 1, 0], [1, 1 + 2.0**-52, 0]], [0.1, 0.3]),
+        nn.LeakyReLU(slope),
+        linear([[1.0, -1.0], [thin, thin]], [0.0, 0.0]),
+    )
+    p = cut(net, topology.SimplicialComplex([(0, 1, 2)], coordinates=[[-3.0, -3, 0], [-1, -3, 0], [-3, -1, 1]]))
+    assert set(p.tangential_ranks.flatten().tolist()) == {2}
 
 
 def test_constant_network_is_one_cell():
