@@ -119,6 +119,7 @@ def _network(model: nn.Module | torch.export.ExportedProgram, data: Dataset | No
 def _width(model: nn.Module | torch.export.ExportedProgram, cut: Cut) -> int:
     """Values per sample, where no data say so."""
     from isotopy import measure
+    from isotopy.measure import manifolds
 
     if cut.request.shape is not None:
         return int(np.prod([int(number) for number in re.findall(r"\d+", cut.request.shape)]))
@@ -128,7 +129,7 @@ def _width(model: nn.Module | torch.export.ExportedProgram, cut: Cut) -> int:
         first = next((part for part in model.modules() if isinstance(part, nn.Linear | nn.Conv2d)), None)
         if isinstance(first, nn.Linear):
             return first.in_features
-    if cut.manifold in measure.manifolds.NAMES:
+    if cut.manifold in manifolds.NAMES:
         return 2 if cut.manifold == "circle" else 3
     if cut.manifold is not None:
         coordinates = measure.manifold(cut.manifold, width=0).coordinates
@@ -144,6 +145,7 @@ def _width(model: nn.Module | torch.export.ExportedProgram, cut: Cut) -> int:
 def domain_of(cut: Cut, net: Network, data: Dataset | None) -> tuple[Domain, str]:
     """What is to be cut, and what to call it."""
     from isotopy import measure
+    from isotopy.measure import manifolds, regions
     from isotopy.networks import Box, Slice
 
     width = net.input_width
@@ -161,7 +163,7 @@ def domain_of(cut: Cut, net: Network, data: Dataset | None) -> tuple[Domain, str
                 f"box needs a network of 1 to 3 inputs; this one has {width}. Cut a --slice FILE or a --manifold FILE."
             )
         box = Box(numbers[::2], numbers[1::2])
-        return box, f"the box {measure.regions.box_words(box)}"
+        return box, f"the box {regions.box_words(box)}"
     if cut.slice is not None:
         held = _slice_arrays(cut.slice)
         ranges = {name: held[name].tolist() for name in ("low", "high") if name in held}
@@ -169,7 +171,7 @@ def domain_of(cut: Cut, net: Network, data: Dataset | None) -> tuple[Domain, str
         return flat, f"the slice {cut.slice.name}"
     if cut.manifold is not None:
         complex_ = measure.manifold(cut.manifold, width=width, points=points)
-        return complex_, measure.manifolds.called(cut.manifold)
+        return complex_, manifolds.called(cut.manifold)
     assert points is not None
     if width > 3:
         raise ValueError(

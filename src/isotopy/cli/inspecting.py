@@ -140,13 +140,14 @@ def _manifold(
 ) -> tuple[SimplicialComplex | None, str | None]:
     """The manifold that an option names, and what to call it."""
     from isotopy import measure
+    from isotopy.measure import manifolds
 
     if request.manifold is None:
         return None, None
     if isinstance(subject, list):
         raise ValueError("manifold (--manifold) needs a network that can be traced; only activations are known here.")
     found = measure.manifold(request.manifold, width=subject.input_width, points=data.points)
-    return found, measure.manifolds.called(request.manifold)
+    return found, manifolds.called(request.manifold)
 
 
 def device_of(name: str) -> torch.device:

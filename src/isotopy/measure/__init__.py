@@ -1,7 +1,5 @@
 """measure: what happens to the topology of data, layer by layer, in numbers that say how sure they are."""
 
-from . import manifolds as manifolds
-from . import regions as regions
 from .certificates import certificate as certificate
 from .certificates import certificates as certificates
 from .dimension import intrinsic_dimension as intrinsic_dimension
