@@ -71,6 +71,7 @@ check: .venv/.dev ## format, lint, types, import contract, C++ tests (plain and 
 bench: .venv/.bench ## measure against other libraries and the usual ways, some ten minutes; writes benchmarks/results.json
 	@$(BIN)/python benchmarks/run.py --out benchmarks/results.json --table docs/_static/persistence.inc
 	@$(BIN)/python benchmarks/ranks.py
+	@$(BIN)/python benchmarks/polytopes.py
 
 docs: .venv/.docs ## build the documentation, examples executed, into docs/_build/html
 	@echo "-- building the documentation"

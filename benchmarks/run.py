@@ -1,4 +1,4 @@
-"""Persistence beside every peer that is installed: who agrees, how long each takes, how many times faster ours is.
+"""Persistence and homology beside every peer that is installed: who agrees, how long each takes, times as fast.
 
     python benchmarks/run.py [NAME ...] [--quick] [--out results.json] [--table table.md]
 
@@ -18,6 +18,7 @@ import delaunay
 import distances
 import grids
 import harness
+import homology
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -88,7 +89,7 @@ def main() -> int:
         results = json.loads(arguments.out.read_text())
     results["versions"] = versions()
     failed = []
-    for module in (grids, clouds, delaunay, distances):
+    for module in (grids, clouds, delaunay, distances, homology):
         for case in module.cases(arguments.quick):
             if arguments.names and not any(name in case.name for name in arguments.names):
                 continue

@@ -233,6 +233,10 @@ class Oracle:
                 return self.relu(t, module.negative_slope)
             case nn.Flatten():
                 return t.reshape(-1, t.shape[-1])
+            case nn.Unflatten():
+                assert module.dim == 1
+                assert t.ndim == 2
+                return t.reshape(*module.unflattened_size, t.shape[-1])
             case nn.ConstantPad2d():
                 left, right, above, below = module.padding
                 sides = [(0, 0), (above, below), (left, right), (0, 0)]

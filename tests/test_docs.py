@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 PAGES = [page for page in PAGES if "_build" not in page.parts]
 ROOMS = ("topology", "datasets", "networks", "measure", "see", "report")
-COMMANDS = ("inspect", "compare", "estimate", "demo", "doctor")
+COMMANDS = ("inspect", "polytopes", "compare", "estimate", "demo", "doctor")
 
 # Public names that are explained by what they hold or draw, not by an example.
 EXPLAINED = {
@@ -37,6 +37,9 @@ NO_EXAMPLE = {
     "RankDecomposition",  # made by rank_decomposition, which has one
     "jacobian_singular_values",  # shapes only; used in the tutorial on ranks
     "read_weights",  # needs a file
+    "CollapseSequence",  # made by collapse_sequence, which has one
+    "CollapseStep",  # part of a CollapseSequence
+    "LongExactSequence",  # made by long_exact_sequence, which has one
     "check_finite",  # returns nothing
     "load_activations",  # needs a file
     "box_points",  # used by min_rank
@@ -111,7 +114,7 @@ def test_files_of_the_command_line_page_work(tmp_path, monkeypatch):
     held = {"net.pt2", "net.safetensors", "data.npz", "acts.npz"}
     assert held <= {path.name for path in tmp_path.iterdir()}
     shown = [line for line in commands(DOCS / "cli.md") if line.startswith("isotopy inspect") and "--json" not in line]
-    assert len(shown) == 5
+    assert len(shown) == 6
     # The same commands on few samples and without figures: the files are read, the network is inspected.
     for line in shown:
         arguments = shlex.split(line)[1:]
@@ -160,7 +163,7 @@ def test_every_public_name_is_in_the_reference(room):
             part = getattr(part, word)  # raises where the reference names what is not there
 
 
-@pytest.mark.parametrize("room", [*ROOMS, "topology.triangulations", "networks.ensembles"])
+@pytest.mark.parametrize("room", [*ROOMS, "topology.triangulations", "networks.ensembles", "networks.smallest_ranks"])
 def test_every_public_name_has_a_docstring_and_an_example(room):
     module = importlib.import_module(f"isotopy.{room}")
     own = (

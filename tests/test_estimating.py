@@ -267,7 +267,14 @@ def test_the_command_leaves_nothing_and_brackets_itself(tmp_path, monkeypatch, r
     found = json.loads(result.stdout)
     assert (found["points"], found["layers"]) == (70, 2)
     assert 0 < found["seconds_low"] <= found["seconds"] <= found["seconds_high"]
-    assert set(found["parts"]) == {"start and data", "first calls", "certificates", "measurements", "report"}
+    assert set(found["parts"]) == {
+        "start and data",
+        "first calls",
+        "certificates",
+        "polytopes",
+        "measurements",
+        "report",
+    }
     assert (found["parts"]["certificates"] == 0.0) == recorded
     assert sum(found["parts"].values()) == pytest.approx(found["seconds"])
     assert sorted(tmp_path.rglob("*")) == before

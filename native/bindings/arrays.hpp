@@ -21,10 +21,12 @@ namespace bindings {
 namespace nb = nanobind;
 
 // One per file of this folder; module.cpp calls them.
+void bind_chains(nb::module_& m);
 void bind_clouds(nb::module_& m);
 void bind_complexes(nb::module_& m);
 void bind_grids(nb::module_& m);
 void bind_ranks(nb::module_& m);
+void bind_subdivisions(nb::module_& m);
 
 using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;

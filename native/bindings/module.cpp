@@ -4,8 +4,10 @@
 
 NB_MODULE(_native, m) {
     m.doc() = "Kernels of isotopy: arrays in, indices out.";
+    bindings::bind_chains(m);
     bindings::bind_clouds(m);
     bindings::bind_complexes(m);
     bindings::bind_grids(m);
     bindings::bind_ranks(m);
+    bindings::bind_subdivisions(m);
 }

@@ -122,7 +122,7 @@ def test_the_first_of_equal_windows_wins_however_they_are_rounded():
     """Three equal sums that float64 rounds up, down and right, beside a smaller one."""
     layer = networks.trace(nn.MaxPool1d(4), torch.zeros(1, 1, 4)).layers[0]
     value = torch.tensor([[1.0 - 2**-53, 1.0, 1.0 + 2**-52, 0.5]], dtype=torch.float64)
-    z = codewords._Bounded(value, torch.full_like(value, 2**-52), torch.tensor([True]), torch.tensor([-math.inf]))
+    z = codewords.Bounded(value, torch.full_like(value, 2**-52), torch.tensor([True]), torch.tensor([-math.inf]))
     for labels, winner, settled in (
         ([7, 7, 7, 7], 0, True),
         ([7, 7, 7, 1], 0, True),

@@ -73,6 +73,14 @@ Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every ran
 OnDevice = Annotated[Device, typer.Option(help="Where the network runs.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Load a .pt2 file unchecked. It may run any code.")]
 Memory = Annotated[str | None, typer.Option(help="Memory budget, such as 4GB. Default: half of what is free.")]
+Manifold = Annotated[
+    str | None,
+    typer.Option(
+        help="What to cut into polytopes: circle, sphere or torus, scaled to the data, or a FILE (.npz with "
+        "coordinates and simplices, .off, .obj).",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 
 
@@ -116,6 +124,7 @@ def inspect(
     device: OnDevice = Device.auto,
     trust: Trust = False,
     memory: Memory = None,
+    manifold: Manifold = None,
 ) -> None:
     """Tell, layer by layer, what a network does to the topology of its data.
 
@@ -144,6 +153,7 @@ def inspect(
         device.value,
         trust,
         memory,
+        manifold,
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
         inspection = run(request, bars, notices)
@@ -160,6 +170,81 @@ def inspect(
     for sentence in inspection.sentences:
         say(f"- {sentence.text} [{sentence.status}]")
     say(f"\nReport: {page}  (seed {seed})")
+
+
+@app.command()
+@command
+def polytopes(
+    model: Model = None,
+    weights: Weights = None,
+    box: Annotated[
+        str | None,
+        typer.Option(help='Box to cut: "-1,1" on every axis, or "x0,x1,y0,y1" for each.', show_default=False),
+    ] = None,
+    slice_: Annotated[
+        Path | None,
+        typer.Option("--slice", help="Slice to cut: an .npz with origin (m), directions (d, m), perhaps low, high."),
+    ] = None,
+    manifold: Manifold = None,
+    data: Data = None,
+    split: Split = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Layers to tell and draw, numbers from 1 or names, comma-separated.")
+    ] = None,
+    shape: Shape = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of polytopes.json and figures. Default: nothing is written."),
+    ] = None,
+    cells: Annotated[bool, typer.Option("--complex", help="Also write the cells themselves, complex.npz.")] = False,
+    homology_cells: Annotated[
+        int, typer.Option(min=0, help="Homology of regions with more cells is left out.")
+    ] = 200_000,
+    as_json: AsJson = False,
+    seed: Seed = 0,
+    device: OnDevice = Device.auto,
+    trust: Trust = False,
+    memory: Memory = None,
+) -> None:
+    """Cut a domain exactly into polytopes and rank regions, with their homology, layer by layer.
+
+    Examples:  isotopy polytopes --model net.pt2 --box "-1,1" --out cut
+    isotopy polytopes --model net.py:build --manifold torus --data data.npz --json
+    """
+    from isotopy.cli.cutting import Cut, run, sequences, table, write
+    from isotopy.cli.inspecting import Request
+
+    if cells and out is None:
+        raise ValueError("complex (--complex) needs a folder to be written into; give --out FOLDER.")
+    if out is not None:
+        check_output(out)
+    request = Request(
+        model=model,
+        data=data,
+        weights=weights,
+        split=split,
+        shape=shape,
+        seed=seed,
+        device=device.value,
+        trust=trust,
+        memory=memory,
+    )
+    with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
+        found = run(Cut(request, box, slice_, manifold, homology_cells, layers), bars, notices)
+        if out is not None:
+            write(found, out, cells=cells, progress=bars.of("figures"))
+    if as_json:
+        give({**found.to_dict(), "out": None if out is None else str(out)})
+        return
+    say(table(found.regions))
+    for part in sequences(found.regions):
+        say("")
+        say(part)
+    say("")
+    for sentence in found.regions.sentences:
+        say(f"- {sentence.text} [{sentence.status}]")
+    if out is not None:
+        say(f"\nFigures and numbers: {out}")
 
 
 @app.command()
@@ -203,6 +288,7 @@ def estimate(
     device: OnDevice = Device.auto,
     trust: Trust = False,
     memory: Memory = None,
+    manifold: Manifold = None,
 ) -> None:
     """Time and memory that `inspect` with these options would take, from small trial runs."""
     started = time.perf_counter()
@@ -224,6 +310,7 @@ def estimate(
         device.value,
         trust,
         memory,
+        manifold,
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
         found = estimated(request, bars, notices, started=started)

@@ -96,10 +96,12 @@ def estimated(request: Request, bars: Bars, notices: list[str], *, started: floa
         if size == trial.points or next_one > max(_CHEAP, _PART * likely):
             break
     net = None if isinstance(prepared.subject, list) else prepared.subject
+    cut, inspection = _cut(net, prepared, request, inspection)
     parts: dict[str, Range] = {
         "start and data": (loading, loading, loading),
         "first calls": (waking, waking, waking),
         "certificates": _certified(net, inspection),
+        "polytopes": (cut, cut, cut),
         "measurements": continued(trials, n, work),
         "report": _written(inspection, n),
     }
@@ -250,6 +252,8 @@ def _trial(prepared: Prepared, size: int, request: Request) -> tuple[Trial, Insp
         prepared.data.take(rows),
         prepared.layers,
         prepared.settings,
+        prepared.domain,
+        prepared.domain_words,
     )
     parts: dict[str, float] = {}
     spent = 0.0
@@ -257,7 +261,7 @@ def _trial(prepared: Prepared, size: int, request: Request) -> tuple[Trial, Insp
         started = time.perf_counter()
         with Bars() as silent, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what small samples cannot show is no news here
-            inspection = inspected(part, request, silent, [], certify=False, stretch_points=_JACOBIANS)
+            inspection = inspected(part, request, silent, [], certify=False, stretch_points=_JACOBIANS, exact=False)
         seconds = time.perf_counter() - started
         found = dict(inspection.settings["seconds"])
         found["the rest"] = max(0.0, seconds - sum(found.values()))
@@ -268,6 +272,19 @@ def _trial(prepared: Prepared, size: int, request: Request) -> tuple[Trial, Insp
     if "stretch" in parts and not isinstance(subject, list):
         parts["stretch"] *= _jacobians(subject, size) / _jacobians(subject, size, _JACOBIANS)
     return Trial(size, spent, parts, _peak()), inspection
+
+
+def _cut(net: Network | None, prepared: Prepared, request: Request, inspection: Inspection) -> tuple[float, Inspection]:
+    """The exact polytopes, which do not depend on the number of points: worked out, for the figures to be drawn too."""
+    if net is None:
+        return 0.0, inspection
+    from isotopy.cli.session import bytes_of
+    from isotopy.measure.inspect import MEMORY, exact_part
+
+    started = time.perf_counter()
+    memory = bytes_of(request.memory) or MEMORY
+    found, why = exact_part(net, prepared.data.points, prepared.domain, prepared.domain_words, memory)
+    return time.perf_counter() - started, dataclasses.replace(inspection, regions=found, regions_why=why)
 
 
 def _certified(net: Network | None, inspection: Inspection) -> Range:

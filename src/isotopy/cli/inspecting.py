@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from isotopy.datasets import Dataset
     from isotopy.measure.inspection import Inspection
     from isotopy.networks import Network
+    from isotopy.topology import SimplicialComplex
 
 Model = nn.Module | torch.export.ExportedProgram
 Recordings = list[tuple[str, Tensor]]
@@ -47,6 +48,7 @@ class Request:
     device: str = "auto"
     trust: bool = False
     memory: str | None = None
+    manifold: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Prepared:
     data: Dataset
     layers: list[int | str] | None
     settings: dict[str, Any]
+    domain: SimplicialComplex | None = None
+    domain_words: str | None = None
 
 
 def run(request: Request, bars: Bars, notices: list[str]) -> Inspection:
@@ -84,6 +88,7 @@ def inspected(
     *,
     certify: bool = True,
     stretch_points: int = 256,
+    exact: bool = True,
 ) -> Inspection:
     """The inspection of what `prepare` gave; `isotopy estimate` leaves out what would take long."""
     from isotopy import measure
@@ -98,6 +103,9 @@ def inspected(
         classes=prepared.data.classes or None,
         stretch_points=stretch_points,
         certify=certify,
+        domain=prepared.domain if exact else None,
+        domain_words=prepared.domain_words,
+        exact=exact,
         seed=request.seed,
         memory=bytes_of(request.memory),
         progress=bars.of("layers"),
@@ -121,9 +129,25 @@ def prepare(request: Request, bars: Bars) -> Prepared:
         recordings, data = _recorded_earlier(request)
         subject = recordings
     else:
-        model, data = _model(request), _data(request, request.samples)
+        model, data = model_of(request), data_of(request, request.samples)
         subject = traced_or_recorded(model, data, request.shape, bars, where=request.model)
-    return Prepared(subject, data, _chosen_layers(request.layers), _settings(request, data))
+    domain, words = _manifold(request, subject, data)
+    return Prepared(subject, data, _chosen_layers(request.layers), _settings(request, data), domain, words)
+
+
+def _manifold(
+    request: Request, subject: Network | Recordings, data: Dataset
+) -> tuple[SimplicialComplex | None, str | None]:
+    """The manifold that an option names, and what to call it."""
+    from isotopy import measure
+    from isotopy.measure import manifolds
+
+    if request.manifold is None:
+        return None, None
+    if isinstance(subject, list):
+        raise ValueError("manifold (--manifold) needs a network that can be traced; only activations are known here.")
+    found = measure.manifold(request.manifold, width=subject.input_width, points=data.points)
+    return found, manifolds.called(request.manifold)
 
 
 def device_of(name: str) -> torch.device:
@@ -136,7 +160,8 @@ def device_of(name: str) -> torch.device:
 # --- the model ------------------------------------------------------------------------------------------------
 
 
-def _model(request: Request) -> Model:
+def model_of(request: Request) -> Model:
+    """The model that the options name."""
     from isotopy import networks
 
     assert request.model is not None
@@ -232,7 +257,8 @@ def _numbers(shape: str) -> list[int]:
 # --- the data -------------------------------------------------------------------------------------------------
 
 
-def _data(request: Request, samples: int | None) -> Dataset:
+def data_of(request: Request, samples: int | None) -> Dataset:
+    """The data that the options name, at most so many samples."""
     from isotopy import datasets
 
     if request.data is None:
@@ -250,7 +276,7 @@ def _recorded_earlier(request: Request) -> tuple[Recordings, Dataset]:
     assert request.activations is not None
     layers = networks.load_activations(request.activations)
     n = len(layers[0][1])
-    data = _data(request, None) if request.data is not None else _without_data(request, layers[0][1])
+    data = data_of(request, None) if request.data is not None else _without_data(request, layers[0][1])
     if len(data) != n:
         raise ValueError(
             f"activations and data must be of the same samples; {request.activations} has {n} rows, {request.data} has "
@@ -324,6 +350,21 @@ def _chosen_layers(text: str | None) -> list[int | str] | None:
     if text is None:
         return None
     return [int(word) if word.lstrip("-").isdigit() else word for word in (word.strip() for word in text.split(","))]
+
+
+def layer_numbers(text: str, net: Network) -> set[int]:
+    """The layers K from 1 that an option lists, by number or by name."""
+    names = {layer.name: layer.index for layer in net.layers}
+    found = set()
+    for word in _chosen_layers(text) or []:
+        number = names.get(word, 0) if isinstance(word, str) else word
+        if not 1 <= number <= net.depth:
+            raise ValueError(
+                f"layers must be numbers from 1 to {net.depth} or names of layers; got {word!r}. The names are "
+                f"{', '.join(names)}."
+            )
+        found.add(number)
+    return found
 
 
 def _settings(request: Request, data: Dataset) -> dict[str, Any]:

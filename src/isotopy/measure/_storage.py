@@ -76,6 +76,8 @@ def _entries(value: object, path: str, arrays: dict[str, np.ndarray]) -> dict[st
 
 
 def _plain(value: object, path: str, arrays: dict[str, np.ndarray]) -> object:
+    if hasattr(value, "from_dict"):  # it writes and reads itself
+        return value.to_dict()  # type: ignore[attr-defined]
     if dataclasses.is_dataclass(value):
         return _entries(value, path, arrays)
     if isinstance(value, np.ndarray):
@@ -106,6 +108,9 @@ def _built(
     if isinstance(value, dict):
         if name == "settings":
             return value
+        own = getattr(builders.get(name), "from_dict", None)
+        if own is not None:
+            return own(value)
         if name in ("histogram", "diagram"):
             return {int(key): _built(v, f"{path}/{key}", "", arrays, builders) for key, v in value.items()}
         entries = {key: _built(v, f"{path}/{key}".lstrip("/"), key, arrays, builders) for key, v in value.items()}

@@ -11,7 +11,8 @@ from torch import Tensor
 from ..networks import Layer, Network
 from ..networks.operators import Convolution, Dense, Operator, Selection, plain_convolutions
 from ._verified import Injectivity, injectivity
-from .inspection import Certificate, Status, Verdict
+from .inspection import Certificate, Verdict
+from .statements import Status
 
 _MOST_WORK = 6.4e10  # m n min(m, n); 4000 x 4000: about half a minute and 0.6 GB
 _GRAM = 2500  # beyond this side singular values come from the Gram matrix, with half the digits

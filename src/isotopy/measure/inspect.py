@@ -20,15 +20,17 @@ from .. import networks
 from ..datasets import checks
 from ..errors import BudgetError, UnsupportedModuleError
 from ..networks import Network, RankDecomposition
-from . import dimension, landmarks, picture, separation, stretch, summary
+from ..networks.domains import Domain
+from . import dimension, landmarks, manifolds, picture, regions, separation, stretch, summary
 from ._cloud import Cloud, flatten, generator_of
 from .certificates import certificates
 from .inspection import Certificate, Distribution, Inspection, LayerInspection, Plane, SampleTopology, Stretch
+from .regions import RankRegions
 
 Recording = tuple[str, Tensor]
 Progress = Callable[[int, int], None]
 
-_MEMORY = 2 << 30
+MEMORY = 2 << 30
 _NOT_PIECEWISE = "not piecewise affine: known by its activations only"
 _LEFT_OUT = Certificate("not certified", "Not certified: left out, as asked for.", "computed")
 _INPUT = Certificate("identity", "The data as they come in.", "proved")
@@ -48,6 +50,9 @@ def inspect(
     stretch_points: int = 256,
     landmarks: int = 512,
     certify: bool = True,
+    domain: Domain | None = None,
+    domain_words: str | None = None,
+    exact: bool = True,
     seed: int = 0,
     memory: int | None = None,
     progress: Progress | None = None,
@@ -74,6 +79,11 @@ def inspect(
         stretch_points: Largest number of samples whose Jacobians are looked at.
         landmarks: Largest number of landmarks for Betti numbers.
         certify: Whether to work out certificates; they take long for layers with thousands of neurons.
+        domain: What to cut exactly into polytopes and rank regions: a Box, a Slice or a triangulated manifold in the
+            input space. Default: for inputs of dimension 1 to 3, the box around the data with a margin of 10 % of each
+            side; where a box in 3-D has too many cells for an eighth of `memory`, the plane through the data.
+        domain_words: What to call the domain; by default what it is.
+        exact: Whether to cut a domain at all.
         seed: Of the subset, halves, folds and first landmarks.
         memory: Bytes that may be used beside model and data; default 2 GiB.
         progress: Called with (steps done, steps).
@@ -95,7 +105,7 @@ def inspect(
         >>> [(layer.kind, layer.width, layer.rank.max) for layer in i.layers]
         [('input', 2, 2), ('tanh', 3, 2), ('affine', 2, 2)]
     """
-    budget = _MEMORY if memory is None else memory
+    budget = MEMORY if memory is None else memory
     for name, value, least in (
         ("stretch_points", stretch_points, 0),
         ("neighbors", neighbors, 1),
@@ -195,6 +205,14 @@ def inspect(
         if net.input_width == 2:
             with clock("plane", 10):
                 area = picture.plane(net, subject.x, memory=min(budget, 1 << 30))
+    whole: RankRegions | None = None
+    whole_why = ""
+    if exact:
+        if net is not None:
+            with clock("polytopes", 10) as inner:
+                whole, whole_why = exact_part(net, subject.x, domain, domain_words, budget, progress=inner)
+        elif domain is not None:
+            raise ValueError("domain needs a network that can be cut; of this one only activations are known.")
     counts = None if target is None else torch.bincount(target)
     facts = summary.Facts(
         layers=tuple(found),
@@ -211,6 +229,8 @@ def inspect(
         notes=subject.notes,
         opaque=subject.why,
         certified=certify,
+        exact=whole,
+        exact_why=whole_why,
     )
     clock.finish()
     return Inspection(
@@ -229,7 +249,51 @@ def inspect(
             **_settings(seed, n, len(rows), neighbors, landmarks, low, subject, clock),
         },
         baseline=facts.baseline,
+        regions=whole,
+        regions_why=whole_why,
     )
+
+
+def exact_part(
+    net: Network,
+    x: Tensor,
+    domain: Domain | None,
+    words: str | None,
+    memory: int,
+    *,
+    progress: Progress | None = None,
+) -> tuple[RankRegions | None, str]:
+    """Rank regions of a domain, by default around the data; where there are none, or of less, why."""
+    if not net.piecewise_linear:
+        if domain is not None:
+            raise UnsupportedModuleError("domain needs a piecewise linear network; this one bends smoothly.")
+        return None, ""
+    if domain is not None:
+        return regions.rank_regions(net, domain, words=words, memory=memory, progress=progress), ""
+    if net.input_width > 3:
+        return None, (
+            f"Exact polytopes were not worked out: the input has {net.input_width} dimensions, and domains of up to 3 "
+            "can be cut. Give a manifold in the input space (--manifold FILE), or a slice to isotopy polytopes."
+        )
+    points = net.flatten(x).double()
+    part = max(1, memory // 8)
+    try:
+        box = manifolds.box_around(points)
+        found = regions.rank_regions(net, box, words="the box around the data", memory=part, progress=progress)
+    except BudgetError as error:
+        if net.input_width < 3:
+            return None, f"Exact polytopes were left out: {error}"
+        plane = manifolds.plane_through(points)
+        words = "the plane through the data (their two widest directions)"
+        try:
+            found = regions.rank_regions(net, plane, words=words, memory=part, progress=progress)
+        except BudgetError as still:
+            return None, f"Exact polytopes were left out: {still}"
+        return (
+            found,
+            "The box around the data has too many cells for the memory; a plane through the data was cut instead.",
+        )
+    return found, ""
 
 
 @dataclass(frozen=True)
@@ -531,7 +595,7 @@ class _Clock:
     steps: int = 0
 
     def plan(self, layers: int, traced: bool) -> None:
-        self.steps = 2 + (60 if traced else 0) + 11 * layers
+        self.steps = 2 + (70 if traced else 0) + 11 * layers
         self._tell()
 
     def _tell(self) -> None:

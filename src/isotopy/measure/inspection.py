@@ -9,22 +9,10 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _storage
+from .regions import RankRegions
+from .statements import Sentence, Status
 
-Status = Literal["proved", "computed", "observed"]
 Verdict = Literal["homeomorphism", "embedding", "projection", "fold", "collapse", "identity", "not certified"]
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One statement of the summary.
-
-    *proved*: holds by rigorous bounds or exact arithmetic; *computed*: a floating-point result without such bounds;
-    *observed*: seen on this sample, may differ on another.
-    """
-
-    text: str
-    status: Status
-    layer: int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +144,8 @@ class Inspection:
     plane: Plane | None = field(repr=False)
     settings: dict[str, Any] = field(default_factory=dict)  # seed, versions, tolerances, time per part, sources
     baseline: float | None = None  # share of the largest class
+    regions: RankRegions | None = None  # exact polytopes and rank regions of a domain
+    regions_why: str = ""  # why there are none, or of what smaller domain they are
 
     def to_dict(self) -> dict[str, Any]:
         """Every number as JSON types: what report.json holds.
@@ -198,4 +188,5 @@ _BUILDERS: dict[str, type] = {
     "betti": SampleTopology,
     "stretch": Stretch,
     "plane": Plane,
+    "regions": RankRegions,
 }

@@ -25,6 +25,19 @@ def number(count: int) -> str:
     return f"{count:,}".replace(",", "\u202f")
 
 
+def large(count: int) -> str:
+    """A whole number that may be larger than any float.
+
+    Example:
+        >>> large(99), large(3 * 10**400)
+        ('99', '3e400')
+    """
+    if count < 10**7:
+        return number(count)
+    digits = len(str(count)) - 1
+    return f"{count // 10 ** (digits - 1) / 10:g}e{digits}"
+
+
 def plural(count: int, noun: str, many: str = "") -> str:
     """A count with its noun.
 

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from ..networks import Network, RankDecomposition
 from . import phrases
-from .inspection import LayerInspection, Sentence
+from .inspection import LayerInspection
 from .phrases import listed, plural, share
+from .regions import RankRegions
+from .statements import Sentence
 
 _STEEP = 1e3  # a ratio of singular values worth a sentence
 _GROUPS = 4  # up to this many classes each gets its Betti numbers in words
@@ -38,6 +40,8 @@ class Facts:
     notes: tuple[str, ...]
     opaque: str
     certified: bool = True  # certificates were asked for
+    exact: RankRegions | None = None
+    exact_why: str = ""
 
     def at(self, index: int) -> str:
         """The name of a layer."""
@@ -66,6 +70,7 @@ def sentences(facts: Facts) -> tuple[Sentence, ...]:
     found: list[Sentence] = []
     for part in (_homeomorphism, _ranks, _dimensions, _topology, _merging, _labels, _stretch, _polytopes):
         found += part(facts)
+    found += _exact(facts)
     found += _certificates(facts)
     found += _notes(facts)
     return tuple(Sentence(_once(facts, own.text), own.status, own.layer) for own in found)
@@ -443,6 +448,14 @@ def _polytopes(facts: Facts) -> Iterator[Sentence]:
         text = f"The {points} points lie in {phrases.number(count)} polytopes, pieces on which the network is affine"
     certain = bool(r.certified.all())
     yield Sentence(f"{text}.", "proved" if certain else "computed", net.depth)
+
+
+def _exact(facts: Facts) -> Iterator[Sentence]:
+    """What the exact decomposition of a domain shows, without what it does not find."""
+    if facts.exact is not None:
+        yield from (own for own in facts.exact.sentences if not own.text.startswith("No "))
+    if facts.exact_why:
+        yield Sentence(facts.exact_why, "computed")
 
 
 def _certificates(facts: Facts) -> Iterator[Sentence]:

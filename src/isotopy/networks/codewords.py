@@ -92,19 +92,19 @@ def codewords(net: Network, x: Float[Tensor, "n ..."]) -> list[Bool[Tensor, "n _
 def evaluate(net: Network, x: Float[Tensor, "n width"]) -> Iterator[Gates]:
     """Gates of every layer at flat float64 points, layer by layer."""
     sure = torch.ones(len(x), dtype=torch.bool, device=x.device)
-    known = {0: _Bounded(x, torch.zeros_like(x), sure, grain(x))}
+    known = {0: Bounded(x, torch.zeros_like(x), sure, grain(x))}
     smooth: set[int] = set()  # layers whose values are not rational
     decider = Decider(net, x)
     last_use = {source: layer.index for layer in net.layers for source in layer.sources}
 
     for layer in net.layers:
         with torch.no_grad(), plain_convolutions():
-            z = _bounded(layer, known, tight=False)
+            z = bounded(layer, known, tight=False)
             winners = layer.activation.winners(z.value) if layer.kind == "max_pool" else None
             open_ = _undecided(layer, z, winners)
             rows = open_.any(dim=1).nonzero()[:, 0]
             if len(rows) and not layer.is_identity:
-                some = _bounded(layer, {s: known[s].at(rows) for s in layer.sources}, tight=True)
+                some = bounded(layer, {s: known[s].at(rows) for s in layer.sources}, tight=True)
                 z = z.put(rows, some)
                 if winners is not None:
                     winners[rows] = layer.activation.winners(some.value)
@@ -135,7 +135,7 @@ def evaluate(net: Network, x: Float[Tensor, "n width"]) -> Iterator[Gates]:
         yield Gates(layer, z.value, active, winners, certified, undecided)
 
 
-class _Bounded(NamedTuple):
+class Bounded(NamedTuple):
     """Vectors at a batch of points, and how far they are from the real ones."""
 
     value: Tensor  # (n, size)
@@ -143,21 +143,21 @@ class _Bounded(NamedTuple):
     valid: Tensor  # (n,) where the bound holds: no underflow, no overflow
     grain: Tensor  # (n,) all values are multiples of 2^grain and exact; -inf where that is not known
 
-    def at(self, rows: Tensor) -> _Bounded:
-        return _Bounded(*(part[rows] for part in self))
+    def at(self, rows: Tensor) -> Bounded:
+        return Bounded(*(part[rows] for part in self))
 
-    def put(self, rows: Tensor, other: _Bounded) -> _Bounded:
-        return _Bounded(*(part.index_put((rows,), new) for part, new in zip(self, other, strict=True)))
+    def put(self, rows: Tensor, other: Bounded) -> Bounded:
+        return Bounded(*(part.index_put((rows,), new) for part, new in zip(self, other, strict=True)))
 
 
-def _bounded(layer: Layer, known: Mapping[int, _Bounded], *, tight: bool) -> _Bounded:
+def bounded(layer: Layer, known: Mapping[int, Bounded], *, tight: bool) -> Bounded:
     """z_K with its error."""
     start = {s: known[s]._replace(valid=ordinary(known[s].value) & ordinary(known[s].error)) for s in layer.sources}
     found = layer.affine(start, lambda operator, inputs: _carry(operator, inputs, tight=tight))
-    return _Bounded(found.value.clone(), found.error.clone(), found.valid, found.grain)
+    return Bounded(found.value.clone(), found.error.clone(), found.valid, found.grain)
 
 
-def _carry(operator: Operator, inputs: Sequence[_Bounded], *, tight: bool) -> _Bounded:
+def _carry(operator: Operator, inputs: Sequence[Bounded], *, tight: bool) -> Bounded:
     x, e = [found.value for found in inputs], [found.error for found in inputs]
     y = operator(*x)
     error = operator.bound(y, x, e, tight=tight)
@@ -172,10 +172,10 @@ def _carry(operator: Operator, inputs: Sequence[_Bounded], *, tight: bool) -> _B
         fits = valid & (largest < torch.ldexp(torch.ones_like(grains), grains))
         grains = torch.where(fits, grains, -torch.inf)
         error = torch.where(fits[:, None], 0.0, error)
-    return _Bounded(y, error, valid, grains)
+    return Bounded(y, error, valid, grains)
 
 
-def _undecided(layer: Layer, z: _Bounded, winners: Tensor | None) -> Tensor:
+def _undecided(layer: Layer, z: Bounded, winners: Tensor | None) -> Tensor:
     """Where rounding could change a sign, or the winner of a window: `(n, width)`."""
     if winners is not None:
         close = (~z.valid)[:, None].expand(-1, layer.width)
@@ -186,7 +186,7 @@ def _undecided(layer: Layer, z: _Bounded, winners: Tensor | None) -> Tensor:
     return close | ~z.valid[:, None]
 
 
-def _rivals(layer: Layer, winners: Tensor, z: _Bounded) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _rivals(layer: Layer, winners: Tensor, z: Bounded) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """For each entry of a window: its index, whether there is one, and whether it could be as large as the winner."""
     assert layer.activation.windows is not None
     best, best_error = z.value.gather(1, winners), z.error.gather(1, winners)
@@ -197,7 +197,7 @@ def _rivals(layer: Layer, winners: Tensor, z: _Bounded) -> Iterator[tuple[Tensor
         yield index, inside, close & inside & (index != winners)
 
 
-def _ties(layer: Layer, winners: Tensor, labels: Tensor, z: _Bounded) -> tuple[Tensor, Tensor]:
+def _ties(layer: Layer, winners: Tensor, labels: Tensor, z: Bounded) -> tuple[Tensor, Tensor]:
     """The first of the entries of each window that equal the winner, and whether no others could be as large."""
     best, first = labels.gather(1, winners), winners
     settled = z.valid[:, None].expand_as(winners)
@@ -208,9 +208,7 @@ def _ties(layer: Layer, winners: Tensor, labels: Tensor, z: _Bounded) -> tuple[T
     return first, settled
 
 
-def _decide(
-    layer: Layer, z: _Bounded, rows: Tensor, open_: Tensor, winners: Tensor | None, decider: Decider
-) -> _Bounded:
+def _decide(layer: Layer, z: Bounded, rows: Tensor, open_: Tensor, winners: Tensor | None, decider: Decider) -> Bounded:
     """Values in which the open entries are rounded from rational ones, and exact winners of open windows."""
     value, error = z.value.clone(), z.error.clone()
     for row in rows.tolist():
@@ -231,7 +229,7 @@ def _decide(
     return z._replace(value=value, error=error)
 
 
-def _activate(layer: Layer, z: _Bounded, active: Tensor | None, winners: Tensor | None) -> _Bounded:
+def _activate(layer: Layer, z: Bounded, active: Tensor | None, winners: Tensor | None) -> Bounded:
     """Output of the layer with its error."""
     activation = layer.activation
     if winners is not None:

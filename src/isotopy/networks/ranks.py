@@ -175,26 +175,40 @@ def _decompose(net: Network, x: Tensor, bounds: Bounds, *, rational: bool) -> _P
     else:  # slopes differ from point to point
         some = where = torch.arange(n)
     few = [g.at(some) for g in gates]
-    lower, upper = bounds.improved(few, bounds.upper(few, len(some)))
-    ranks, most = lower[where], upper[where]
-    proved = (ranks == most) & (sure | torch.tensor(bounds.sign_free))
-    ambiguous = torch.zeros_like(proved)
-    unsure = (lower != upper).any(dim=1).nonzero()[:, 0]
-    if len(unsure):
-        decided = rational and net.piecewise_linear
-        exact, close = lower[unsure], torch.zeros(len(unsure), net.depth, dtype=torch.bool)
-        if decided:
-            exact = _rational(net, [g.at(some[unsure]) for g in gates])
-        elif not bounds.primes:  # no field to look into: what is left is float64
-            numeric, close = _numeric(net, x[some[unsure].to(x.device)], bounds.memory)
-            exact = torch.minimum(torch.maximum(numeric, exact), upper[unsure])
-            close |= numeric != exact
-        places = torch.full((len(some),), -1).index_put((unsure,), torch.arange(len(unsure)))[where]
-        rows = (places >= 0).nonzero()[:, 0]
-        ranks[rows] = exact[places[rows]]
-        proved[rows] |= sure[rows] & decided
-        ambiguous[rows] = close[places[rows]]
+    points = None if bounds.primes else x[some.to(x.device)]
+    exact, most, close, decided = ranks_from_gates(net, few, bounds, rational=rational, points=points)
+    ranks, most = exact[where], most[where]
+    proved = (ranks == most) & (sure | torch.tensor(bounds.sign_free)) | (decided[where][:, None] & sure)
+    ambiguous = close[where]
     return _Part(ranks, proved, (ambiguous | too_close) & ~proved, sure, torch.stack(sizes, dim=1), words)
+
+
+def ranks_from_gates(
+    net: Network, gates: Sequence[Gates], bounds: Bounds, *, rational: bool, points: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Ranks `(n, L)`, upper bounds, where float64 is too close to tell, and `(n,)` whether rationals decided.
+
+    Args:
+        net: A traced network.
+        gates: What the layers do at n points.
+        bounds: Bounds on ranks.
+        rational: Decide by rational elimination where bounds do not meet.
+        points: The points, needed where no field serves (`bounds.primes`).
+    """
+    n = len(gates[0].z)
+    lower, upper = bounds.improved(gates, bounds.upper(gates, n))
+    ranks, close = lower.clone(), torch.zeros_like(lower, dtype=torch.bool)
+    decided = torch.zeros(n, dtype=torch.bool)
+    unsure = (lower != upper).any(dim=1).nonzero()[:, 0]
+    if len(unsure) and rational and net.piecewise_linear:
+        ranks[unsure] = rational_ranks(net, [g.at(unsure) for g in gates])
+        decided[unsure] = True
+    elif len(unsure) and not bounds.primes:  # no field to look into: what is left is float64
+        assert points is not None
+        numeric, near = _numeric(net, points[unsure.to(points.device)], bounds.memory)
+        ranks[unsure] = torch.minimum(torch.maximum(numeric, lower[unsure]), upper[unsure])
+        close[unsure] = near | (numeric != ranks[unsure])
+    return ranks, upper, close, decided
 
 
 def _bytes(gates: Gates) -> np.ndarray:
@@ -269,13 +283,19 @@ def _repeats(layer: Layer) -> float:
     return 1.0 if windows is None else max(1, int(torch.bincount(windows[windows >= 0]).max())) ** 0.5
 
 
-def _rational(net: Network, gates: Sequence[Gates]) -> Tensor:
-    """Ranks by fraction-free elimination of the exact Jacobians."""
+def rational_ranks(net: Network, gates: Sequence[Gates], frames: Tensor | None = None) -> Tensor:
+    """Ranks by fraction-free elimination of the exact Jacobians.
+
+    Args:
+        net: A piecewise linear network.
+        gates: What the layers do at n points.
+        frames: `(n, d + 1, n_0)`; ranks on the directions from the first row of each to the others. None: all of space.
+    """
     n, k = len(gates[0].z), net.input_width
     origin_and_axes = torch.cat([torch.zeros(1, k, dtype=torch.float64), torch.eye(k, dtype=torch.float64)])
     ranks = torch.zeros(n, net.depth, dtype=torch.int64)
     for point in range(n):
-        images = {0: Exact.of(origin_and_axes)}
+        images = {0: Exact.of(origin_and_axes if frames is None else frames[point])}
         for column, found in enumerate(gates):
             z = found.layer.affine(
                 {source: images[source] for source in found.layer.sources},

@@ -15,7 +15,8 @@ import numpy as np
 
 from isotopy import see
 from isotopy.measure import phrases
-from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology, Sentence, Status
+from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology
+from isotopy.measure.statements import Sentence, Status
 from isotopy.report import page, pictures, words
 from isotopy.report.folder import replaced
 from isotopy.report.write import draw, render

@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-_FILES = frozenset({"index.html", "report.json", "compare.json", "arrays.npz", "figures"})
+_FILES = frozenset(
+    {"index.html", "report.json", "compare.json", "arrays.npz", "polytopes.json", "complex.npz", "figures"}
+)
 _FIGURES = frozenset({".svg", ".png"})
 
 

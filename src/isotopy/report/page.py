@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
-from isotopy.measure.inspection import Inspection, LayerInspection, Sentence
+from isotopy.measure import phrases
+from isotopy.measure.inspection import Inspection, LayerInspection
+from isotopy.measure.statements import Sentence
 from isotopy.report import words
 from isotopy.report.pictures import Picture, chosen_layers, is_smooth, readings, slug
 from isotopy.see.theme import class_style
+from isotopy.topology import Homology, LongExactSequence
 
 STATUSES = (
     ("proved", "holds by exact arithmetic or by rigorous error bounds"),
@@ -310,6 +314,72 @@ def _plain(value: object) -> str:
     return str(value)
 
 
+def sequence(own: LongExactSequence) -> list[dict[str, Any]]:
+    """Rows of the exact sequence, highest degree first: groups, and the ranks of the maps that leave them."""
+    return [
+        {
+            "degree": k,
+            "groups": [group(h, k) for h in (own.subspace, own.space, own.pair)],
+            "ranks": (row.i, row.j, row.d),
+        }
+        for k, row in reversed(list(enumerate(own.ranks)))
+    ]
+
+
+def group(own: Homology, degree: int) -> Markup:
+    """A group with raised exponents.
+
+    Example:
+        >>> print(group(Homology((1, 2), ((), (2,))), 1))
+        ℤ<sup>2</sup> ⊕ ℤ/2
+    """
+    text = own.group(degree).replace("Z", "ℤ").replace(" + ", " ⊕ ")
+    return Markup(re.sub(r"\^(\d+)", r"<sup>\1</sup>", text))  # noqa: S704  (digits and the letters of groups only)
+
+
+def groups_of(own: Homology | None) -> Markup:
+    """All groups in a row, `H₀ = ℤ, H₁ = ℤ²`; groups that are zero at the end are left out."""
+    if own is None:
+        return Markup("left out")
+    last = max((k for k in range(len(own.betti)) if own.group(k) != "0"), default=0)
+    parts = [f"H<sub>{k}</sub>\u00a0=\u00a0{group(own, k)}" for k in range(min(len(own.betti), last + 1))]
+    return Markup(", ".join(parts) or "0")  # noqa: S704  (as above)
+
+
+def exact(i: Inspection, by_name: Mapping[str, Picture]) -> dict[str, Any] | None:
+    """The section on exact polytopes: a table, the sequences (equal neighbors share one), the pictures."""
+    found = i.regions
+    if found is None:
+        return None
+    sequences: list[dict[str, Any]] = []
+    for layer in found.layers:
+        if layer.sequence is None or layer.ranks[0].rank > 0:
+            continue
+        last = sequences[-1] if sequences else None
+        said = (layer.sequence, layer.one_point, layer.components)
+        if last and last["said"] == said:
+            last["layers"].append(layer.index)
+        else:
+            rows = sequence(layer.sequence)
+            sequences.append({"said": said, "layers": [layer.index], "rows": rows, "status": layer.status})
+    drawn = []
+    for layer in found.layers:
+        names = [f"regions-layer-{layer.index:02d}-{kind}" for kind in ("polytopes", "ranks", "tangential")]
+        if names[0] in by_name:
+            drawn.append((layer, [by_name[name] for name in names if name in by_name]))
+    return {
+        "found": found,
+        "other": found.dimension < found.ambient,
+        "sequences": sequences,
+        "empty": [layer.index for layer in found.layers if layer.ranks[0].rank > 0],
+        "drawn": drawn,
+        "names": {layer.index: layer for layer in i.layers},
+        "groups_of": groups_of,
+        "large": phrases.large,
+        "numbers": phrases.numbers,
+    }
+
+
 def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:
     """Everything that the template of a report names."""
     by_name = {picture.name: picture for picture in pictures}
@@ -337,6 +407,7 @@ def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:
         "rows": table(i),
         "betti": betti_table(i),
         "plane": plane,
+        "exact": exact(i, by_name),
         "settings": settings(i.settings),
         "traced": any(layer.rank for layer in i.layers),
         "slug": slug,

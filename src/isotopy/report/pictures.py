@@ -18,6 +18,7 @@ SMOOTH = frozenset({"tanh", "sigmoid", "softplus"})  # kinds of layers that bend
 CHART = 3.6  # inches: a chart fits a phone as it is
 _CURVED_CLASSES = 3  # more classes than this go into the Betti table only
 _DRAWN_POINTS = 3000
+_MANY_CELLS = 60_000  # beyond, the exact cells are drawn for the last layer only
 
 
 def is_smooth(i: Inspection) -> bool:
@@ -74,7 +75,7 @@ def chosen_layers(i: Inspection) -> list[int]:
 
 def jobs(i: Inspection) -> list[Job]:
     """All figures of a report on `i`, in the order of the page."""
-    return [*_overview_jobs(i), *_layer_jobs(i), *_histogram_jobs(i), *_plane_jobs(i)]
+    return [*_overview_jobs(i), *_layer_jobs(i), *_histogram_jobs(i), *_plane_jobs(i), *_region_jobs(i)]
 
 
 def strip(i: Inspection) -> Any:
@@ -363,6 +364,45 @@ def _rows(counts: list[dict[int, int] | None], layers: list[LayerInspection], **
 
 
 # --- the plane ------------------------------------------------------------------------------------------------------
+
+
+def _region_jobs(i: Inspection) -> Iterator[Job]:
+    """The exact cells: polytopes of every pictured layer, and ranks where there is more than one."""
+    found = i.regions
+    if found is None or found.polytopes is None:
+        return
+    p, kept = found.polytopes, {i.layers[k].index for k in chosen_layers(i)}
+    told = [layer for layer in found.layers if layer.index in kept]
+    if found.cells > _MANY_CELLS:
+        told = told[-1:]
+    for layer in told:
+        name = f"regions-layer-{layer.index:02d}"
+        count = words.count(layer.polytopes, "polytope")
+        yield Job(
+            f"{name}-polytopes",
+            lambda k=layer.index: see.regions(p, layer=k, ax=_small(p)),  # type: ignore[misc]
+            f"{count} that the layers up to {layer.index} cut {found.domain} into.",
+            f"{count}, exactly",
+        )
+        for color, kind, own in (("rank", "ranks", layer.ranks), ("tangential_rank", "tangential", layer.tangential)):
+            same = color == "tangential_rank" and found.dimension == found.ambient
+            if len(own) > 1 and not same:
+                what = "ranks" if color == "rank" else "tangential ranks"
+                shares = ", ".join(f"{region.rank} on {words.share(region.share)}" for region in own)
+                yield Job(
+                    f"{name}-{kind}",
+                    lambda k=layer.index, color=color: see.regions(  # type: ignore[misc]
+                        p, layer=k, color=color, ax=_small(p)
+                    ),
+                    f"{what.capitalize()} of {found.domain} at layer {layer.index}: {shares}.",
+                    what,
+                )
+
+
+def _small(p: Any) -> Any:
+    """Axes of one panel."""
+    flat = p.dimension == 1 and p.parameters.shape[1] == 1
+    return see.new_axes(3.0, 1.2) if flat else see.new_axes(3.0, 3.3)
 
 
 def _plane_jobs(i: Inspection) -> Iterator[Job]:

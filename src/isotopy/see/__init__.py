@@ -14,6 +14,8 @@ from .histograms import histograms as histograms
 from .overview import Track as Track
 from .overview import dimensions as dimensions
 from .overview import overview as overview
+from .regions import decomposition as decomposition
+from .regions import regions as regions
 from .space import decision as decision
 from .space import polytopes as polytopes
 from .space import ranks as ranks

@@ -43,6 +43,12 @@ _OUTLINES = {4: "#8a5d00", 5: "#17628f", 6: "#7a7000"}  # dark tones of the pale
 
 RAMP = ("#0c2340", "#174a7c", "#3f7cac", "#8db7d5", "#dfebf5")  # rank: dark is low, pale is high
 
+COLLAPSE = "#c2185b"  # rank 0: 3:1 or more on both papers, and unlike every blue of the ramp in any color vision
+_RANKS = (0.4, 0.95)  # of the ramp: its ends are too near to dark and to light paper for lines and surfaces
+
+# Polytopes: quiet hues that differ in lightness too; paper shows between them.
+_TINTS = ("#7fa3c0", "#cbb88a", "#97b59a", "#b79bb8", "#a9c6d6", "#d3a48f", "#8f93b8")
+
 _SANS = "ui-sans-serif, system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
 
 _HALO = f"paint-order:stroke;stroke:{LIGHT.paper};stroke-width:2.6;stroke-linejoin:round"
@@ -117,6 +123,38 @@ def rank_ramp() -> LinearSegmentedColormap:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("isotopy-rank", list(RAMP))
+
+
+def rank_color(rank: int, lowest: int, highest: int) -> tuple[float, float, float]:
+    """Rank 0 in a color of its own, the others on the ramp: `lowest` is darkest, `highest` palest.
+
+    Example:
+        >>> rank_color(0, 1, 2) == rank_color(0, 5, 9)
+        True
+        >>> sum(rank_color(1, 1, 2)) < sum(rank_color(2, 1, 2))
+        True
+    """
+    from matplotlib.colors import to_rgb
+
+    if rank == 0:
+        return to_rgb(COLLAPSE)
+    place = (rank - lowest) / (highest - lowest) if highest > lowest else 1.0
+    place = min(max(place, 0.0), 1.0)
+    return to_rgb(rank_ramp()(_RANKS[0] + (_RANKS[1] - _RANKS[0]) * place))
+
+
+def tint(index: int) -> tuple[float, float, float]:
+    """Tint `index` of a map: seven hues, then darker ones.
+
+    Example:
+        >>> len({tint(k) for k in range(28)})
+        28
+    """
+    from matplotlib.colors import to_rgb
+
+    dark = 0.86 ** (index // len(_TINTS))
+    red, green, blue = to_rgb(_TINTS[index % len(_TINTS)])
+    return red * dark, green * dark, blue * dark
 
 
 def text_on(rgb: tuple[float, ...]) -> str:

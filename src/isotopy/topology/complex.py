@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,16 +13,16 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from ..errors import BudgetError
-from .arguments import check_dense, check_whole
+from .arguments import check_dense
+from .cells import CellComplex, Choice, Columns, Positions, check_dimension, positions_of
 
-Positions: TypeAlias = Tensor | np.ndarray | Sequence[Sequence[float]]
 Simplices: TypeAlias = "SimplicialComplex | Tensor | np.ndarray | Iterable[Any]"
 
 # Vertex numbers in one dimension's candidate faces (8 bytes each) before duplicates go: 2 GiB.
 _LARGEST_LEVEL = 2**28
 
 
-class SimplicialComplex:
+class SimplicialComplex(CellComplex):
     """A finite simplicial complex on the vertices 0, ..., n-1.
 
     The closure is taken: every face of a simplex that is given belongs to the complex. Vertices are the numbers that
@@ -56,10 +56,9 @@ class SimplicialComplex:
         tensor([[ 1, -1,  1,  0]])
     """
 
-    __slots__ = ("_cells", "_coordinates", "_facets", "_numbers")
+    __slots__ = ("_cells", "_facets", "_numbers")
 
     _cells: tuple[Tensor, ...]
-    _coordinates: Tensor | None
     _facets: dict[int, np.ndarray]  # found when first asked for
     _numbers: int  # vertex numbers are below this; a subcomplex keeps those of the whole and need not use all
 
@@ -67,32 +66,22 @@ class SimplicialComplex:
         blocks = _blocks(simplices)
         used = np.unique(np.concatenate([block.ravel() for block in blocks])) if blocks else np.empty(0, np.int64)
         _check_numbering(used)
-        self._fill(_closure(blocks, len(used)), len(used), _positions(coordinates, len(used)))
+        self._fill(_closure(blocks, len(used)), len(used), positions_of(coordinates, len(used)))
 
     def _fill(self, cells: list[np.ndarray], numbers: int, coordinates: Tensor | None) -> None:
+        self._begin([len(rows) for rows in cells], (), coordinates)
         self._cells = tuple(torch.from_numpy(rows) for rows in cells)
         self._numbers = numbers
-        self._coordinates = coordinates
         self._facets = {}
-
-    @property
-    def dimension(self) -> int:
-        """Largest dimension of a simplex; -1 for the empty complex."""
-        return len(self._cells) - 1
 
     @property
     def coordinates(self) -> Float64[Tensor, "n d"] | None:
         """Position of each vertex by its number, or None. A subcomplex has those of the whole complex."""
         return self._coordinates
 
-    @property
-    def euler_characteristic(self) -> int:
-        """Alternating sum of the numbers of cells."""
-        return sum((-1) ** k * len(rows) for k, rows in enumerate(self._cells))
-
     def cells(self, k: int) -> Int64[Tensor, "m w"]:
         """Simplices of dimension k, `(m, k+1)`: increasing vertex numbers in a row, rows in lexicographic order."""
-        _check_degree(k)
+        check_dimension(k)
         return self._cells[k] if k <= self.dimension else torch.empty((0, k + 1), dtype=torch.int64)
 
     def boundary(self, k: int) -> Int64[Tensor, "f m"]:
@@ -106,19 +95,30 @@ class SimplicialComplex:
                     [ 1, -1],
                     [ 0,  1]])
         """
-        _check_degree(k)
-        row = self._facet_rows(k).T.ravel()
-        width, columns = (k + 1 if k else 0), len(self.cells(k))
-        column = np.tile(np.arange(columns), width)
-        sign = np.repeat((-1) ** np.arange(width), columns)
-        order = np.lexsort((column, row))
-        return torch.sparse_coo_tensor(
-            torch.from_numpy(np.stack([row[order], column[order]])),
-            torch.from_numpy(sign[order]),
-            (len(self.cells(k - 1)) if k else 0, columns),
-            is_coalesced=True,
-            check_invariants=True,
+        return super().boundary(k)
+
+    def _columns(self, k: int) -> Columns:
+        """The face without the i-th vertex is the i-th entry of a column."""
+        check_dimension(k)
+        rows = self._facet_rows(k)
+        count, width = rows.shape
+        signs = np.tile(np.where(np.arange(width) % 2, -1, 1).astype(np.int8), count)
+        return Columns(
+            np.arange(0, count * width + 1, width) if width else np.zeros(count + 1, np.int64), rows.ravel(), signs
         )
+
+    def cell_vertices(self, k: int) -> tuple[Int64[Tensor, " m1"], Int64[Tensor, " v"]]:
+        """Vertices of each k-cell as in `cells`, in the form that every cell complex has."""
+        cells = self.cells(k)
+        return torch.arange(0, cells.numel() + 1, k + 1), cells.reshape(-1)
+
+    def rows(self, k: int) -> Int64[Tensor, " m"]:
+        """The k-cells as numbers among those of `whole`."""
+        if k not in self._rows:
+            whole = self.whole
+            assert isinstance(whole, SimplicialComplex)
+            self._rows[k] = torch.from_numpy(locate(self.cells(k).numpy(), whole.cells(k).numpy(), self._numbers))
+        return self._rows[k]
 
     def _facet_rows(self, k: int) -> np.ndarray:
         """Rows, among the (k-1)-cells, of the faces of each k-cell without its i-th vertex, `(m, k+1)`."""
@@ -136,23 +136,16 @@ class SimplicialComplex:
             >>> SimplicialComplex([(0, 3), (1, 2), (4,)]).components()
             tensor([0, 1, 1, 0, 2])
         """
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
+        return super().components()
 
-        vertices = self.cells(0).numpy()[:, 0]
-        a, b = np.searchsorted(vertices, self.cells(1).numpy().T)
-        graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(len(vertices), len(vertices)))
-        label = connected_components(graph.tocsr(), directed=False)[1]
-        _, first, label = np.unique(label, return_index=True, return_inverse=True)
-        return torch.from_numpy(np.argsort(np.argsort(first))[label].astype(np.int64))
-
-    def subcomplex(self, simplices: Simplices) -> SimplicialComplex:
+    def subcomplex(self, simplices: Simplices | Choice) -> SimplicialComplex:
         """The subcomplex that the given cells of this complex span, with the same vertex numbers and coordinates.
 
         Its cells(0) lists the vertices that it has; other numbers of the whole complex are simply not in it.
 
         Args:
-            simplices: As for the constructor, or a complex; each must be a cell of this complex. May be empty.
+            simplices: As for the constructor, or a complex; each must be a cell of this complex. May be empty. Or
+                `{k: numbers}` of rows of `cells(k)`.
 
         Raises:
             ValueError: A simplex is not a cell of this complex.
@@ -162,7 +155,11 @@ class SimplicialComplex:
             >>> X.subcomplex([(2, 3)]).cells(0).T
             tensor([[2, 3]])
         """
-        blocks = _blocks(simplices)
+        if isinstance(simplices, Mapping):
+            chosen = self._closed(simplices)
+            blocks = [self.cells(k).numpy()[mask] for k, mask in enumerate(chosen) if mask.any()]
+        else:
+            blocks = _blocks(simplices)
         for block in blocks:
             cells = self.cells(block.shape[1] - 1).numpy()
             known = np.minimum(block, self._numbers)  # numbers beyond the complex become one that no cell has
@@ -174,10 +171,8 @@ class SimplicialComplex:
                 )
         result = object.__new__(SimplicialComplex)
         result._fill(_closure(blocks, self._numbers), self._numbers, self._coordinates)
+        result._whole = self.whole
         return result
-
-    def __repr__(self) -> str:
-        return f"SimplicialComplex(cells={tuple(len(rows) for rows in self._cells)})"
 
 
 def _blocks(simplices: Simplices) -> list[np.ndarray]:
@@ -269,41 +264,6 @@ def _check_numbering(used: np.ndarray) -> None:
     )
 
 
-def _positions(coordinates: Positions | None, vertices: int) -> Tensor | None:
-    """A float64 copy of the coordinates, checked."""
-    if coordinates is None:
-        return None
-    if isinstance(coordinates, Tensor):
-        check_dense(coordinates, "coordinates")
-        if coordinates.is_complex():
-            raise TypeError(f"coordinates must be real; got {coordinates.dtype}. Take coordinates.real.")
-        coordinates = coordinates.detach().cpu().double().numpy()
-    try:
-        array = np.asarray(coordinates)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"dtype {array.dtype}")
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"coordinates must be real numbers (n, d), one row per vertex; got {type(coordinates).__name__} ({error})."
-            " Give a tensor, an array, or rows of one length."
-        ) from None
-    positions = torch.from_numpy(np.array(array, np.float64, order="C"))
-    if positions.ndim != 2:
-        raise ValueError(
-            f"coordinates must be (n, d), one row per vertex; got {tuple(positions.shape)}. On a line:"
-            " coordinates.reshape(-1, 1)."
-        )
-    if len(positions) != vertices:
-        raise ValueError(
-            f"coordinates must have one row per vertex: {vertices} vertices, {len(positions)} rows. Drop the rows that"
-            " no simplex uses, or add (v,) to the simplices to keep v as an isolated vertex."
-        )
-    if not bool(positions.isfinite().all()):
-        row = int((~positions.isfinite()).any(dim=1).nonzero()[0])
-        raise ValueError(f"coordinates must be finite; vertex {row} has {positions[row].tolist()}.")
-    return positions
-
-
 def _closure(blocks: list[np.ndarray], numbers: int) -> list[np.ndarray]:
     """All faces of the blocks, per dimension, each without repetition and in lexicographic order."""
     top = max((block.shape[1] for block in blocks), default=0) - 1
@@ -351,12 +311,6 @@ def locate(rows: np.ndarray, table: np.ndarray, numbers: int) -> np.ndarray:
     known, wanted = keys[: len(table)], keys[len(table) :]
     position = np.minimum(np.searchsorted(known, wanted), len(table) - 1)
     return np.where(known[position] == wanted, position, -1)
-
-
-def _check_degree(k: int) -> None:
-    check_whole(k, "k")
-    if k < 0:
-        raise ValueError(f"k must be a dimension 0, 1, 2, ...; got {k}. Vertices have dimension 0.")
 
 
 def _name(simplex: np.ndarray) -> str:

@@ -67,6 +67,11 @@ def budget() -> float:
     return _SHARE * available()
 
 
+def written(size: float) -> str:
+    """A number of bytes for an error: GiB, or MiB below that."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+
+
 def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int, what: str, way_out: str) -> int:
     """As many of the workers as the memory allows, at least one.
 

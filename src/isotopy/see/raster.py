@@ -1,0 +1,119 @@
+"""Triangles in space as a picture: orthographic projection, hidden parts left out, light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+_SIDE = 1200  # pixels of the picture; finer than it is drawn, so that Matplotlib smooths the edges
+_CHUNK = 2**21  # pixels looked at in one go
+_LIGHT = (-0.45, 0.55, 0.72)  # from the upper left, seen from the eye: right, up, towards the eye
+_PIECE = 2.5  # pixels of a line that are seen or hidden together
+
+Window = tuple[float | int, float | int, float | int, float | int]  # left, right, bottom, top
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """For every pixel the triangle in front (-1: none) and its depth (inf: none)."""
+
+    triangle: np.ndarray
+    depth: np.ndarray
+
+
+def eye(view: tuple[float | int, float | int]) -> np.ndarray:
+    """Rows: right, up, and towards the eye at (elevation, azimuth) in degrees."""
+    elevation, azimuth = np.radians(view)
+    towards = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    right = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
+    return np.stack([right, np.cross(towards, right), towards])
+
+
+def project(points: np.ndarray, view: tuple[float | int, float | int]) -> tuple[np.ndarray, np.ndarray]:
+    """Where points `(..., 3)` are seen, `(..., 2)`, and how far away, `(...)`; parallel rays, so sizes stay."""
+    seen = points @ eye(view).T
+    return seen[..., :2], -seen[..., 2]
+
+
+def render(flat: np.ndarray, depth: np.ndarray, window: Window, *, side: int = _SIDE) -> Buffer:
+    """Which of the triangles `(t, 3, 2)` with depths `(t, 3)` is in front, in every pixel of a square window.
+
+    The work is that of the triangles and of the pixels that they cover, whatever their number.
+    """
+    nearest = np.full(side * side, np.inf)
+    front = np.full(side * side, -1, dtype=np.int64)
+    low = np.array([window[0], window[2]])
+    unit = np.array([window[1] - window[0], window[3] - window[2]]) / side
+    at = (flat - low) / unit - 0.5  # centers of pixels are whole numbers
+    first = np.ceil(at.min(axis=1)).clip(0, side).astype(np.int64)
+    last = np.floor(at.max(axis=1)).clip(-1, side - 1).astype(np.int64)
+    extent = (last - first + 1).clip(min=0)
+    area = np.cross(np.pad(at[:, 1] - at[:, 0], ((0, 0), (0, 1))), np.pad(at[:, 2] - at[:, 0], ((0, 0), (0, 1))))[:, 2]
+    pixels = extent.prod(axis=1) * (np.abs(area) > 1e-9)
+    rows = np.flatnonzero(pixels)
+    total = np.cumsum(pixels[rows])
+    start = 0
+    while start < len(rows):
+        before = total[start - 1] if start else 0
+        end = max(int(np.searchsorted(total, before + _CHUNK)), start + 1)
+        some = rows[start:end]
+        start = end
+        owner = np.repeat(some, pixels[some])
+        step = np.arange(len(owner)) - np.repeat(np.cumsum(pixels[some]) - pixels[some], pixels[some])
+        wide = extent[owner, 0]
+        x, y = first[owner, 0] + step % wide, first[owner, 1] + step // wide
+        a = at[owner]
+        b1 = ((x - a[:, 0, 0]) * (a[:, 2, 1] - a[:, 0, 1]) - (y - a[:, 0, 1]) * (a[:, 2, 0] - a[:, 0, 0])) / area[owner]
+        b2 = ((y - a[:, 0, 1]) * (a[:, 1, 0] - a[:, 0, 0]) - (x - a[:, 0, 0]) * (a[:, 1, 1] - a[:, 0, 1])) / area[owner]
+        inside = (b1 >= -1e-9) & (b2 >= -1e-9) & (b1 + b2 <= 1 + 1e-9)
+        owner, b1, b2 = owner[inside], b1[inside], b2[inside]
+        place = y[inside] * side + x[inside]
+        z = depth[owner]
+        far = z[:, 0] + b1 * (z[:, 1] - z[:, 0]) + b2 * (z[:, 2] - z[:, 0])
+        order = np.lexsort((far, place))
+        place, far, owner = place[order], far[order], owner[order]
+        own = np.flatnonzero(np.diff(place, prepend=-1))  # the nearest of each pixel
+        own = own[far[own] < nearest[place[own]]]
+        nearest[place[own]], front[place[own]] = far[own], owner[own]
+    return Buffer(front.reshape(side, side), nearest.reshape(side, side))
+
+
+def shaded(buffer: Buffer, triangles: np.ndarray, paint: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+    """The picture `(side, side, 4)`: colors of the triangles in the light, nothing where there is none."""
+    normal = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]) @ eyes.T
+    length = np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
+    normal *= np.where(normal[:, 2:] < 0, -1.0, 1.0)  # both sides of a sheet are lit
+    light = (normal @ (np.array(_LIGHT) / np.linalg.norm(_LIGHT))).clip(0, 1)
+    color = (paint * (0.62 + 0.42 * light)[:, None]).clip(0, 1)
+    picture = np.zeros((*buffer.triangle.shape, 4))
+    seen = buffer.triangle >= 0
+    picture[seen, :3] = color[buffer.triangle[seen]]
+    picture[seen, 3] = 1.0
+    return picture
+
+
+def visible(flat: np.ndarray, depth: np.ndarray, buffer: Buffer, window: Window) -> np.ndarray:
+    """The parts of lines `(k, 2, 2)` that no triangle hides, as segments `(j, 2, 2)`."""
+    side = len(buffer.depth)
+    unit = (window[1] - window[0]) / side
+    far = ndimage.maximum_filter(np.where(buffer.triangle >= 0, buffer.depth, -np.inf), size=3)  # on it is not behind
+    far[far == -np.inf] = np.inf  # beside all triangles nothing is hidden
+    count = np.maximum(np.ceil(np.linalg.norm(flat[:, 1] - flat[:, 0], axis=1) / (unit * _PIECE)), 1).astype(np.int64)
+    owner = np.repeat(np.arange(len(flat)), count)
+    step = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    share = (step + 0.5) / count[owner]
+    at = flat[owner, 0] + share[:, None] * (flat[owner, 1] - flat[owner, 0])
+    z = depth[owner, 0] + share * (depth[owner, 1] - depth[owner, 0])
+    pixel = ((at - np.array([window[0], window[2]])) / unit).astype(np.int64).clip(0, side - 1)
+    seen = z <= far[pixel[:, 1], pixel[:, 0]] + 2 * unit
+    joined = np.zeros(len(owner), dtype=np.bool_)
+    joined[1:] = seen[1:] & seen[:-1] & (owner[1:] == owner[:-1])
+    begin = np.flatnonzero(seen & ~joined)
+    stop = np.flatnonzero(seen & ~np.append(joined[1:], False))
+    spans = flat[owner[begin], 1] - flat[owner[begin], 0]
+    a, b = step[begin] / count[owner[begin]], (step[stop] + 1) / count[owner[stop]]
+    start = flat[owner[begin], 0]
+    return np.stack([start + a[:, None] * spans, start + b[:, None] * spans], axis=1)
