@@ -285,14 +285,19 @@ def test_decision_boundary_of_rings():
 
 def test_boundary_of_three_classes_is_where_the_argmax_changes():
     module = cuts.random_network([2, 6, 6, 3], generator(5))
+    grid = torch.cartesian_prod(*[torch.linspace(-4, 4, 20, dtype=torch.float64)] * 2)
+    module[-1].bias.data -= module(grid).detach().mean(dim=0)  # so that all classes occur
     p = cut(module, Box([-4, -4], [4, 4]))
     b = p.boundary()
+    assert set(b.classes.tolist()) == {0, 1, 2}
     offsets, vertices = b.whole.cell_vertices(2)
     owner = torch.repeat_interleave(offsets.diff())
     centers = torch.zeros(len(b.classes), 2, dtype=torch.float64)
     centers.index_add_(0, owner, b.whole.coordinates[vertices])
     centers /= offsets.diff()[:, None]
     assert torch.equal(module(centers).argmax(dim=1), b.classes)
+    assert len(b.classes) > len(p) == p.complex().count(2), "the cells of p stay as they were"
+    assert torch.equal(p.boundary().classes, b.classes)
     wall = b.complex.coordinates[b.complex.cell_vertices(0)[1]]
     best = module(wall).sort(dim=1, descending=True).values
     torch.testing.assert_close(best[:, 0], best[:, 1])

@@ -237,7 +237,7 @@ def table(found: RankRegions) -> Table:
         for place, (rank, own) in enumerate(rows):
             first = place == 0
             shown.add_row(
-                f"{layer.index} {layer.name}" if first else "",
+                f"{layer.index} {phrases.module_name(layer.name)}" if first else "",
                 phrases.number(layer.polytopes) if first else "",
                 most if first else "",
                 rank,

@@ -25,6 +25,16 @@ def number(count: int) -> str:
     return f"{count:,}".replace(",", "\u202f")
 
 
+def module_name(name: str) -> str:
+    """Name of a module to print beside a layer's number: torch's bare numbers say that they are modules'.
+
+    Example:
+        >>> module_name("3"), module_name("encoder.relu")
+        ('module 3', 'encoder.relu')
+    """
+    return f"module {name}" if name.rsplit(".", 1)[-1].isdigit() else name
+
+
 def large(count: int) -> str:
     """A whole number that may be larger than any float.
 

@@ -19,7 +19,8 @@ from .network import Layer, Network
 from .operators import UNIT
 
 _TINY, _HUGE = 2.0**-470, 2.0**1000  # stand for numbers closer to 0, and for larger ones; the kernel knows both
-_LOOSE = 2.0**-20  # of the extent of the domain: a larger doubt about a vertex is not left to float64
+_LOOSE = 2.0**-4  # of the extent of the domain: a larger doubt about a vertex is not left to float64
+_PLACED = 256  # vertices that rationals place; bounds of deep networks doubt many more than need it
 
 
 @dataclass
@@ -75,6 +76,7 @@ class Cutting:
         ancestors: One array per layer: numbers of the cells that there were after it.
         parents: Of every top cell, the cell of the domain that it lies in.
         decided: Number of signs that rationals decided.
+        placed: Number of vertices that they placed.
     """
 
     def __init__(self, net: Network, start: Start, *, memory: int, rational: bool) -> None:
@@ -92,6 +94,7 @@ class Cutting:
         self.ancestors: list[np.ndarray] = []
         self.parents = np.arange(self.kernel.tops)
         self.decided = 0
+        self.placed = 0
         self.exact = ExactVertices(net, start)
         self.last_use = {source: layer.index for layer in net.layers for source in layer.sources}
 
@@ -215,7 +218,9 @@ class Cutting:
         """New vertices that float64 places badly, as where values lie beyond its range, from rationals."""
         size = self.start.positions.amax(dim=0) - self.start.positions.amin(dim=0)
         value, error = positions.value, positions.error
-        for v in (~(error[before:] <= _LOOSE * size)).any(dim=1).nonzero()[:, 0].add(before).tolist():
+        doubtful = (~(error[before:] <= _LOOSE * size)).any(dim=1).nonzero()[:, 0].add(before).tolist()
+        for v in doubtful[: max(0, _PLACED - self.placed)]:
+            self.placed += 1
             point = self.exact.point(v)
             value[v] = torch.tensor(
                 [above / point.denominator for above in point.numerators[0].tolist()], dtype=torch.float64

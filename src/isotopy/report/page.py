@@ -15,7 +15,7 @@ from isotopy.measure import phrases
 from isotopy.measure.inspection import Inspection, LayerInspection
 from isotopy.measure.statements import Sentence
 from isotopy.report import words
-from isotopy.report.pictures import Picture, chosen_layers, is_smooth, readings, slug
+from isotopy.report.pictures import Picture, chosen_layers, is_smooth, named, readings, slug
 from isotopy.see.theme import class_style
 from isotopy.topology import Homology, LongExactSequence
 
@@ -373,7 +373,8 @@ def exact(i: Inspection, by_name: Mapping[str, Picture]) -> dict[str, Any] | Non
         "sequences": sequences,
         "empty": [layer.index for layer in found.layers if layer.ranks[0].rank > 0],
         "drawn": drawn,
-        "names": {layer.index: layer for layer in i.layers},
+        "names": {layer.index: phrases.module_name(layer.name) for layer in found.layers}
+        | {layer.index: named(layer) for layer in i.layers},
         "groups_of": groups_of,
         "large": phrases.large,
         "numbers": phrases.numbers,
