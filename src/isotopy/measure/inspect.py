@@ -254,6 +254,9 @@ def inspect(
     )
 
 
+_OWN_PART = 2**27  # bytes of cells that nobody asked for: some 100,000 polyhedra, seconds of work
+
+
 def exact_part(
     net: Network,
     x: Tensor,
@@ -276,7 +279,7 @@ def exact_part(
             "can be cut. Give a manifold in the input space (--manifold FILE), or a slice to isotopy polytopes."
         )
     points = net.flatten(x).double()
-    part = max(1, memory // 8)
+    part = max(1, min(memory // 8, _OWN_PART))
     try:
         box = manifolds.box_around(points)
         found = regions.rank_regions(net, box, words="the box around the data", memory=part, progress=progress)
