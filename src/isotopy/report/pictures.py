@@ -380,7 +380,7 @@ def _region_jobs(i: Inspection) -> Iterator[Job]:
         count = words.count(layer.polytopes, "polytope")
         yield Job(
             f"{name}-polytopes",
-            lambda k=layer.index: see.regions(p, layer=k, ax=_small(p)),  # type: ignore[misc]
+            lambda k=layer.index: see.regions(p, layer=k, ax=_small(p)),  # type: ignore[misc]  # bound now
             f"{count} that the layers up to {layer.index} cut {found.domain} into.",
             f"{count}, exactly",
         )
@@ -391,7 +391,7 @@ def _region_jobs(i: Inspection) -> Iterator[Job]:
                 shares = ", ".join(f"{region.rank} on {words.share(region.share)}" for region in own)
                 yield Job(
                     f"{name}-{kind}",
-                    lambda k=layer.index, color=color: see.regions(  # type: ignore[misc]
+                    lambda k=layer.index, color=color: see.regions(  # type: ignore[misc]  # bound now
                         p, layer=k, color=color, ax=_small(p)
                     ),
                     f"{what.capitalize()} of {found.domain} at layer {layer.index}: {shares}.",

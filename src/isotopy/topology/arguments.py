@@ -34,7 +34,7 @@ def check_number(value: object, name: str) -> float:
     if not (alone or isinstance(value, numbers.Real)):
         raise TypeError(f"{name} must be a number; got {_shown(value)}. Give a float or an int.")
     try:
-        return float(value.detach() if isinstance(value, Tensor) else value)  # type: ignore[arg-type]
+        return float(value.detach() if isinstance(value, Tensor) else value)  # type: ignore[arg-type]  # a Real
     except OverflowError:
         raise ValueError(
             f"{name} must be a number that a float can hold; got one of {len(str(value))} digits. Give inf if it"
