@@ -21,28 +21,32 @@ public:
 
     // The rank on the affine hull of the vertices is at least this; `most` is never exceeded.
     std::int8_t operator()(std::span<const Subdivision::Index> vertices, int most) {
-        if (vertices.size() < 2 || columns_ == 0 || most < 1) return 0;
-        const int quick = rank(vertices, most, 0x1p10);
-        return static_cast<std::int8_t>(quick == most ? quick : std::max(quick, rank(vertices, most, 1)));
+        if (vertices.size() < 2) return 0;
+        most = std::min(most, static_cast<int>(columns_));
+        int found = 0;
+        for (const std::size_t n : {std::min(few_, columns_), columns_})  // a few columns are mostly enough
+            if (found < most) found = std::max(found, rank(vertices, most, n, 0x1p10));
+        return static_cast<std::int8_t>(found == most ? found : std::max(found, rank(vertices, most, columns_, 1)));
     }
 
 private:
     static constexpr double unit_ = 0x1p-53, slack_ = 1 + 0x1p-40;
+    static constexpr std::size_t few_ = 8;
 
-    // Takes differences one by one, and the largest entry of each as a pivot where it is `margin` times larger than its error.
-    int rank(std::span<const Subdivision::Index> vertices, int most, double margin) {
-        const std::size_t n = columns_;
+    // Of the first n columns. Takes differences one by one, and the largest entry of each as a pivot where it is `margin`
+    // times larger than its error.
+    int rank(std::span<const Subdivision::Index> vertices, int most, std::size_t n, double margin) {
         value_.resize(static_cast<std::size_t>(most + 1) * n), error_.resize(value_.size());
         pivots_.clear();
-        const std::size_t origin = static_cast<std::size_t>(vertices[0]) * n;
+        const std::size_t origin = static_cast<std::size_t>(vertices[0]) * columns_;
         for (std::size_t i = 1; i < vertices.size(); ++i) {
-            const std::size_t image = static_cast<std::size_t>(vertices[i]) * n, row = pivots_.size();
+            const std::size_t image = static_cast<std::size_t>(vertices[i]) * columns_, row = pivots_.size();
             double *to = value_.data() + row * n, *error = error_.data() + row * n;
             for (std::size_t c = 0; c < n; ++c) {
                 to[c] = values_[image + c] - values_[origin + c];
                 error[c] = (errors_[image + c] + errors_[origin + c] + unit_ * std::abs(to[c])) * slack_;
             }
-            for (std::size_t done = 0; done < row; ++done) eliminate(done, row, pivots_[done]);
+            for (std::size_t done = 0; done < row; ++done) eliminate(done, row, n, pivots_[done]);
             std::size_t column = 0;
             double best = 0;
             for (std::size_t c = 0; c < n; ++c) {
@@ -56,8 +60,7 @@ private:
         return static_cast<int>(pivots_.size());
     }
 
-    void eliminate(std::size_t pivot, std::size_t row, std::size_t column) {
-        const std::size_t n = columns_;
+    void eliminate(std::size_t pivot, std::size_t row, std::size_t n, std::size_t column) {
         const double *p = value_.data() + pivot * n, *ep = error_.data() + pivot * n;
         double *v = value_.data() + row * n, *e = error_.data() + row * n;
         const double size = std::abs(p[column]), factor = v[column] / p[column];

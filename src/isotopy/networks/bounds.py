@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -60,10 +61,9 @@ class Bounds:
         columns = []
         for found, kinds in zip(gates, self.row_kinds, strict=True):
             layer = found.layer
-            bounds = [torch.stack([reach[source] for source in layer.sources]).sum(dim=0)]
-            bounds.append(reach[self.before[layer.index]])
-            bounds.append(_distinct_rows(found, kinds, on, n))
-            reach[layer.index] = torch.stack(bounds).amin(dim=0)
+            summed = functools.reduce(torch.add, (reach[source] for source in layer.sources))
+            most = torch.minimum(summed, reach[self.before[layer.index]])
+            reach[layer.index] = torch.minimum(most, _distinct_rows(found, kinds, on, n))
             columns.append(reach[layer.index])
         return torch.stack(columns, dim=1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -153,17 +154,16 @@ class Bounded(NamedTuple):
 def bounded(layer: Layer, known: Mapping[int, Bounded], *, tight: bool) -> Bounded:
     """z_K with its error."""
     start = {s: known[s]._replace(valid=ordinary(known[s].value) & ordinary(known[s].error)) for s in layer.sources}
-    found = layer.affine(start, lambda operator, inputs: _carry(operator, inputs, tight=tight))
-    return Bounded(found.value.clone(), found.error.clone(), found.valid, found.grain)
+    return layer.affine(start, lambda operator, inputs: _carry(operator, inputs, tight=tight))
 
 
 def _carry(operator: Operator, inputs: Sequence[Bounded], *, tight: bool) -> Bounded:
     x, e = [found.value for found in inputs], [found.error for found in inputs]
     y = operator(*x)
     error = operator.bound(y, x, e, tight=tight)
-    valid = torch.stack([found.valid for found in inputs]).all(dim=0) & ordinary(y) & ordinary(error)
-    valid = valid & operator.ordinary
-    grains = torch.stack([found.grain for found in inputs]).amin(dim=0)
+    valid = functools.reduce(torch.logical_and, (found.valid for found in inputs))
+    valid = valid & ordinary(y) & ordinary(error) & operator.ordinary
+    grains = functools.reduce(torch.minimum, (found.grain for found in inputs))
     if bool((grains > -torch.inf).any()):
         # Of exact multiples of 2^g, sums of absolute values below 2^(53 + g) have no rounding at all; the bound on the
         # rounding is at least 2^-53 of them.
