@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "isotopy/distinct.hpp"
 #include "isotopy/image_rank.hpp"
 #include "isotopy/incidence.hpp"
 #include "isotopy/subdivision.hpp"
@@ -147,6 +148,11 @@ void bind_subdivisions(nb::module_& m) {
         .def("boundary", &boundary, nb::arg("degree"))
         .def_prop_ro("vertices", &Subdivision::vertices)
         .def_prop_ro("tops", &Subdivision::tops);
+    m.def("distinct_rows", [](const nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>& rows) {
+        isotopy::DistinctRows found;
+        run(1, 1, false, [&](std::size_t, const isotopy::Stop& stop) { found = isotopy::distinct_rows({rows.data(), rows.size()}, rows.shape(0), rows.shape(1), stop); });
+        return nb::make_tuple(to_numpy(std::move(found.numbers)), to_numpy(std::move(found.first)));
+    }, nb::arg("rows"), "The number of each row, equal rows have one, by first appearance; and the first row of each number.");
     m.def("all_within", [](const Doubles& values, double low, double high) {
         bool fine = true;
         for (std::size_t i = 0; i < values.shape(0); ++i) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "check.hpp"
+#include "isotopy/distinct.hpp"
 #include "isotopy/field.hpp"
 #include "isotopy/parallel.hpp"
 #include "isotopy/radix.hpp"
@@ -107,7 +108,32 @@ static void sets_are_joined() {
     CHECK(sets.find(4) == 0 && sets.find(2) == 0 && sets.find(3) == 3);
 }
 
+// Rows of all widths, few of them different, against comparison one by one.
+static void equal_rows_have_one_number() {
+    std::mt19937 random(0);
+    for (std::size_t width = 0; width < 20; ++width) {
+        const std::size_t rows = 300;
+        std::vector<std::uint8_t> bytes(rows * width, 7);
+        for (std::uint8_t& byte : bytes)
+            if (random() % (2 * width) == 0) byte = static_cast<std::uint8_t>(random() % 3);
+        const DistinctRows found = distinct_rows(bytes, rows, width, Stop());
+        const auto equal = [&](std::size_t a, std::size_t b) {
+            return std::equal(bytes.begin() + static_cast<std::ptrdiff_t>(a * width), bytes.begin() + static_cast<std::ptrdiff_t>((a + 1) * width),
+                              bytes.begin() + static_cast<std::ptrdiff_t>(b * width));
+        };
+        std::int64_t count = 0;
+        for (std::size_t row = 0; row < rows; ++row) {
+            std::size_t first = 0;
+            while (!equal(first, row)) ++first;
+            if (first == row) CHECK(found.numbers[row] == count && found.first[static_cast<std::size_t>(count++)] == static_cast<std::int64_t>(row));
+            CHECK(found.numbers[row] == found.numbers[first]);
+        }
+        CHECK(found.first.size() == static_cast<std::size_t>(count));
+    }
+}
+
 int main() {
+    equal_rows_have_one_number();
     keys_keep_the_order_of_doubles();
     sorting_is_stable();
     all_work_is_done_once();

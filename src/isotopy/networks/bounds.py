@@ -181,7 +181,7 @@ def _row_kinds(layer: Layer) -> Tensor | None:
         same = np.ldexp(weight, -exponent) * np.sign(mantissa) + 0.0
         exact = np.ldexp(same * np.sign(mantissa), exponent) == weight
     keys = np.where(exact.all(axis=1, keepdims=True), same, weight)
-    kinds = torch.from_numpy(numbered(np.ascontiguousarray(keys).view(np.uint8).reshape(len(keys), -1)))
+    kinds = torch.from_numpy(_native.distinct_rows(np.ascontiguousarray(keys).view(np.uint8))[0])
     return torch.where(torch.from_numpy((weight != 0).any(axis=1)), kinds, -1)
 
 
@@ -246,22 +246,3 @@ def _columns(shape: tuple[int, ...]) -> np.ndarray:
     columns = np.empty(numbers.size, np.int32)
     columns[numbers.transpose(axes).ravel()] = np.arange(numbers.size)
     return columns
-
-
-def unique_rows(rows: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-    """Number of distinct rows, the first index of each, and the number of each row's class."""
-    n, width = rows.shape
-    if n == 0 or width == 0:
-        return min(n, 1), np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
-    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, width)))[:, 0]
-    found, first, where = np.unique(keys, return_index=True, return_inverse=True)
-    return len(found), first.astype(np.int64), where.reshape(-1).astype(np.int64)
-
-
-def numbered(rows: np.ndarray) -> np.ndarray:
-    """The number of each row: equal rows have one number, by first appearance."""
-    count, first, where = unique_rows(rows)
-    place = np.empty(count, np.int64)
-    place[np.argsort(first)] = np.arange(count)
-    numbers: np.ndarray = place[where] if count else where
-    return numbers

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from .. import _native
 from ..topology import SimplicialComplex
 from .exact import Exact, rational_rank
 from .network import Network
@@ -227,19 +228,25 @@ def _check_pure(complex_: SimplicialComplex) -> None:
 
 def _check_positions(points: np.ndarray, rows: list[np.ndarray], used: np.ndarray) -> None:
     """Distinct vertices, simplices of full dimension."""
-    order = np.lexsort(points.T)
-    equal = np.flatnonzero((points[order[1:]] == points[order[:-1]]).all(axis=1))
-    if len(equal):
-        a, b = sorted(used[order[equal[0] : equal[0] + 2]].tolist())
+    numbers, first = _native.distinct_rows((points + 0.0).view(np.uint8))  # + 0.0: -0 is 0
+    repeated = np.flatnonzero(first[numbers] != np.arange(len(points)))
+    if len(repeated):
+        b = repeated[0]
         raise ValueError(
-            f"vertices of the domain must be distinct points; vertices {a} and {b} are at {points[order[equal[0]]]} "
-            f"({len(equal)} such pairs). Merge them: use one vertex number for one point."
+            f"vertices of the domain must be distinct points; vertices {used[first[numbers[b]]]} and {used[b]} are at "
+            f"{points[b]} ({len(repeated)} such pairs). Merge them: use one vertex number for one point."
         )
     top = rows[-1]
-    spans = points[top[:, 1:]] - points[top[:, :1]]
-    sizes = np.linalg.norm(spans, axis=2)
-    gram = np.linalg.det(np.einsum("tim,tjm->tij", spans, spans))  # squared volume, up to a factor
-    doubtful = np.flatnonzero(gram <= 1e-10 * np.prod(sizes, axis=1) ** 2)
+    spans = np.diff(points[top], axis=1)
+    squares = np.einsum("tim,tim->it", spans, spans)
+    volumes = squares[0]  # squared, up to a factor: by Gram determinants
+    if len(squares) > 1:
+        ab = np.einsum("tm,tm->t", spans[:, 0], spans[:, 1])
+        volumes = volumes * squares[1] - ab**2
+    if len(squares) > 2:
+        ac, bc = (np.einsum("tm,tm->t", spans[:, i], spans[:, 2]) for i in (0, 1))
+        volumes = volumes * squares[2] - squares[0] * bc**2 - squares[1] * ac**2 + 2 * ab * ac * bc
+    doubtful = np.flatnonzero(~(volumes > 1e-10 * np.prod(squares, axis=0)))
     for simplex in doubtful.tolist():
         corners = Exact.of(torch.from_numpy(points[top[simplex]])).numerators
         if rational_rank(corners[1:] - corners[:1]) < top.shape[1] - 1:

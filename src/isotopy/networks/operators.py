@@ -258,9 +258,8 @@ class Dense(Operator):
         return x.reshape(x.shape[0] * self.lead, self.weight.shape[1])
 
     def __call__(self, *x: Tensor) -> Tensor:
-        y = self._blocks(x[0]) @ self.weight.to(x[0].dtype).T
-        if self.bias is not None:
-            y = y + self.bias.to(y.dtype)
+        weight, block = self.weight.to(x[0].dtype).T, self._blocks(x[0])
+        y = block @ weight if self.bias is None else torch.addmm(self.bias.to(x[0].dtype), block, weight)
         return y.reshape(x[0].shape[0], self.size)
 
     def linear(self, *x: Tensor) -> Tensor:
@@ -271,8 +270,8 @@ class Dense(Operator):
         value, error = self._blocks(x[0]), self._blocks(errors[0])
         e: Tensor
         if tight:
-            magnitude = self._derived("abs", self.weight.abs)
-            e = _SLACK * ((error + g * value.abs()) @ magnitude.T)
+            magnitude = self._derived("abs", lambda: _SLACK * self.weight.abs().T)
+            e = torch.add(error, value.abs(), alpha=g) @ magnitude
         else:  # Cauchy-Schwarz: |w . v| <= |w| |v|
             norms = self._derived("norms", lambda: torch.linalg.vector_norm(self.weight, dim=1))
             lengths = torch.linalg.vector_norm(error, dim=1) + g * torch.linalg.vector_norm(value, dim=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
+from .. import _native
 from ..errors import UnsupportedModuleError
 from ..topology import CellComplex, homology
 from ..topology.cells import Columns
@@ -346,36 +347,14 @@ def _numbers(cutting: Cutting) -> Tensor:
     columns = np.zeros((cells, len(cutting.words)), np.int64)
     if len(cutting.start.base) == 1 and all(word.winners is None for word in cutting.words):
         for k, numbers in enumerate(cutting.ancestors):  # polytopes are convex, so are boxes: one cell for each
-            columns[:, k] = _by_appearance(numbers)
+            columns[:, k] = _native.distinct_rows(numbers[:, None].view(np.uint8))[0]
         return torch.from_numpy(columns)
-    before = np.zeros(cells, np.int64)
+    before = np.zeros((cells, 1), np.int64)
     for k, word in enumerate(cutting.words):
-        for eight in _blocks(word, cells):
-            values, where = np.unique(eight, return_inverse=True)
-            before = np.unique(before * len(values) + where, return_inverse=True)[1]
-        columns[:, k] = before = _by_appearance(before)
+        bytes_ = [part.view(np.uint8).reshape(cells, -1) for part in (word.active, word.winners) if part is not None]
+        before = _native.distinct_rows(np.concatenate([before.view(np.uint8), *bytes_], axis=1))[0][:, None]
+        columns[:, k] = before[:, 0]
     return torch.from_numpy(columns)
-
-
-def _blocks(word: Words, cells: int) -> Iterator[np.ndarray]:
-    """The gates of a layer, eight bytes of every cell at a time, as one number each."""
-    part = np.zeros((cells, 0), np.uint8)
-    if word.winners is not None:
-        part = word.winners.view(np.uint8).reshape(cells, -1)
-    elif word.active is not None:
-        part = word.active
-    for start_ in range(0, part.shape[1], 8):
-        eight = np.zeros((cells, 8), np.uint8)
-        eight[:, : part.shape[1] - start_] = part[:, start_ : start_ + 8]
-        yield eight.view(np.uint64)[:, 0]
-
-
-def _by_appearance(numbers: np.ndarray) -> np.ndarray:
-    _, first, where = np.unique(numbers, return_index=True, return_inverse=True)
-    place = np.empty(len(first), np.int64)
-    place[np.argsort(first)] = np.arange(len(first))
-    found: np.ndarray = place[where]
-    return found
 
 
 def _gates(layer: Layer, word: Words, n: int) -> Gates:

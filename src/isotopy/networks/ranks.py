@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from .. import _native
 from ..errors import BudgetError
-from .bounds import Bounds, numbered, unique_rows
+from .bounds import Bounds
 from .codewords import Gates, evaluate
 from .exact import Exact, rational_rank
 from .jacobians import chunk_size, jacobian_singular_values, push
@@ -170,8 +171,7 @@ def _decompose(net: Network, x: Tensor, bounds: Bounds, *, rational: bool) -> _P
     switches = [found.undecided.cpu() & found.layer.activation.piecewise_linear for found in gates]
     too_close = torch.stack(switches, dim=1).cummax(dim=1).values
     if net.piecewise_linear:  # one rank for each polytope
-        _, first, group = unique_rows(np.concatenate(words, axis=1))
-        some, where = torch.from_numpy(first), torch.from_numpy(group)
+        where, some = (torch.from_numpy(part) for part in _native.distinct_rows(np.concatenate(words, axis=1)))
     else:  # slopes differ from point to point
         some = where = torch.arange(n)
     few = [g.at(some) for g in gates]
@@ -226,9 +226,9 @@ def _numbers(parts: Sequence[_Part], n: int, depth: int) -> tuple[Tensor, Tensor
     patterns, polytopes = np.zeros((n, depth), np.int64), np.zeros((n, depth), np.int64)
     before = np.zeros(n, np.int64)
     for k in range(depth if parts else 0):
-        patterns[:, k] = numbered(np.concatenate([part.words[k] for part in parts]))
+        patterns[:, k] = _native.distinct_rows(np.concatenate([part.words[k] for part in parts]))[0]
         pair = np.stack([before, patterns[:, k]], axis=1)
-        before = numbered(pair.view(np.uint8).reshape(n, -1))
+        before = _native.distinct_rows(pair.view(np.uint8))[0]
         polytopes[:, k] = before
     return torch.from_numpy(patterns), torch.from_numpy(polytopes)
 
