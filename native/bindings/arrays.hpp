@@ -25,6 +25,7 @@ void bind_chains(nb::module_& m);
 void bind_clouds(nb::module_& m);
 void bind_complexes(nb::module_& m);
 void bind_grids(nb::module_& m);
+void bind_hulls(nb::module_& m);
 void bind_ranks(nb::module_& m);
 void bind_subdivisions(nb::module_& m);
 

@@ -8,6 +8,7 @@ NB_MODULE(_native, m) {
     bindings::bind_clouds(m);
     bindings::bind_complexes(m);
     bindings::bind_grids(m);
+    bindings::bind_hulls(m);
     bindings::bind_ranks(m);
     bindings::bind_subdivisions(m);
 }

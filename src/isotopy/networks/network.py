@@ -133,6 +133,10 @@ class Network:
         self.device = device or torch.device("cpu")
         self.notes = tuple(notes)
 
+    def first(self, layers: int) -> Network:
+        """The first layers alone."""
+        return Network(self.layers[:layers], self.input_shape, dtype=self.dtype, device=self.device, notes=self.notes)
+
     @property
     def depth(self) -> int:
         """Number of layers, L."""

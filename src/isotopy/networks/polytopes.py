@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -217,6 +218,16 @@ class Polytopes:
                 z = one.pre_activation({source: outputs[source] for source in one.sources})
                 outputs.append(one.activation(z))
         return outputs[layer]
+
+    def image_bounds(self) -> tuple[Float64[Tensor, "v width"], Float64[Tensor, "v width"]]:
+        """Vertices at the last layer, and bounds on how far they are from the real ones."""
+        last = self._cutting.known[self.net.depth]
+        return last.value, last.error
+
+    def exact_image(self, vertex: int) -> tuple[Fraction, ...]:
+        """A vertex at the last layer, in rational numbers."""
+        found = self._cutting.exact.output(vertex, self.net.depth)
+        return tuple(Fraction(above, found.denominator) for above in found.numerators[0].tolist())
 
     def complex(self, layer: int = 0) -> CellComplex:
         """The cells with their vertices' images at layer K as coordinates; 0 is the domain itself."""

@@ -1,0 +1,457 @@
+"""Points, segments and convex polygons in R^q, laid over each other: their union as a cell complex, exactly."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .. import _native
+from ..errors import BudgetError
+from .arrangement import Face, Half, Nodes, Plane, Sets, along, arrange
+from .cells import CellComplex, Columns
+from .rational_hulls import Basis, Row, meet, signed_area
+
+_UNIT = 2.0**-53
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Convex cells, given by vertices in R^q.
+
+    Attributes:
+        values: Coordinates of the vertices, `(v, q)` float64.
+        errors: Bounds on how far they are from the real ones, `(v, q)`.
+        exact: Rational coordinates of a vertex by its number.
+        same: Vertices with equal numbers are known to be one point; `(v,)`.
+        points: Vertices that are cells of their own.
+        segments: Pairs of vertices, `(s, 2)`; those whose ends are one point are left out.
+        lines: Equal numbers, from 0: the segments lie on one line; -1 where nothing is known.
+        polygons: (offsets, vertices in order around), of nonzero area.
+        planes: Equal numbers, from 0: the polygons lie in one plane; -1 where nothing is known.
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+    exact: Callable[[int], Row]
+    same: np.ndarray
+    points: np.ndarray
+    segments: np.ndarray
+    lines: np.ndarray
+    polygons: tuple[np.ndarray, np.ndarray]
+    planes: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """The union of cells.
+
+    Attributes:
+        complex: The union as a cell complex; its faces need not be convex, and have one boundary after edges that join
+            its pieces.
+        shared: Number of points that vertices have in common which are not known to be equal, nor joined by segments
+            of length 0.
+        crossings: Number of points where cells cross that are no vertices.
+        folds: Number of edges where all polygons of a plane lie on one side, two at least.
+        doubled: Number of parts of lines that several segments cover.
+        sheets: Largest number of polygons of a plane over one point.
+        loops: First Betti number of what the segments alone make up.
+        asked: Number of points that were worked out in rationals.
+    """
+
+    complex: CellComplex
+    shared: int
+    crossings: int
+    folds: int
+    doubled: int
+    sheets: int
+    loops: int
+    asked: int
+
+
+def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[], None] = lambda: None) -> Overlay:
+    """Lay cells over each other.
+
+    Equal points are merged; segments of one line, and polygons of one plane, become unions; then what is left of pairs
+    that may meet is decided in rationals. All signs are exact.
+
+    Args:
+        cells: The cells.
+        memory: Bytes that pairs of close cells may take.
+        step: Called now and then.
+
+    Raises:
+        BudgetError: More pairs of cells are close than fit into memory.
+    """
+    work = _Work(cells, memory, step)
+    return work.done()
+
+
+class _Work:
+    def __init__(self, cells: Cells, memory: int, step: Callable[[], None]) -> None:
+        self.memory, self.step = memory, step
+        first, node_of, self.shared = _merged(cells)
+        self.nodes = Nodes(cells.values[first], cells.errors[first], lambda node: cells.exact(int(first[node])))
+        self.given = len(first)
+        self.q = cells.values.shape[1]
+        offsets, around = cells.polygons
+        self.polygons = [tuple(part) for part in np.split(node_of[around], offsets[1:-1])] if len(offsets) > 1 else []
+        self.polygons = [tuple(int(n) for n in part) for part in self.polygons]
+        self.planes = _labels(cells.planes) if self.q != 2 else [0] * len(self.polygons)
+        ends = node_of[cells.segments.reshape(-1, 2)]
+        long = ends[:, 0] != ends[:, 1]
+        self.segments = [(int(a), int(b)) for a, b in ends[long]]
+        self.lines = _labels(cells.lines[long]) if self.q != 1 else [0] * len(self.segments)
+        self.points = sorted({int(n) for n in node_of[cells.points]})
+        self.edges: dict[Half, None] = {}
+        self.bridges: list[Half] = []
+        self.faces: list[dict[Half, int]] = []
+        self.chains: list[list[int]] = []  # nodes along intervals
+        self.crossings = self.folds = self.doubled = self.loops = 0
+        self.sheets = 1 if self.polygons else 0
+        self.used: set[int] = set(self.points)
+
+    def done(self) -> Overlay:
+        intervals = self._intervals()
+        before = len(self.nodes)
+        on, traces = self._meetings(intervals)
+        self._arrange(traces)
+        for (_, ends), found in on.items():
+            axis = self._axis(ends)
+            self.chains.append(along(Plane(self.nodes, (axis, axis)), ends, found))
+        thin = {(min(a, b), max(a, b)): None for chain in self.chains for a, b in itertools.pairwise(chain)}
+        self.edges.update(thin)
+        self.loops = _loops(thin)
+        self.crossings = len(self.nodes) - before
+        return Overlay(
+            complex=self._complex(),
+            shared=self.shared,
+            crossings=self.crossings,
+            folds=self.folds,
+            doubled=self.doubled,
+            sheets=self.sheets,
+            loops=self.loops,
+            asked=self.nodes.asked,
+        )
+
+    # -- lines
+
+    def _intervals(self) -> list[tuple[int, Half]]:
+        """Maximal intervals of the union of the segments of each line."""
+        by_line: dict[int, set[Half]] = defaultdict(set)
+        for line, (a, b) in zip(self.lines, self.segments, strict=True):
+            by_line[line].add((min(a, b), max(a, b)))
+        found: list[tuple[int, Half]] = []
+        for line, segments in by_line.items():
+            self.step()
+            if len(segments) == 1:
+                found.extend((line, segment) for segment in segments)
+                continue
+            axis = self._axis(max(segments, key=lambda s: float(np.abs(np.subtract(*self._rows(s))).max())))
+            ends = sorted({node for segment in segments for node in segment})
+            place = {node: i for i, node in enumerate(self._sorted(ends, axis))}
+            spans = sorted(sorted((place[a], place[b])) for a, b in segments)
+            order = sorted(place, key=place.__getitem__)
+            low, high = spans[0]
+            for start, end in spans[1:]:
+                if start > high:
+                    found.append((line, (order[low], order[high])))
+                    low, high = start, end
+                self.doubled += start < high
+                high = max(high, end)
+            found.append((line, (order[low], order[high])))
+        return found
+
+    def _rows(self, nodes: Sequence[int]) -> np.ndarray:
+        return self.nodes.rows(np.array(nodes, np.int64))[0]
+
+    def _axis(self, ends: Half) -> int:
+        """A coordinate that differs between two points."""
+        value, error = self.nodes.rows(np.array(ends))
+        size = np.abs(value[1] - value[0])
+        axis = int(size.argmax())
+        if size[axis] > 2 * (error[0, axis] + error[1, axis]) + 4 * _UNIT * np.abs(value[:, axis]).sum():
+            return axis
+        one, two = (self.nodes.exact(n) for n in ends)
+        return max(range(self.q), key=lambda i: abs(one[i] - two[i]))
+
+    def _sorted(self, nodes: list[int], axis: int) -> list[int]:
+        """Points of a line in order of a coordinate."""
+        value, error = (part[:, axis] for part in self.nodes.rows(np.array(nodes)))
+        order = np.argsort(value, kind="stable")
+        reach = np.maximum.accumulate((value + error * (1 + 2**-20))[order])
+        loose = np.flatnonzero(~((value - error * (1 + 2**-20))[order][1:] > reach[:-1])) + 1
+        if len(loose):
+            runs = np.split(order, np.setdiff1d(np.arange(1, len(order)), loose))
+            order = np.concatenate([sorted(r, key=lambda i: self.nodes.exact(nodes[i])[axis]) for r in runs])
+        return [nodes[i] for i in order]
+
+    # -- what meets
+
+    def _meetings(
+        self, intervals: list[tuple[int, Half]]
+    ) -> tuple[dict[tuple[int, Half], set[int]], dict[int, tuple[set[Half], set[int]]]]:
+        """Nodes on every interval; segments and points that cells leave in the planes of others."""
+        on = {interval: set(interval[1]) for interval in intervals}
+        traces: dict[int, tuple[set[Half], set[int]]] = defaultdict(lambda: (set(), set()))
+        flat = self.q == 2 and bool(self.polygons)
+        if flat:  # one plane holds everything
+            traces[0][0].update((min(e), max(e)) for _, e in intervals)
+            traces[0][1].update(self.points)
+            return {}, traces
+        first_line = max(self.planes, default=-1) + 1
+        hulls: list[tuple[int, ...]] = [*self.polygons, *(ends for _, ends in intervals), *((p,) for p in self.points)]
+        labels = [*self.planes, *(first_line + line for line, _ in intervals), *([-1] * len(self.points))]
+        pairs = self._close(hulls, labels)
+        sets, many = Sets(first_line), len(self.polygons)
+        apart = [(i, j) for i, j in pairs if j >= many or not self._one_plane(i, j, sets)]
+        self.planes = [sets.find(plane) for plane in self.planes]
+        for i, j in apart:
+            self.step()
+            if j < many:
+                if self.planes[i] != self.planes[j]:
+                    self._leave(traces, self.planes[i], self.planes[j], self._common(hulls[i], hulls[j]))
+            elif i < many:
+                common = self._common(hulls[i], hulls[j])
+                self._leave(traces, self.planes[i], None, common)
+                if len(hulls[j]) == 2:
+                    on[intervals[j - many]].update(common)
+            elif len(hulls[i]) == 2:
+                common = self._common(hulls[i], hulls[j])
+                self.doubled += len(common) == 2
+                for k in (i, j):
+                    if len(hulls[k]) == 2:
+                        on[intervals[k - many]].update(common)
+        self._shared_parts(intervals, traces)
+        return on, traces
+
+    @staticmethod
+    def _leave(traces: dict[int, tuple[set[Half], set[int]]], plane: int, other: int | None, common: list[int]) -> None:
+        for number in (plane, other):
+            if number is None or not common:
+                continue
+            if len(common) == 2:
+                traces[number][0].add((min(common), max(common)))
+            else:
+                traces[number][1].update(common)
+
+    def _shared_parts(self, intervals: list[tuple[int, Half]], traces: dict[int, tuple[set[Half], set[int]]]) -> None:
+        """Nodes and sides that polygons of several planes, or lines, have in common."""
+        at: dict[int, set[int]] = defaultdict(set)
+        along_: dict[Half, set[int]] = defaultdict(set)
+        for plane, polygon in zip(self.planes, self.polygons, strict=True):
+            for a, b in zip(polygon, polygon[1:] + polygon[:1], strict=True):
+                at[a].add(plane)
+                along_[min(a, b), max(a, b)].add(plane)
+        for _, ends in intervals:
+            for node in ends:
+                at[node].add(-1)
+        for point in self.points:
+            at[point].add(-1)
+        for node, planes in at.items():
+            if len(planes) > 1:
+                for plane in planes - {-1}:
+                    traces[plane][1].add(node)
+        for side, planes in along_.items():
+            if len(planes) > 1:
+                for plane in planes:
+                    traces[plane][0].add(side)
+
+    def _close(self, hulls: Sequence[tuple[int, ...]], labels: Sequence[int]) -> list[tuple[int, int]]:
+        """Pairs that may meet; their nodes are then known in rationals."""
+        if len(hulls) < 2:
+            return []
+        flat = np.fromiter(itertools.chain.from_iterable(hulls), np.int64)
+        offsets = np.concatenate([[0], np.cumsum([len(hull) for hull in hulls])])
+        used, local = np.unique(flat, return_inverse=True)
+        values, errors = self.nodes.rows(used)
+        try:
+            found = _native.close_pairs(values, errors, offsets, local, np.array(labels, np.int64), self.memory)
+        except MemoryError:
+            raise BudgetError(
+                f"more than memory={self.memory / 2**20:.0f} MiB of pairs among {len(hulls)} images of cells are close "
+                "to each other. Give more memory=, or a coarser complex."
+            ) from None
+        pairs = found.reshape(-1, 2)
+        for hull in np.unique(pairs).tolist():
+            self.step()
+            for node in hulls[hull]:
+                self.nodes.exact(node)
+        return [(i, j) for i, j in pairs.tolist()]
+
+    def _one_plane(self, i: int, j: int, sets: Sets) -> bool:
+        """Whether two polygons lie in one plane; those of both are united then."""
+        if sets.find(self.planes[i]) == sets.find(self.planes[j]):
+            return True
+        rows = [self.nodes.exact(n) for n in self.polygons[i]]
+        basis = Basis(rows)
+        if all(basis.holds(self.nodes.exact(n)) for n in self.polygons[j]):
+            sets.join(self.planes[i], self.planes[j])
+            return True
+        return False
+
+    def _common(self, one: tuple[int, ...], two: tuple[int, ...]) -> list[int]:
+        """Nodes that span the intersection of two hulls that lie in no common plane or line: none, one or two."""
+        rows = [[self.nodes.exact(n) for n in hull] for hull in (one, two)]
+        found = []
+        for row in meet(rows[0], rows[1]):
+            node = self.nodes.at(row)
+            if node not in found:
+                found.append(node)
+        return found
+
+    # -- planes
+
+    def _arrange(self, traces: dict[int, tuple[set[Half], set[int]]]) -> None:
+        members: dict[int, list[int]] = defaultdict(list)
+        for number, plane in enumerate(self.planes):
+            members[plane].append(number)
+        for plane in members.keys() | traces.keys():
+            self.step()
+            polygons = [self.polygons[i] for i in members[plane]]
+            segments, points = traces.get(plane, (set(), set()))
+            if len(polygons) == 1 and self._plain(polygons[0], segments, points):
+                continue
+            axes = self._axes(polygons) if polygons else (0, 1)
+            contour = self._contour(polygons, axes, segments)
+            if not contour and not points:
+                continue
+            found = arrange(self.nodes, axes, contour, points)
+            self.edges.update((edge, None) for edge in found.edges)
+            self.used.update(points)
+            if self.q == 2:
+                self.chains.extend(found.pieces[segment] for segment in segments)
+            for face in found.faces[1:]:
+                self.sheets = max(self.sheets, face.sheets)
+                if face.sheets > 0:
+                    self._take(face)
+
+    def _plain(self, polygon: tuple[int, ...], segments: set[Half], points: set[int]) -> bool:
+        """Takes a polygon on its own, if nothing lies in it but its corners and sides."""
+        sides = {(min(a, b), max(a, b)): 1 if a < b else -1 for a, b in _sides(polygon)}
+        if not segments <= sides.keys() or not points <= set(polygon):
+            return False
+        self.edges.update((side, None) for side in sides)
+        self.faces.append(sides)
+        return True
+
+    def _take(self, face: Face) -> None:
+        boundary: dict[Half, int] = defaultdict(int)
+        for a, b in itertools.chain.from_iterable(face.sides):
+            boundary[min(a, b), max(a, b)] += 1 if a < b else -1
+        self.faces.append({edge: sign for edge, sign in boundary.items() if sign})
+        self.bridges.extend((face.nodes[0], node) for node in face.nodes[1:])
+
+    def _axes(self, polygons: list[tuple[int, ...]]) -> tuple[int, int]:
+        """Two coordinates in which a polygon has the largest area."""
+        if self.q == 2:
+            return 0, 1
+        for polygon in polygons:
+            values, errors = self.nodes.rows(np.array(polygon))
+            areas = _areas(values)
+            i, j = np.unravel_index(np.abs(areas).argmax(), areas.shape)
+            if abs(areas[i, j]) > _area_doubt(values, errors, int(i), int(j)):
+                return int(i), int(j)
+        rows = [self.nodes.exact(n) for n in polygons[0]]
+        return next(
+            (i, j)
+            for i, j in itertools.combinations(range(self.q), 2)
+            if signed_area([(row[i], row[j]) for row in rows])
+        )
+
+    def _contour(
+        self, polygons: list[tuple[int, ...]], axes: tuple[int, int], segments: set[Half]
+    ) -> dict[Half, list[int]]:
+        """Sides with more polygons on one side than on the other, and what else lies in the plane."""
+        sides: dict[Half, list[int]] = defaultdict(lambda: [0, 0])
+        i, j = axes
+        for polygon in polygons:
+            values, errors = self.nodes.rows(np.array(polygon))
+            area = float(_areas(values)[i, j])
+            if abs(area) <= _area_doubt(values, errors, i, j):
+                rows = [self.nodes.exact(n) for n in polygon]
+                area = 1 if signed_area([(row[i], row[j]) for row in rows]) > 0 else -1
+            for a, b in _sides(polygon):
+                sides[min(a, b), max(a, b)][int((a < b) != (area > 0))] += 1
+        self.folds += sum(1 for left, right in sides.values() if left + right > 1 and min(left, right) == 0)
+        return {edge: count for edge, count in sides.items() if count[0] != count[1] or edge in segments} | {
+            edge: [0, 0] for edge in segments - sides.keys()
+        }
+
+    # -- all together
+
+    def _complex(self) -> CellComplex:
+        nodes = sorted(self.used | {n for edge in self.edges for n in edge})
+        number = {node: i for i, node in enumerate(nodes)}
+        edges = [*self.edges, *self.bridges]
+        place = {edge: i for i, edge in enumerate(self.edges)}
+        ends = np.array([number[n] for edge in edges for n in edge], np.int64)
+        lines = Columns(2 * np.arange(len(edges) + 1), ends, np.tile(np.array([-1, 1], np.int8), len(edges)))
+        starts = np.concatenate([[0], np.cumsum([len(face) for face in self.faces], dtype=np.int64)])
+        rows = np.array([place[edge] for face in self.faces for edge in face], np.int64)
+        signs = np.array([sign for face in self.faces for sign in face.values()], np.int8)
+        counts, columns = [len(nodes), len(edges), len(self.faces)], [lines, Columns(starts, rows, signs)]
+        keep = 3 if self.faces else 2 if edges else 1
+        values = torch.from_numpy(self.nodes.rows(np.array(nodes, np.int64))[0])
+        return CellComplex._trusted(counts[:keep], columns[: keep - 1], values)
+
+
+def _merged(cells: Cells) -> tuple[np.ndarray, np.ndarray, int]:
+    """A vertex for each point, the point of each vertex, and how many points vertices share that were not known to."""
+    _, first, number = np.unique(cells.same, return_index=True, return_inverse=True)
+    values, errors = np.ascontiguousarray(cells.values[first]), np.ascontiguousarray(cells.errors[first])
+    flags = np.asarray(_native.touching(values, errors, np.full(len(first), -1)))
+    target = np.arange(len(first))
+    known: dict[Row, int] = {}
+    for k in np.flatnonzero(flags).tolist():
+        target[k] = known.setdefault(cells.exact(int(first[k])), k)
+    kept, compact = np.unique(target, return_inverse=True)
+    node = compact[number]
+    sets, ends = Sets(len(first)), number[cells.segments.reshape(-1, 2)]
+    for a, b in ends[target[ends[:, 0]] == target[ends[:, 1]]].tolist():
+        sets.join(a, b)
+    pieces = {(int(compact[k]), sets.find(k)) for k in np.flatnonzero(flags).tolist()}
+    shared = sum(1 for count in Counter(point for point, _ in pieces).values() if count > 1)
+    return first[kept], node, shared
+
+
+def _loops(edges: Collection[Half]) -> int:
+    """First Betti number of a graph."""
+    number = {node: i for i, node in enumerate({node for edge in edges for node in edge})}
+    sets = Sets(len(number))
+    for a, b in edges:
+        sets.join(number[a], number[b])
+    return len(edges) - len(number) + len({sets.find(i) for i in range(len(number))})
+
+
+def _labels(labels: np.ndarray) -> list[int]:
+    """Labels from 0; each -1 gets one of its own."""
+    found, top = [], int(labels.max(initial=-1)) + 1
+    for label in labels.tolist():
+        found.append(label if label >= 0 else top)
+        top += label < 0
+    return found
+
+
+def _sides(polygon: tuple[int, ...]) -> Iterator[Half]:
+    return zip(polygon, polygon[1:] + polygon[:1], strict=True)
+
+
+def _areas(values: np.ndarray) -> np.ndarray:
+    """Twice the signed area of a polygon in every pair of coordinates."""
+    shifted = values - values[0]
+    after = np.roll(shifted, -1, axis=0)
+    product = shifted.T @ after
+    areas: np.ndarray = product - product.T
+    return areas
+
+
+def _area_doubt(values: np.ndarray, errors: np.ndarray, i: int, j: int) -> float:
+    size = np.abs(values - values[0])[:, [i, j]].sum(axis=1).max()
+    error = 2 * errors[:, [i, j]].max() + 2 * _UNIT * np.abs(values[:, [i, j]]).max()
+    n = len(values)
+    return float((1 + 2**-20) * 4 * n * (error * (size + error) + (n + 4) * _UNIT * size**2))
