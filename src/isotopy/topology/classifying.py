@@ -316,7 +316,7 @@ def _components(known: _Space, counts: Mapping[str, int]) -> int:
     joined = {kind: kind for kind in counts if kind in known.classes}  # kinds that hang together, by one of them
     crossing = set()
     for a, b in known.crossings:
-        if a in joined and b in joined and (a != b or counts[a] > 1):
+        if a in joined and b in joined:
             crossing |= {a, b}
             joined = {kind: joined[a] if of == joined[b] else of for kind, of in joined.items()}
     alone = sum(counts[kind] for kind in joined if kind not in crossing)
@@ -344,7 +344,7 @@ def _checked(space: str, mode: str = "one_point", **numbers: int) -> dict[str, i
             )
     if counts["whole"] > 1 or (counts["whole"] and counts["disks"]):
         got = f"whole={counts['whole']}, disks={counts['disks']}"
-        raise ValueError(f"whole must be 0 or 1, and disks 0 with it (arcs lie in it); got {got}. Leave one out.")
+        raise ValueError(f"whole must be 0 or 1, and disks 0 with it (arcs lie in it); got {got}. Give whole=1 alone.")
     return {kind: n for kind, n in counts.items() if n}
 
 

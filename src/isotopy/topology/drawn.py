@@ -15,7 +15,8 @@ from isotopy.errors import BudgetError
 from . import embeddings, triangulations
 from .complex import SimplicialComplex
 
-_LARGEST = 2**21  # triangles
+_LARGEST = 2**19  # triangles
+_MOST = 2**12  # pieces
 _SLOT = 4  # columns that a disk takes, with a free one beside it
 
 Piece = tuple[str, np.ndarray]  # what it is, and its cells of largest dimension by their vertices
@@ -104,9 +105,10 @@ def draw(space: str, counts: Mapping[str, int]) -> tuple[SimplicialComplex, list
         Complex with coordinates, and the pieces.
 
     Raises:
-        BudgetError: More than 2^21 triangles.
+        BudgetError: More than 2^12 pieces, or 2^19 triangles.
     """
     count = {kind: int(n) for kind, n in counts.items()}.get
+    _check(sum(counts.values()), _MOST, "pieces")
     if space == "circle":
         return _circle(count("disks", 0), count("whole", 0))
     slots, upright = count("disks", 0) + count("circles", 0), count("inner", 0) + count("fibre", 0)
@@ -128,20 +130,15 @@ def draw(space: str, counts: Mapping[str, int]) -> tuple[SimplicialComplex, list
     }[space]
     flip, closed = space in ("klein_bottle", "projective_plane"), space in ("torus", "klein_bottle")
     grid = _Grid(width, low, high, flip, closed)
-    if 4 * width * grid.squares > _LARGEST:
-        raise BudgetError(
-            f"so many pieces need a triangulation of {4 * width * grid.squares} triangles; at most {_LARGEST} are made."
-            " classifying_homology has the groups in closed form, whatever the numbers."
-        )
+    _check(4 * width * grid.squares, _LARGEST, "triangles")
     triangles = grid.triangles()
     X = SimplicialComplex(triangles, coordinates=_coordinates(space, grid))
 
     pieces: list[Piece] = []
-    for slot in range(slots):
-        at = int(grid.corner(np.array(_SLOT * slot + 2), np.array(park)))
-        star = triangles[(triangles == at).any(axis=1)]
-        round_disk = slot >= count("disks", 0)
-        pieces.append(("circles", star[star != at].reshape(-1, 2)) if round_disk else ("disks", star))
+    centers = grid.corner(_SLOT * np.arange(slots) + 2, np.full(slots, park))
+    for slot, star in enumerate(_stars(triangles, centers)):
+        rim = star[star != centers[slot]].reshape(-1, 2)
+        pieces.append(("disks", star) if slot < count("disks", 0) else ("circles", rim))
     for k in range(upright):
         x = _SLOT * slots + 1 + 2 * k
         pieces.append(("inner" if space == "torus" else "fibre", grid.curve([(x, low), (x, high + 1)])))
@@ -152,6 +149,15 @@ def draw(space: str, counts: Mapping[str, int]) -> tuple[SimplicialComplex, list
     rows = [first + 2 * k for k in range(count("double", 0))]
     pieces += [("double", grid.curve([(0, j), (2 * width, j)])) for j in rows]
     return X, pieces
+
+
+def _stars(triangles: np.ndarray, centers: np.ndarray) -> list[np.ndarray]:
+    """Triangles around each of these vertices, no two of which are neighbors."""
+    number = np.full(triangles.max() + 1, -1)
+    number[centers] = np.arange(len(centers))
+    of = number[triangles].max(axis=1)
+    order = np.argsort(of, kind="stable")
+    return np.split(triangles[order], np.searchsorted(of[order], np.arange(len(centers) + 1)))[1:-1]
 
 
 def _strands(n: int, center: int, start: int, width: int) -> list[list[tuple[int, int]]]:
@@ -173,14 +179,17 @@ def _strands(n: int, center: int, start: int, width: int) -> list[list[tuple[int
 
 
 def _circle(arcs: int, whole: int) -> tuple[SimplicialComplex, list[Piece]]:
-    if 4 * arcs > _LARGEST:
-        raise BudgetError(
-            f"so many pieces need a triangulation of {4 * arcs} edges; at most {_LARGEST} are made."
-            " classifying_homology has the groups in closed form, whatever the numbers."
-        )
     X = triangulations.circle(4 * max(arcs, 1))
     pieces: list[Piece] = [("disks", np.array([[4 * k, 4 * k + 1]])) for k in range(arcs)]
     return X, [*pieces, *[("whole", X.cells(1).numpy())] * whole]
+
+
+def _check(number: int, most: int, what: str) -> None:
+    if number > most:
+        raise BudgetError(
+            f"the triangulation would have {number} {what}; at most {most} are drawn. classifying_homology has the"
+            " groups in closed form, whatever the numbers."
+        )
 
 
 def _coordinates(space: str, grid: _Grid) -> torch.Tensor:
