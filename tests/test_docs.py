@@ -37,6 +37,10 @@ NO_EXAMPLE = {
     "RankDecomposition",  # made by rank_decomposition, which has one
     "jacobian_singular_values",  # shapes only; used in the tutorial on ranks
     "read_weights",  # needs a file
+    "ClassifyingSpace",  # made by classifying_space, which has one
+    "ClassifyingTable",  # part of ClassifyingTables
+    "ClassifyingTables",  # made by classifying_tables, which has one
+    "TableCell",  # part of a ClassifyingTable
     "CollapseSequence",  # made by collapse_sequence, which has one
     "CollapseStep",  # part of a CollapseSequence
     "LongExactSequence",  # made by long_exact_sequence, which has one

@@ -18,6 +18,9 @@ from isotopy.topology import (
     SimplicialComplex,
     alpha,
     bottleneck,
+    classifying_homology,
+    classifying_space,
+    classifying_tables,
     grid,
     lower_star,
     persistence,
@@ -73,6 +76,9 @@ def test_whole_numbers(wrong: object):
         refused(call, "degree", D, wrong)
     refused(Diagram.__getitem__, "index", D, wrong)
     refused(sliced_wasserstein, "directions", PAIRS, PAIRS, directions=wrong)
+    for ask in (classifying_space, classifying_homology):
+        refused(ask, "disks", "torus", disks=wrong)
+    refused(classifying_tables, "most", wrong)
     for distance in (wasserstein, bottleneck, transport_cost, sliced_wasserstein):
         refused(distance, "degree", D, D, degree=wrong)
     if wrong is not None:
@@ -113,6 +119,16 @@ def test_numbers_have_a_largest_size():
     refused(sliced_wasserstein, "directions", PAIRS, PAIRS, directions=10**30)
     refused(wasserstein, "order", PAIRS, PAIRS, order=math.nan)
     refused(bottleneck, "ground", PAIRS, PAIRS, ground=math.nan)
+
+
+def test_pieces_of_classifying_spaces():
+    for ask in (classifying_space, classifying_homology):
+        refused(ask, "disks", "torus", disks=-1)
+        refused(ask, "inner", "sphere", inner=1)
+        refused(ask, "whole", "circle", whole=2)
+        with pytest.raises(TypeError, match='space must be one of "circle", "sphere"'):
+            ask(None)
+    refused(classifying_tables, "most", 0)
 
 
 def test_cells_of_grids_are_words():

@@ -2,6 +2,13 @@
 
 from . import triangulations as triangulations
 from .cells import CellComplex as CellComplex
+from .classifying import ClassifyingSpace as ClassifyingSpace
+from .classifying import classifying_homology as classifying_homology
+from .classifying import classifying_space as classifying_space
+from .classifying_tables import ClassifyingTable as ClassifyingTable
+from .classifying_tables import ClassifyingTables as ClassifyingTables
+from .classifying_tables import TableCell as TableCell
+from .classifying_tables import classifying_tables as classifying_tables
 from .complex import SimplicialComplex as SimplicialComplex
 from .delaunay import alpha as alpha
 from .delaunay import weak_alpha as weak_alpha
