@@ -94,15 +94,15 @@ void check_arrangement(int d, const std::vector<Plane>& first, const std::vector
 
 void check_arrangements(std::mt19937& random) {
     std::uniform_real_distribution<double> uniform(-1, 1);
-    const auto planes = [&](int d, int count, bool whole) {
+    const auto planes = [&](int d, int count) {
         std::vector<Plane> found(static_cast<std::size_t>(count));
         for (Plane& plane : found)
-            for (int i = 0; i <= d; ++i) plane.push_back(whole ? std::round(1.5 * uniform(random)) : uniform(random));
+            for (int i = 0; i <= d; ++i) plane.push_back(uniform(random));
         return found;
     };
     for (int round = 0; round < 90; ++round) {
         const int d = 1 + round % 3, most = d == 3 ? 3 : 5;
-        check_arrangement(d, planes(d, round % 4, false), planes(d, round % (most + 1), false), planes(d, 1 + round % most, false), round % 2 == 0, 0);
+        check_arrangement(d, planes(d, round % 4), planes(d, round % (most + 1)), planes(d, 1 + round % most), round % 2 == 0, 0);
     }
     for (int round = 0; round < 60; ++round) {  // axes and diagonals: through vertices, along edges and walls
         const int d = 2 + round % 2;
@@ -153,10 +153,6 @@ int main() {
     std::mt19937 random(5);
     check_arrangements(random);
     {  // quadrants, the left ones united: a vertex stays where a wall of the right ones ends
-        Cut square(2, 2);
-        square.by({{1, 0, 0}, {0, 1, 0}});
-        unite(square, sides(square, {{1, 0, 0}}), 1);
-        CHECK(square.complex.tops() == 2);
         Cut tee(2, 2);
         tee.by({{1, 0, 0}, {0, 1, 0}});
         Labels labels = sides(tee, {{1, 0, 0}, {0, 1, 0}});
@@ -207,15 +203,6 @@ int main() {
         CHECK(refuses<std::invalid_argument>([&] { merge(line.complex, Labels({0, 1}), 1, stop); }));
         CHECK(!merge(line.complex, Labels({0, 1, 2}), 1, stop).has_value());
         CHECK(merge(line.complex, Labels(), 0, stop)->complex.tops() == 1);
-    }
-    {  // left and right of the middle: its label differs
-        Cut square(2, 2);
-        square.by({{1, 0, -1}, {1, 0, 1}});
-        Labels labels;
-        for (const std::int32_t side : sides(square, {{1, 0, -1}, {1, 0, 1}})) labels.push_back(side);
-        for (std::size_t top = 0; top < 3; ++top) labels[top] = labels[2 * top] == labels[2 * top + 1];
-        labels.resize(3);
-        CHECK(refuses<std::logic_error>([&] { merge(square.complex, labels, 1, stop); }));
     }
     return 0;
 }

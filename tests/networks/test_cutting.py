@@ -386,3 +386,18 @@ def test_boundary_leaves_the_polytopes_alone():
     assert [first.whole.count(k) for k in range(3)] == [second.whole.count(k) for k in range(3)] != before
     assert torch.equal(first.classes, second.classes)
     assert torch.equal(first.whole.coordinates, second.whole.coordinates)
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1e300])
+def test_vertices_that_rationals_place_are_found_after_others_went(scale):
+    losers = linear(
+        [[0.0, 1], [0, -1], [1, 0], [0, 1], [0, 1], [0, 1]], [-9.0, -9, 0, 0, 0, 0]
+    )  # tie at y = 0, below x
+    first = linear([[scale, 0.0], [1.0, 0.0]], [-0.5 * scale, -0.3])  # x = 0.5, x = 0.3
+    middle = linear([[scale, 0.0], [0.0, 1.0]], [0.0, 0.0])  # twice the scale: values no float64 has
+    last = linear([[1.0, 0.0], [0.0, 1.0]], [0.0, -0.45])  # x = 0.75
+    module = nn.Sequential(losers, *pool(2, 3, 3), first, nn.ReLU(), middle, nn.ReLU(), last, nn.ReLU())
+    p = cut(module, Box([-1, -1], [1, 1]))
+    assert sorted(set(p.vertices[:, 0].tolist())) == pytest.approx([-1, 0.3, 0.5, 0.75, 1], rel=1e-14)
+    assert (len(p), len(p.vertices)) == (4, 10)
+    assert p._cutting.placed > 0
