@@ -388,8 +388,8 @@ def test_boundary_leaves_the_polytopes_alone():
     assert torch.equal(first.whole.coordinates, second.whole.coordinates)
 
 
-@pytest.mark.parametrize("scale", [1e-250, 1e300])
-def test_vertices_that_rationals_place_are_found_after_others_went(scale):
+def test_vertices_that_rationals_place_are_found_after_others_went():
+    scale = 1e-250
     losers = linear(
         [[0.0, 1], [0, -1], [1, 0], [0, 1], [0, 1], [0, 1]], [-9.0, -9, 0, 0, 0, 0]
     )  # tie at y = 0, below x
