@@ -12,13 +12,14 @@ from scipy.optimize import linprog
 from torch import nn
 
 Point = tuple[Fraction, ...]
-Word = tuple[bool, ...]
+Word = tuple[int, ...]  # True and False for neurons, numbers for the winners of windows
 
 
 def polygon_cells(module: nn.Sequential, corners: list[list[float]]) -> list[tuple[list[Point], Word]]:
     """Segments (two corners) or convex polygons on which every layer is affine, each with its codeword.
 
-    The module is a stack of Linear, ReLU and LeakyReLU. Corners are points of the input space, in order.
+    The module is a stack of Linear, ReLU, LeakyReLU, and of MaxPool1d between Unflatten and Flatten. Corners are points
+    of the input space, in order. Every polygon has its own corners only, whatever lies beside it.
     """
     cells = [([tuple(Fraction(c) for c in corner) for corner in corners], ())]
     images = {corner: list(corner) for corner in cells[0][0]}  # at the current layer, exact on every cell
@@ -32,6 +33,17 @@ def polygon_cells(module: nn.Sequential, corners: list[list[float]]) -> list[tup
                 for p, image in images.items()
             }
             continue
+        if isinstance(part, nn.Unflatten):
+            length = part.unflattened_size[-1]
+        if isinstance(part, nn.MaxPool1d):
+            width = len(next(iter(images.values())))
+            starts = range(0, length - part.kernel_size + 1, part.stride)
+            windows = [range(c + i, c + i + part.kernel_size) for c in range(0, width, length) for i in starts]
+            for window in windows:
+                cells = [piece for points, word in cells for piece in _won(points, word, images, window)]
+            images = {p: [max(image[i] for i in window) for window in windows] for p, image in images.items()}
+        if isinstance(part, nn.Unflatten | nn.MaxPool1d | nn.Flatten):
+            continue
         slope = Fraction(getattr(part, "negative_slope", 0))
         for neuron in range(len(next(iter(images.values())))):
             cells = [piece for points, word in cells for piece in _split(points, word, images, neuron)]
@@ -40,9 +52,31 @@ def polygon_cells(module: nn.Sequential, corners: list[list[float]]) -> list[tup
 
 
 def _split(points, word, images, neuron):
-    values = [images[p][neuron] for p in points]
-    if min(values) >= 0 or max(values) <= 0:
-        return [(points, (*word, max(values) > 0))]
+    above, below = _halves(points, images, lambda image: image[neuron])
+    return [(part, (*word, on)) for part, on in ((above, True), (below, False)) if part]
+
+
+def _won(points, word, images, window):
+    """For every member of a window the part where it is the first largest one."""
+    found = []
+    for winner in window:
+        part = points
+        for other in window:
+            if part and other < winner:
+                part = _halves(part, images, lambda image, i=winner, j=other: image[i] - image[j])[0]
+            elif part and other > winner:
+                part = _halves(part, images, lambda image, i=winner, j=other: image[j] - image[i])[1]
+        found += [(part, (*word, winner))] if part else []
+    return found
+
+
+def _halves(points, images, function):
+    """Parts where an affine function is positive and where it is not; None for a part that has no inside."""
+    values = [function(images[p]) for p in points]
+    if max(values) <= 0:
+        return None, points
+    if min(values) >= 0:
+        return points, None
     above, below = [], []
     for i, (p, z) in enumerate(zip(points, values, strict=True)):
         above += [p] if z >= 0 else []
@@ -53,7 +87,7 @@ def _split(points, word, images, neuron):
             new = tuple((1 - t) * a + t * b for a, b in zip(p, q, strict=True))
             images[new] = [(1 - t) * a + t * b for a, b in zip(images[p], images[q], strict=True)]
             above.append(new), below.append(new)
-    return [(above, (*word, True)), (below, (*word, False))]
+    return above, below
 
 
 def area(points: list[Point]) -> float:

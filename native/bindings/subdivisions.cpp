@@ -2,6 +2,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "isotopy/distinct.hpp"
 #include "isotopy/image_rank.hpp"
 #include "isotopy/incidence.hpp"
+#include "isotopy/merge.hpp"
 #include "isotopy/subdivision.hpp"
 
 namespace bindings {
@@ -17,6 +20,7 @@ namespace bindings {
 namespace {
 
 using isotopy::Subdivision;
+using Labels = nb::ndarray<const std::int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 template <class Number>
@@ -81,6 +85,21 @@ nb::tuple faces(const Subdivision& self) {
     return nb::make_tuple(to_numpy(std::move(offsets)), to_numpy(std::move(vertices)), to_numpy(std::move(edges)));
 }
 
+// Numbers, before, of the vertices that are kept and of the first part of every top cell.
+nb::tuple merge(Subdivision& self, const Labels& labels) {
+    if (labels.shape(0) != self.tops()) throw std::invalid_argument("labels must have one row per top cell");
+    std::vector<std::int64_t> vertices(self.vertices()), tops(self.tops());
+    std::iota(vertices.begin(), vertices.end(), 0), std::iota(tops.begin(), tops.end(), 0);
+    run(1, 1, false, [&](std::size_t, const isotopy::Stop& stop) {
+        std::optional<isotopy::Merged> merged = isotopy::merge(self, {labels.data(), labels.size()}, labels.shape(1), stop);
+        if (!merged) return;
+        self = std::move(merged->complex);
+        vertices.assign(merged->vertices.begin(), merged->vertices.end());
+        tops.assign(merged->tops.begin(), merged->tops.end());
+    });
+    return nb::make_tuple(to_numpy(std::move(vertices)), to_numpy(std::move(tops)));
+}
+
 nb::tuple boundary(const Subdivision& self, int degree) {
     if (degree < 1 || degree > self.dimension()) throw std::invalid_argument("degree must be between 1 and the dimension");
     isotopy::Incidence found;
@@ -125,6 +144,8 @@ void bind_subdivisions(nb::module_& m) {
             return nb::make_tuple(to_matrix(std::move(above), rows, columns), to_matrix(std::move(below), rows, columns));
         })
         .def("origin", [](const Subdivision& self) { return to_numpy(std::vector<std::int64_t>(self.origin().begin(), self.origin().end())); })
+        .def("mark", [](Subdivision& self) { self.set_mark(); }, "Remembers the complex as it is now.")
+        .def("merge", &merge, nb::arg("labels"), "Unites top cells of equal labels within one cell of the mark, each group convex.")
         .def("extend", &extend, nb::arg("values"), nb::arg("errors"))
         .def("cuts", &cuts)
         .def("image_ranks", [](const Subdivision& self, const Matrix& values, const Matrix& errors) {

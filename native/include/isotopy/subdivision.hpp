@@ -41,15 +41,22 @@ public:
     struct Entry {
         Index vertex, column;
     };
+    struct Mark {  // the complex at some moment
+        std::size_t vertices = 0;          // that it had, the first ones
+        std::vector<std::uint8_t> inside;  // of every edge now: whether it is a part of one of its edges
+        std::vector<Index> within;         // of every top cell now: the one of its top cells that it lies in
+    };
 
     Subdivision(int dimension, std::size_t vertices, std::size_t bytes) : dimension_(dimension), vertices_(vertices), limit_(bytes) {
         if (dimension < 1 || dimension > 3) throw std::invalid_argument("dimension must be 1, 2 or 3");
         if (vertices > most_) throw std::length_error("too many vertices");
+        mark_.vertices = vertices;
     }
 
     void add_edge(std::int64_t a, std::int64_t b) {
         if (a < 0 || b < 0 || a == b || static_cast<std::size_t>(std::max(a, b)) >= vertices_) throw std::invalid_argument("edges are out of range");
         ends_.push_back({static_cast<Index>(a), static_cast<Index>(b)});
+        mark_.inside.push_back(1);
         if (dimension_ == 1) add_top();
     }
 
@@ -75,6 +82,18 @@ public:
         }
         if (dimension_ == 3) add_top();
     }
+
+    // Remembers the complex as it is now, until the next mark.
+    void set_mark() {
+        mark_ = {vertices_, std::vector<std::uint8_t>(ends_.size(), 1), std::vector<Index>(tops())};
+        for (std::size_t top = 0; top < tops(); ++top) mark_.within[top] = static_cast<Index>(top);
+    }
+    void set_mark(Mark mark) {
+        if (mark.vertices > vertices_ || mark.inside.size() != ends_.size() || mark.within.size() != tops()) throw std::invalid_argument("the mark does not fit");
+        mark_ = std::move(mark);
+    }
+    const Mark& mark() const { return mark_; }
+    std::size_t limit() const { return limit_; }
 
     // Values and error bounds, one row of `columns` per vertex. An error bound may be infinite. With `doubt` every entry that
     // no other sign implies is left open, whatever its bound is.
@@ -223,7 +242,7 @@ public:
 
     std::size_t bytes() const {
         return 8 * (values_.capacity() + errors_.capacity() + positive_.capacity() + negative_.capacity()) + sizeof(Cut) * cuts_.capacity() +
-               sizeof(Corner) * corners_.capacity() + 16 * (ends_.capacity() + faces_.capacity() + cells_.capacity()) + 4 * lists_.capacity() + 8 * vertices_;
+               sizeof(Corner) * corners_.capacity() + 16 * (ends_.capacity() + faces_.capacity() + cells_.capacity()) + 4 * lists_.capacity() + 8 * vertices_ + mark_.inside.capacity() + 4 * mark_.within.capacity();
     }
 
 private:
@@ -233,7 +252,15 @@ private:
     static constexpr double unit_ = 0x1p-53, tiny_ = 0x1p-470, huge_ = 0x1p1000;  // products with tiny_ do not underflow
     static std::uint64_t bit(std::size_t column) { return std::uint64_t{1} << (column % 64); }
 
-    void add_top() { origin_.push_back(static_cast<Index>(origin_.size())); }
+    void add_top() {
+        mark_.within.push_back(static_cast<Index>(tops()));
+        origin_.push_back(static_cast<Index>(tops()));
+    }
+
+    void add_half(std::size_t top) {
+        origin_.push_back(origin_[top]);
+        mark_.within.push_back(mark_.within[top]);
+    }
 
     int sign(Index vertex) const {  // at the current function
         const std::size_t word = static_cast<std::size_t>(vertex) * words_ + column_ / 64;
@@ -317,7 +344,8 @@ private:
         ends_.push_back({v, b});
         edge_cut_[edge] = {epoch_, v, second};
         edge_cut_.push_back({epoch_, v, 0});  // this half is not cut again: its end v has sign 0
-        if (dimension_ == 1) origin_.push_back(origin_[edge]);
+        mark_.inside.push_back(mark_.inside[edge]);
+        if (dimension_ == 1) add_half(edge);
     }
 
     void add_vertex(Index a, Index b) {
@@ -361,10 +389,10 @@ private:
             second = static_cast<std::size_t>(edge_cut_[top].second);
         } else if (dimension_ == 2) {
             second = split_face(top);
-            origin_.push_back(origin_[top]);
+            add_half(top);
         } else {
             second = split_cell(top);
-            origin_.push_back(origin_[top]);
+            add_half(top);
         }
         enqueue(top, column_ + 1);
         enqueue(second, column_ + 1);
@@ -398,6 +426,7 @@ private:
         const Index p = cycle_[before].vertex, q = cycle_[after].vertex;
         const auto edge = static_cast<Index>(ends_.size());
         ends_.push_back({p, q});
+        mark_.inside.push_back(0);
         edge_cut_.push_back({});
         const std::size_t second = faces_.size();
         const Range above{corners_.size(), length + 2};
@@ -498,6 +527,7 @@ private:
     std::vector<Corner> corners_;
     std::vector<Range> faces_, cells_;
     std::vector<Index> lists_, origin_;
+    Mark mark_;
 
     std::size_t columns_ = 0, words_ = 0, column_ = 0;
     Stage stage_ = Stage::start;

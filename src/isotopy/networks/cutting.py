@@ -112,8 +112,7 @@ class Cutting:
         other = copy.copy(self)
         other.kernel = self.kernel.copy()
         other.known, other.carried, other.words = dict(self.known), {}, list(self.words)
-        other.exact = copy.copy(self.exact)
-        other.exact.made = list(self.exact.made)
+        other.exact = self.exact.copied()
         return other
 
     def layer(self, layer: Layer) -> None:
@@ -153,11 +152,16 @@ class Cutting:
     def _fold(
         self, layer: Layer, z: Bounded, windows: Tensor, *, activated: bool = False
     ) -> tuple[np.ndarray, Bounded]:
-        """Cut where the largest of the first members of each window is overtaken by the next one."""
+        """Cut where the largest of the first members of each window is overtaken by the next one.
+
+        Walls where two members tie that a later one beats are taken away again: a cell is then the part of a cell from
+        before on which every window has one winner.
+        """
         first = windows.masked_fill(windows < 0, z.value.shape[1]).amin(dim=1)
         best = Bounded(z.value[:, first], z.error[:, first], z.valid, z.grain)
         winners = np.broadcast_to(first.numpy().astype(np.int32), (self.kernel.tops, len(first))).copy()
         self.carried = {"z": z, "best": best}
+        self.kernel.mark()
         for member, column in enumerate(windows.unbind(dim=1)):
             index = torch.where(column < 0, first, column)
             if bool((index == first).all()):
@@ -176,6 +180,7 @@ class Cutting:
             merged = torch.where(over, z.value[:, index], best.value)
             wrong = torch.where(over, z.error[:, index], best.error)
             self.carried["best"] = Bounded(merged, wrong, z.valid, z.grain)
+            winners = self._merged(winners)
         best, self.carried = self.carried["best"], {}
         return winners, best
 
@@ -205,14 +210,32 @@ class Cutting:
             self.positions = self._placed(self._extended(self.positions), before)
             self.known = {k: self._extended(part) for k, part in self.known.items()}
             self.carried = {k: self._extended(part) for k, part in self.carried.items()}
-        if len(origin) != len(self.parents):
-            self.parents = self.parents[origin]
-            self.words = [words.at(origin) for words in self.words]
-            self.image_ranks = [ranks[origin] for ranks in self.image_ranks]
-            self.ancestors = [numbers[origin] for numbers in self.ancestors]
+        self._follow(origin)
         kept = torch.full_like(z.grain, -torch.inf) if inexact else z.grain
         grains = torch.nn.functional.pad(kept, (0, made), value=-torch.inf)
         return Bounded(value, wrong, torch.ones(len(value), dtype=torch.bool), grains)
+
+    def _merged(self, winners: np.ndarray) -> np.ndarray:
+        """Unite the cells of equal winners within one cell of the mark; the winners of those that there are then."""
+        vertices, origin = (np.asarray(part) for part in self.kernel.merge(winners))
+        if len(origin) == len(winners):
+            return winners
+        kept = torch.from_numpy(vertices)
+        self.positions = self.positions.at(kept)
+        self.known = {k: part.at(kept) for k, part in self.known.items()}
+        self.carried = {k: part.at(kept) for k, part in self.carried.items()}
+        self.exact.keep(vertices)
+        self._follow(origin)
+        return winners[origin]
+
+    def _follow(self, origin: np.ndarray) -> None:
+        """What is known of every top cell, from the cell before that it is, or is a part of."""
+        if len(origin) == len(self.parents):
+            return
+        self.parents = self.parents[origin]
+        self.words = [words.at(origin) for words in self.words]
+        self.image_ranks = [ranks[origin] for ranks in self.image_ranks]
+        self.ancestors = [numbers[origin] for numbers in self.ancestors]
 
     def _placed(self, positions: Bounded, before: int) -> Bounded:
         """New vertices that float64 places badly, as where values lie beyond its range, from rationals."""
@@ -245,33 +268,55 @@ class ExactVertices:
     """Vertices as rational points, worked out only where a sign is open.
 
     A vertex of the domain is where its float64 coordinates say; one on an edge (a, b) is where a function is 0 between
-    them. Reduced fractions stay as short as those of the linear equations that define the vertex.
+    them. Reduced fractions stay as short as those of the linear equations that define the vertex. Vertices of the
+    complex come and go; here each one has a name for good, so that those defined by others outlive them.
     """
 
     def __init__(self, net: Network, start: Start) -> None:
         self.net, self.start = net, start
-        self.made: list[tuple[np.ndarray, int, Round]] = []  # cuts, number of the first vertex, round
+        self.names = np.arange(len(start.positions))  # of the vertices that there are
+        self.named = len(start.positions)  # names that were given
+        self.made: tuple[tuple[np.ndarray, int, Round], ...] = ()  # cuts, name of the first vertex, round
         self.points: dict[int, Exact] = {}
         self.rows: dict[tuple[int, int], Exact] = {}  # z of a layer at a vertex
         self.outputs: dict[tuple[int, int], Exact] = {}
 
-    def known_vertices(self, cuts: np.ndarray, first: int, what: Round) -> None:
-        """Take note of the new vertices of a round, so far."""
-        if self.made and self.made[-1][1] == first and self.made[-1][2] is what:
-            self.made.pop()
-        if len(cuts):
-            self.made.append((cuts, first, what))
+    def copied(self) -> ExactVertices:
+        """The same, to learn of other vertices."""
+        other = copy.copy(self)
+        other.points, other.rows, other.outputs = dict(self.points), dict(self.rows), dict(self.outputs)
+        return other
+
+    def known_vertices(self, cuts: np.ndarray, before: int, what: Round) -> None:
+        """Take note of the new vertices of a round, so far; there were some before it."""
+        first = self.named
+        if self.made and self.made[-1][2] is what:
+            first = self.made[-1][1]
+            self.made = self.made[:-1]
+        if not len(cuts):
+            return
+        self.named = first + len(cuts)
+        self.names = np.concatenate([self.names[:before], np.arange(first, self.named)])
+        cuts = np.column_stack([self.names[cuts[:, :2]], cuts[:, 2]])
+        self.made = (*self.made, (cuts, first, what))
+
+    def keep(self, vertices: np.ndarray) -> None:
+        """Forget all vertices but these, by their numbers."""
+        self.names = self.names[vertices]
 
     def values(self, entries: np.ndarray, what: Round) -> np.ndarray:
         """Numbers with the signs of the exact values of `(k, 2)` vertices and columns."""
         found = np.zeros(len(entries))
         for i, (vertex, column) in enumerate(entries.tolist()):
-            above, below = self._value(vertex, column, what)
+            above, below = self._value(int(self.names[vertex]), column, what)
             found[i] = _rounded(above, below)
         return found
 
     def point(self, vertex: int) -> Exact:
         """Position in the domain, `(1, q)`."""
+        return self._point(int(self.names[vertex]))
+
+    def _point(self, vertex: int) -> Exact:
         waiting = [vertex]
         while waiting:
             v = waiting[-1]
@@ -308,7 +353,7 @@ class ExactVertices:
         """Output of a layer at a vertex, `(1, width)`; 0 is the input."""
         if (vertex, index) not in self.outputs:
             if index == 0:
-                point, embedding = self.point(vertex), self.start.embedding
+                point, embedding = self._point(vertex), self.start.embedding
                 found = point if embedding is None else embedding.exact(point)
             else:
                 layer = self.net.layers[index - 1]

@@ -72,7 +72,7 @@ class Polytopes:
 
     Cells are convex, and any two of them meet in a common face or not at all. On a box or a slice, distinct cells have
     distinct codewords; on a triangulated manifold a polytope is cut by the simplices, and (codeword, parent) tells
-    cells apart. (After max pooling there can be several cells to a codeword.) Column K-1 of arrays with a layer axis is
+    cells apart. (With max pooling, the winners belong to the codeword.) Column K-1 of arrays with a layer axis is
     layer K.
 
     Attributes:
@@ -356,7 +356,7 @@ def _numbers(cutting: Cutting) -> Tensor:
     """Numbers of (J_1, ..., J_K), by first appearance."""
     cells = len(cutting.parents)
     columns = np.zeros((cells, len(cutting.words)), np.int64)
-    if len(cutting.start.base) == 1 and all(word.winners is None for word in cutting.words):
+    if len(cutting.start.base) == 1:
         for k, numbers in enumerate(cutting.ancestors):  # polytopes are convex, so are boxes: one cell for each
             columns[:, k] = _native.distinct_rows(numbers[:, None].view(np.uint8))[0]
         return torch.from_numpy(columns)
