@@ -401,3 +401,15 @@ def test_vertices_that_rationals_place_are_found_after_others_went():
     assert sorted(set(p.vertices[:, 0].tolist())) == pytest.approx([-1, 0.3, 0.5, 0.75, 1], rel=1e-14)
     assert (len(p), len(p.vertices)) == (4, 10)
     assert p._cutting.placed > 0
+
+
+def test_exact_images_belong_to_their_vertices_after_merges():
+    module = uniform(
+        nn.Sequential(nn.Linear(2, 8), *pool(1, 8, 4), nn.Linear(2, 6), nn.ReLU(), nn.Linear(6, 3)), generator(3)
+    )
+    p = cut(module, SQUARE)
+    values, errors = p.image_bounds()
+    exact = torch.tensor([[float(x) for x in p.exact_image(v)] for v in range(len(values))], dtype=torch.float64)
+    assert len(p) > 5
+    assert bool(((values - exact).abs() <= errors + 2**-52 * exact.abs()).all())
+    assert float((values - module(p.vertices)).detach().abs().max()) < 1e-12

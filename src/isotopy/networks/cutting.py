@@ -316,6 +316,10 @@ class ExactVertices:
         """Position in the domain, `(1, q)`."""
         return self._point(int(self.names[vertex]))
 
+    def image(self, vertex: int, layer: int) -> Exact:
+        """Output of a layer at a vertex, `(1, width)`."""
+        return self._output(int(self.names[vertex]), layer)
+
     def _point(self, vertex: int) -> Exact:
         waiting = [vertex]
         while waiting:
@@ -340,7 +344,7 @@ class ExactVertices:
         return self.points[vertex]
 
     def _value(self, vertex: int, column: int, what: Round) -> tuple[int, int]:
-        output = self.output(vertex, what.layer.index)
+        output = self._output(vertex, what.layer.index)
         values = output if what.activated else self.rows[vertex, what.layer.index]
         row, below = values.numerators[0], values.denominator
         if what.windows is None:
@@ -349,15 +353,14 @@ class ExactVertices:
         earlier = [row[i] for i in window[: what.member] if i >= 0]
         return (int(max(earlier) - row[window[what.member]]), below) if earlier and window[what.member] >= 0 else (0, 1)
 
-    def output(self, vertex: int, index: int) -> Exact:
-        """Output of a layer at a vertex, `(1, width)`; 0 is the input."""
+    def _output(self, vertex: int, index: int) -> Exact:
         if (vertex, index) not in self.outputs:
             if index == 0:
                 point, embedding = self._point(vertex), self.start.embedding
                 found = point if embedding is None else embedding.exact(point)
             else:
                 layer = self.net.layers[index - 1]
-                sources = {k: self.output(vertex, k) for k in layer.sources}
+                sources = {k: self._output(vertex, k) for k in layer.sources}
                 z = layer.affine(sources, lambda operator, inputs: operator.exact(*inputs))
                 self.rows[vertex, index] = z
                 found = activate_exactly(layer, z)

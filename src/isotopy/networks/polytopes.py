@@ -226,7 +226,7 @@ class Polytopes:
 
     def exact_image(self, vertex: int) -> tuple[Fraction, ...]:
         """A vertex at the last layer, in rational numbers."""
-        found = self._cutting.exact.output(vertex, self.net.depth)
+        found = self._cutting.exact.image(vertex, self.net.depth)
         return tuple(Fraction(above, found.denominator) for above in found.numerators[0].tolist())
 
     def complex(self, layer: int = 0) -> CellComplex:
