@@ -257,7 +257,7 @@ class _Groups:
             if len(self.p) > self.most:
                 self.left_out.append(f"the exact sequence of {what} ({_too_many(len(self.p), self.most)})")
                 return None
-            region, whole = self.region(cells), self.p._complex
+            region, whole = self.region(cells), self.p.complex()
             self.exact[key] = (
                 replace(long_exact_sequence(whole, region), names=NAMES),
                 quotient_homology(whole, region, mode="one_point"),
@@ -266,7 +266,7 @@ class _Groups:
         return self.exact[key]
 
     def region(self, cells: np.ndarray) -> CellComplex:
-        return self.p._complex.subcomplex({self.p.dimension: np.flatnonzero(cells)})
+        return self.p.complex().subcomplex({self.p.dimension: np.flatnonzero(cells)})
 
 
 def _at_layer(p: Polytopes, layer: int, volumes: np.ndarray, groups: _Groups) -> RegionsAtLayer:

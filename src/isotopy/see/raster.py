@@ -80,18 +80,22 @@ def render(flat: np.ndarray, depth: np.ndarray, window: Window, *, side: int = _
     return Buffer(front.reshape(side, side), nearest.reshape(side, side))
 
 
-def shaded(buffer: Buffer, triangles: np.ndarray, paint: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    """The picture `(side, side, 4)`: colors of the triangles in the light, nothing where there is none."""
+def light(triangles: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+    """How bright triangles `(t, 3, 3)` are; both sides of a sheet are lit."""
     normal = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]) @ eyes.T
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
-    normal *= np.where(normal[:, 2:] < 0, -1.0, 1.0)  # both sides of a sheet are lit
-    light = (normal @ (np.array(_LIGHT) / np.linalg.norm(_LIGHT))).clip(0, 1)
-    color = (paint * (0.62 + 0.42 * light)[:, None]).clip(0, 1)
-    picture = np.zeros((*buffer.triangle.shape, 4))
-    seen = buffer.triangle >= 0
-    picture[seen, :3] = color[buffer.triangle[seen]]
-    picture[seen, 3] = 1.0
+    normal *= np.where(normal[:, 2:] < 0, -1.0, 1.0)
+    bright: np.ndarray = 0.62 + 0.42 * (normal @ (np.array(_LIGHT) / np.linalg.norm(_LIGHT))).clip(0, 1)
+    return bright
+
+
+def shaded(buffer: Buffer, bright: np.ndarray, paint: np.ndarray) -> np.ndarray:
+    """The picture `(side, side, 4)` in bytes: colors of the triangles in the light, nothing where there is none."""
+    color = np.zeros((len(paint) + 1, 4), np.uint8)
+    color[:-1, :3] = np.round(255 * (paint * bright[:, None]).clip(0, 1))
+    color[:-1, 3] = 255
+    picture: np.ndarray = color[buffer.triangle]  # -1 is the last row
     return picture
 
 
