@@ -13,9 +13,9 @@ from torch import nn
 
 from isotopy import networks, see
 from isotopy.see import raster
-from isotopy.see.regions.colors import shares, tints
-from isotopy.see.regions.cut import cycles
-from isotopy.see.regions.drawing import _check
+from isotopy.see.cells.colors import shares, tints
+from isotopy.see.cells.cut import cycles
+from isotopy.see.regions import _check
 from isotopy.see.theme import COLLAPSE, DARK, LIGHT, rank_color
 from isotopy.topology import triangulations
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from isotopy.see.regions.cut import Cut
+from isotopy.see.cells.cut import Cut
 from isotopy.see.theme import class_style, rank_color, tint
 
 Color: TypeAlias = tuple[float, float, float]

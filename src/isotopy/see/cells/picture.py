@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from isotopy.see.cells.colors import Color, rgb
+from isotopy.see.cells.cut import Cut
+from isotopy.see.cells.places import Places
 from isotopy.see.raster import project
-from isotopy.see.regions.colors import Color, rgb
-from isotopy.see.regions.cut import Cut
-from isotopy.see.regions.places import Places
 from isotopy.see.space import _square
 from isotopy.see.theme import dress, theme
 

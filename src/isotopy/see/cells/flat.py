@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from isotopy.see.cells.picture import DOTS, VECTOR_CELLS, Picture, strokes, too_many
 from isotopy.see.raster import render
-from isotopy.see.regions.picture import DOTS, VECTOR_CELLS, Picture, strokes, too_many
 from isotopy.see.space import _label_places
 from isotopy.see.theme import text_on, theme
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isotopy.see.cells.cut import spans
+from isotopy.see.cells.picture import VECTOR_CELLS, Picture, strokes, too_many
 from isotopy.see.raster import Buffer, Window, eye, light, project, render, shaded, visible
-from isotopy.see.regions.cut import spans
-from isotopy.see.regions.picture import VECTOR_CELLS, Picture, strokes, too_many
 from isotopy.see.theme import theme
 
 

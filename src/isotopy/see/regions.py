@@ -1,4 +1,4 @@
-"""`regions` draws one picture of a cut domain, `decomposition` a figure of many."""
+"""Polytopes and rank regions on lines, planes, curves and surfaces, drawn cell by cell: one picture, or one per layer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Int, Num
 
 from isotopy.networks import Cells, Polytopes
+from isotopy.see.cells import curves, flat, surfaces
+from isotopy.see.cells.colors import palette_of, rgb, scale_of, shares
+from isotopy.see.cells.cut import cut_of, inside
+from isotopy.see.cells.picture import DOTS, DRAWN_WALLS, Picture
+from isotopy.see.cells.places import border_of, places_of
 from isotopy.see.labels import short
-from isotopy.see.regions import curves, flat, surfaces
-from isotopy.see.regions.colors import palette_of, rgb, scale_of, shares
-from isotopy.see.regions.cut import cut_of, inside
-from isotopy.see.regions.picture import DOTS, DRAWN_WALLS, Picture
-from isotopy.see.regions.places import border_of, places_of
 from isotopy.see.space import _groups, _name_classes, _painted, _scatter
 from isotopy.see.theme import new_axes, theme, title
 

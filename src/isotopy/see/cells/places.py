@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from isotopy.networks import Polytopes
+from isotopy.see.cells.cut import Cut, Subject, cycles, fans, inside, spans
 from isotopy.see.labels import percent
-from isotopy.see.regions.cut import Cut, Subject, cycles, fans, inside, spans
 
 FLAT = 1e-9  # spread in a direction, as a share of the largest, that counts as none
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from isotopy.see.cells.picture import DOTS, Picture, strokes
 from isotopy.see.raster import project
-from isotopy.see.regions.picture import DOTS, Picture, strokes
 from isotopy.see.theme import theme
 
 ARC = 3.6  # points
@@ -53,6 +53,7 @@ def arcs(picture: Picture, boundary: np.ndarray | None) -> str:
 def _crossings(ends: np.ndarray, depth: np.ndarray) -> list[int]:
     """The upper pieces where a curve crosses itself on paper, the far crossings first."""
     start, span = ends[:, 0], ends[:, 1] - ends[:, 0]
+    length = np.linalg.norm(span, axis=1)
     found: set[int] = set()
     for i in range(len(ends)):
         apart = start - start[i]
@@ -61,7 +62,8 @@ def _crossings(ends: np.ndarray, depth: np.ndarray) -> list[int]:
             s = (apart[:, 0] * span[:, 1] - apart[:, 1] * span[:, 0]) / turn
             t = (apart[:, 0] * span[i, 1] - apart[:, 1] * span[i, 0]) / turn
         tip = 1e-6  # pieces that follow each other share an end
-        meets = (np.abs(turn) > 0) & (s > tip) & (s < 1 - tip) & (t > tip) & (t < 1 - tip)
+        crossing = np.abs(turn) > 1e-9 * length[i] * length  # pieces of one straight arc are parallel but for rounding
+        meets = crossing & (s > tip) & (s < 1 - tip) & (t > tip) & (t < 1 - tip)
         found.update(i if depth[i] < depth[j] else int(j) for j in np.flatnonzero(meets))
     return sorted(found, key=lambda k: -float(depth[k]))
 
