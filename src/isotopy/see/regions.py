@@ -1,4 +1,4 @@
-"""Polytopes and rank regions on lines, planes, curves and surfaces, drawn cell by cell: one picture, or one per layer."""
+"""Polytopes and rank regions of cut domains, drawn cell by cell: one picture, or one for every layer."""
 
 from __future__ import annotations
 
