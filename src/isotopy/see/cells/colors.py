@@ -21,7 +21,8 @@ def palette_of(cut: Cut, color: str, scale: tuple[int, int] | None) -> dict[int,
         return {int(v): rgb(class_style(int(v)).color) for v in values}
     if color == "polytope":
         found = tints(cut.values, cut.mesh.neighbors[0])
-        return {int(v): tint(int(found[v])) for v in values}
+        paints = [tint(k) for k in range(int(found.max(initial=-1)) + 1)]
+        return {int(v): paints[found[v]] for v in values}
     low, high = scale_of(cut.values) if scale is None else scale
     return {int(v): rank_color(int(v), low, high) for v in values}
 
@@ -38,15 +39,15 @@ def tints(numbers: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     count = int(numbers.max(initial=-1)) + 1
     sides = numbers[pairs]
     sides = sides[sides[:, 0] != sides[:, 1]]
-    sides = np.unique(np.concatenate([sides, sides[:, ::-1]]), axis=0)
-    start = np.searchsorted(sides[:, 0], np.arange(count + 1)).tolist()
-    others = sides[:, 1].tolist()
+    one, other = np.divmod(np.unique(np.concatenate([sides, sides[:, ::-1]]) @ [count, 1]), max(count, 1))
+    start = np.searchsorted(one, np.arange(count + 1)).tolist()
+    others = other.tolist()
     colors, used = [-1] * count, [0] * 7
-    for one in range(count):
-        taken = {colors[other] for other in others[start[one] : start[one + 1]]}
+    for at in range(count):
+        taken = {colors[other] for other in others[start[at] : start[at + 1]]}
         free = [k for k in range(7) if k not in taken]
         best = min(free, key=used.__getitem__) if free else next(k for k in range(7, count + 8) if k not in taken)
-        colors[one] = best
+        colors[at] = best
         if best < 7:
             used[best] += 1
     return np.array(colors, dtype=np.int64)
