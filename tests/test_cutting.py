@@ -230,3 +230,19 @@ def test_a_box_too_large_gives_way_to_a_plane():
     found = measure.inspect(module, x, memory=2 << 20)  # not even that
     assert found.regions is None
     assert "left out" in found.regions_why
+
+
+def test_inspect_tells_of_the_layers_that_were_asked_for_only(place):
+    result = invoke(
+        "inspect", "--model", "corner.py:build", "--data", "data.npz", "--layers", "0,2", "--out", "report"
+    )
+    assert result.exit_code == 0, result.stderr
+    found = json.loads((place / "report" / "report.json").read_text())
+    assert [layer["index"] for layer in found["layers"]] == [0, 2]
+    assert [layer["index"] for layer in found["regions"]["layers"]] == [2]
+    assert found["regions"]["depth"] == 2
+    page = (place / "report" / "index.html").read_text()
+    rows = page.split('class="exact"')[1].split("</table>")[0]
+    assert rows.count('scope="rowgroup"') == 1
+    only_input = measure.inspect(torch.nn.Linear(2, 2), torch.rand(9, 2), layers=[0])
+    assert only_input.regions is None

@@ -192,8 +192,8 @@ class Cutting:
                 self.kernel.decide(self.exact.values(asked, what))
         except MemoryError:
             raise BudgetError(
-                f"the polytopes up to layer {what.layer.index} take more than the "
-                f"{written(self.memory)} that they may (memory={self.memory}): {self.kernel.tops} cells so far. Give more memory=, or a smaller domain."
+                f"the polytopes up to layer {what.layer.index} take more than the {written(self.memory)} that they "
+                f"may: {self.kernel.tops} cells so far. Give more memory=, or a smaller domain."
             ) from None
         self.exact.known_vertices(np.asarray(self.kernel.cuts()), before, what)
         inexact = what.layer.kind == "leaky_relu" and not what.activated
