@@ -233,9 +233,7 @@ def test_a_box_too_large_gives_way_to_a_plane():
 
 
 def test_inspect_tells_of_the_layers_that_were_asked_for_only(place):
-    result = invoke(
-        "inspect", "--model", "corner.py:build", "--data", "data.npz", "--layers", "0,2", "--out", "report"
-    )
+    result = invoke("inspect", "--model", "corner.py:build", "--data", "data.npz", "--layers", "0,2", "--out", "report")
     assert result.exit_code == 0, result.stderr
     found = json.loads((place / "report" / "report.json").read_text())
     assert [layer["index"] for layer in found["layers"]] == [0, 2]

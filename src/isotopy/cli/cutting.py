@@ -269,10 +269,11 @@ def sequences(found: RankRegions) -> list[str]:
 def write(found: Found, directory: Path, *, cells: bool, progress: Callable[[int, int], None]) -> None:
     """`polytopes.json`, `figures/` and, if asked for, `complex.npz`: the folder appears whole or not at all."""
     from isotopy import see
+    from isotopy.networks import Polytopes
     from isotopy.report.folder import replaced
 
     p = found.regions.polytopes
-    assert p is not None
+    assert isinstance(p, Polytopes)
     jobs = [
         (layer.index, color, name)
         for layer in found.regions.layers

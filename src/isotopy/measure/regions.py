@@ -1,13 +1,13 @@
 """What a network does to a domain, exactly: polytopes, rank regions and their homology, layer by layer."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import BudgetError
-from ..networks import Box, Network, Polytopes, Slice, polytopes, serra_bound, zaslavsky
+from ..networks import Box, Cells, Network, Polytopes, Slice, polytopes, serra_bound, zaslavsky
 from ..networks.domains import Domain
 from ..topology import CellComplex, Homology, LongExactSequence, homology, long_exact_sequence, quotient_homology
 from ..topology.exact_sequence import Ranks
@@ -21,6 +21,9 @@ NAMES = ("Omega_0", "M")
 
 HOMOLOGY_CELLS = 200_000
 """Cells of a region up to which its homology is worked out, unless told otherwise."""
+
+STORED = 2**25
+"""Bytes of cells, before compression, up to which an inspection saves them: 250,000 polygons, 150,000 polyhedra."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ class RankRegions:
     layers: tuple[RegionsAtLayer, ...]  # those that were asked for, in order
     boundary: Boundary | None  # of the decision; None with one output constant, or left out
     left_out: tuple[str, ...]  # what was not worked out, and why
-    polytopes: Polytopes | None = field(default=None, repr=False, compare=False)  # to draw; not in JSON
+    # To draw, not in JSON: `Polytopes`, or what `save` kept of them; None where that was too much.
+    polytopes: Polytopes | Cells | None = field(default=None, repr=False, compare=False)
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
@@ -118,9 +122,15 @@ class RankRegions:
             "left_out": list(self.left_out),
         }
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The cells as plain arrays, so that they can be drawn again; nothing where they take more than STORED."""
+        cells = Cells.of(self.polytopes) if isinstance(self.polytopes, Polytopes) else self.polytopes
+        found = {} if cells is None else cells.arrays()
+        return found if sum(array.nbytes for array in found.values()) <= STORED else {}
+
     @classmethod
-    def from_dict(cls, entries: dict[str, Any]) -> "RankRegions":
-        """What `to_dict` wrote; exactness of the sequences is checked again.
+    def from_dict(cls, entries: dict[str, Any], arrays: Mapping[str, np.ndarray] | None = None) -> "RankRegions":
+        """What `to_dict` and `arrays` wrote; exactness of the sequences and the cells are checked again.
 
         Raises:
             KeyError, TypeError, ValueError: It is damaged.
@@ -139,6 +149,7 @@ class RankRegions:
             if entries["boundary"] is None
             else Boundary(entries["boundary"]["components"], _some(entries["boundary"]["homology"])),
             left_out=tuple(entries["left_out"]),
+            polytopes=Cells.from_arrays(arrays) if arrays else None,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import cast, get_args
 
 import numpy as np
@@ -65,11 +64,6 @@ class Cells:
     def complex(self) -> CellComplex:
         """The cells and their faces, with the coordinates that `Polytopes.complex()` has where they were kept."""
         return self._complex
-
-    @cached_property
-    def sizes(self) -> int:
-        """Bytes that `arrays` take, uncompressed."""
-        return sum(array.nbytes for array in self.arrays().values())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Numbers and text only, whole numbers as short as they can be; `from_arrays` reads them."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isotopy.see.cells.picture import DOTS, Picture, strokes
+from isotopy.see.labels import count
 from isotopy.see.raster import project
 from isotopy.see.theme import theme
 
@@ -42,7 +43,7 @@ def arcs(picture: Picture, boundary: np.ndarray | None) -> str:
     picture.marks()
     walls = picture.cut.mesh.ends(picture.walls())[:, 0]
     if len(walls) > DOTS:
-        left_out.append(f"{len(walls):,} ends of arcs are not marked")
+        left_out.append(f"{count(len(walls))} ends of arcs are not marked")
     else:
         picture.dots(picture.points[walls], size=2.6, gid="walls", face=inks.paper, edge=inks.ink, line=0.7)
     if boundary is not None and len(boundary):

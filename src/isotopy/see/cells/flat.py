@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isotopy.see.cells.picture import DOTS, VECTOR_CELLS, Picture, strokes, too_many
+from isotopy.see.labels import count
 from isotopy.see.raster import render
 from isotopy.see.space import _label_places
 from isotopy.see.theme import text_on, theme
@@ -40,7 +41,7 @@ def strip(picture: Picture, boundary: np.ndarray | None) -> str:
         ends = [[(x, -0.18), (x, 1.18)] for x in boundary[:, 0, 0]]
         line = strokes(ends, colors=theme().ink, linewidths=1.8, gid="boundary", zorder=4, clip_on=False)
         picture.ax.add_collection(line)
-    return f"{len(rectangles):,} intervals, without walls between them" if crowded else ""
+    return f"{count(len(rectangles))} intervals, without walls between them" if crowded else ""
 
 
 def polygons(picture: Picture, boundary: np.ndarray | None) -> str:

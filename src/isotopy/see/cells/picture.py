@@ -10,6 +10,7 @@ import numpy as np
 from isotopy.see.cells.colors import Color, rgb
 from isotopy.see.cells.cut import Cut
 from isotopy.see.cells.places import Places
+from isotopy.see.labels import count
 from isotopy.see.raster import project
 from isotopy.see.space import _square
 from isotopy.see.theme import dress, theme
@@ -218,7 +219,7 @@ class Picture:
 
 def too_many(walls: np.ndarray) -> str:
     """What to say where there are too many walls to draw."""
-    return f"{len(walls):,} walls are not drawn" if len(walls) > DRAWN_WALLS else ""
+    return f"{count(len(walls))} walls are not drawn" if len(walls) > DRAWN_WALLS else ""
 
 
 def strokes(ends: Any, **look: Any) -> Any:
