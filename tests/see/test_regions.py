@@ -13,6 +13,7 @@ from torch import nn
 
 from isotopy import networks, see
 from isotopy.see import raster
+from isotopy.see.cells import curves, picture
 from isotopy.see.cells.colors import shares, tints
 from isotopy.see.cells.cut import cycles
 from isotopy.see.regions import _check
@@ -317,3 +318,66 @@ def test_what_is_in_front_does_not_depend_on_the_order_of_work(monkeypatch, firs
     depth = np.array([[1.0, 1, 1], [2.0, 2, 2]])[[first, 1 - first]]
     buffer = raster.render(flat, depth, (0.0, 1.1, 0.0, 1.1), side=50)
     assert set(np.unique(buffer.triangle)) == {-1, first}
+
+
+@pytest.mark.parametrize("kind", ["plane", "surface", "solid", "bare"])
+def test_the_caption_says_where_walls_are_left_out(monkeypatch, square, kind):
+    surface = kind == "surface"
+    cube = networks.Box([-1] * 3, [1] * 3)
+    p = square
+    if kind in ("surface", "solid"):
+        p = networks.polytopes(_net(3, 5, 4, seed=5), triangulations.sphere(2) if surface else cube)
+    drawn = see.regions(p, bare=kind == "bare")
+    walls = len(_named(drawn, "walls")[0].get_segments()) if kind in ("plane", "bare") else None
+    assert "walls" not in drawn.get_xlabel()
+    monkeypatch.setattr(picture, "DRAWN_WALLS", 3)
+    crowded = see.regions(p, bare=kind == "bare")
+    assert not _named(crowded, "walls")
+    number = re.search(r"(\d+) walls are not drawn", crowded.get_xlabel())
+    assert number
+    assert walls is None or int(number[1]) == walls
+
+
+def test_the_caption_says_where_crossings_and_ends_of_arcs_are_left_out(monkeypatch):
+    t = torch.linspace(0, 2 * np.pi, 121)[:-1].double()
+    eight = torch.stack([t.cos(), t.sin() * t.cos(), 0.3 * t.sin()], dim=1)
+    p = networks.polytopes(_net(3, 3, seed=1, last=True), triangulations.polyline(eight, closed=True))
+    assert see.regions(p, view=(89, -90)).get_xlabel() == ""
+    monkeypatch.setattr(curves, "CROSSED", 10)
+    crowded = see.regions(p, view=(89, -90))
+    assert crowded.get_xlabel() == "crossings are not marked"
+    assert not _named(crowded, "bridge")
+    monkeypatch.setattr(curves, "DOTS", 2)
+    ends = len(_named(crowded, "walls")[0].get_offsets())
+    crowded = see.regions(p, view=(89, -90))
+    assert crowded.get_xlabel() == f"crossings are not marked · {ends} ends of arcs are not marked"
+    assert not _named(crowded, "walls")
+
+
+@pytest.mark.parametrize("color", ["polytope", "rank", "tangential_rank"])
+@pytest.mark.parametrize("domain", ["plane", "sphere", "solid", "circle", "slice"])
+def test_stored_cells_give_the_same_picture(square, domain, color):
+    p = square
+    if domain != "plane":
+        M = {
+            "sphere": lambda: triangulations.sphere(2),
+            "solid": lambda: networks.Box([-1] * 3, [1] * 3),
+            "circle": lambda: triangulations.circle(24),
+            "slice": lambda: networks.Slice(torch.zeros(4), torch.eye(4)[:2]),
+        }[domain]()
+        width = {"circle": 2, "slice": 4}.get(domain, 3)
+        p = networks.polytopes(_net(width, 5, 4, seed=5), M)
+    stored = networks.Cells.from_arrays(networks.Cells.of(p).arrays())
+    one, two = (see.svg(see.regions(own, layer=2, color=color), name="x") for own in (p, stored))
+    assert one == two
+    assert len(one) > 1000
+
+
+def test_stored_cells_draw_nothing_that_only_the_network_knows(square):
+    stored = networks.Cells.of(square)
+    for what in ({"at": 1}, {"color": "class"}, {"boundary": True}, {"points": np.zeros((1, 2))}):
+        with pytest.raises(ValueError, match="p must be Polytopes for images, classes, the boundary and points"):
+            see.regions(stored, **what)
+    with pytest.raises(ValueError, match="p must be Polytopes for images"):
+        see.decomposition(stored, images=True)
+    assert len(see.decomposition(stored).axes) == 6
