@@ -291,11 +291,19 @@ def test_of_very_many_cells_the_last_layer_is_drawn_and_the_page_says_so(place, 
 
 
 def test_every_layer_of_the_page_has_as_many_cells_of_the_grid(place):
-    (place / "flat.py").write_text(QUADRANTS.replace("bias.data.zero_()", "bias.data.fill_(50.0)"))  # all neurons on
-    for model, same in (("corner.py", 0), ("flat.py", 2)):
-        result = invoke("inspect", "--model", f"{model}:build", "--data", "data.npz", "--out", "report")
+    on = QUADRANTS.replace("bias.data.zero_()", "bias.data.fill_(50.0)")  # all neurons are on
+    (place / "on.py").write_text(on)
+    late = "    net[2].bias.data.fill_(-50.5)\n    return nn.Sequential(*net, nn.ReLU())"
+    (place / "late.py").write_text(on.replace("    return net", late))
+    for model, columns, figures, said in (
+        ("corner", "two", 4, None),
+        ("on", "one", 2, "The rank is 2 everywhere, at every layer drawn."),
+        ("late", "two", 3, '<p class="same">rank 2 everywhere</p>'),
+    ):
+        result = invoke("inspect", "--model", f"{model}.py:build", "--data", "data.npz", "--out", "report")
         assert result.exit_code == 0, result.stderr
-        page = (place / "report" / "index.html").read_text()
-        grid = page.split('<div class="atlas two">')[1].split("</section>")[0]
-        assert grid.count("<figure") == 4 - same
-        assert grid.count("rank 2 everywhere") == same
+        section = (place / "report" / "index.html").read_text().split('id="exact"')[1].split("</section>")[0]
+        assert f'<div class="atlas {columns}">' in section
+        assert section.count("<figure") == figures
+        assert section.count("everywhere") == (said is not None)
+        assert said is None or said in section

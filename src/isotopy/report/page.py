@@ -364,14 +364,19 @@ def exact(i: Inspection, by_name: Mapping[str, Picture]) -> dict[str, Any] | Non
             rows = sequence(layer.sequence)
             sequences.append({"said": said, "layers": [layer.index], "rows": rows, "status": layer.status})
     other = found.dimension < found.ambient
-    drawn = []
-    for layer in exact_layers(i):
-        name = f"regions-{slug(layer)}"
-        cells: list[Picture | str] = [by_name[f"{name}-polytopes"]]
-        for kind, word, own in (("ranks", "rank", layer.ranks), ("tangential", "tangential rank", layer.tangential)):
-            if other or kind == "ranks":
-                cells.append(by_name.get(f"{name}-{kind}", f"{word} {own[0].rank} everywhere"))
-        drawn.append((layer, cells))
+    told, drawn, alike = exact_layers(i), [], []
+    kinds = {"polytopes": "", "ranks": "rank"} | ({"tangential": "tangential rank"} if other else {})
+    for kind, word in list(kinds.items()):
+        if told and not any(f"regions-{slug(layer)}-{kind}" in by_name for layer in told):
+            values = {_only_rank(layer, kind) for layer in told}
+            alike.append(
+                f"The {word} is {f'{values.pop()} ' if len(values) == 1 else 'the same '}everywhere"
+                f"{'' if len(told) == 1 else ', at every layer drawn' if not values else ' within each layer'}."
+            )
+            del kinds[kind]
+    for layer in told:
+        names = {kind: f"regions-{slug(layer)}-{kind}" for kind in kinds}
+        drawn.append((layer, [by_name.get(names[k]) or f"{kinds[k]} {_only_rank(layer, k)} everywhere" for k in kinds]))
     return {
         "found": found,
         "other": other,
@@ -379,12 +384,18 @@ def exact(i: Inspection, by_name: Mapping[str, Picture]) -> dict[str, Any] | Non
         "sequences": sequences,
         "empty": [layer.index for layer in found.layers if layer.ranks[0].rank > 0],
         "drawn": drawn,
+        "alike": " ".join(alike),
+        "columns": ("one", "two", "three")[len(kinds) - 1],
         "names": {layer.index: phrases.module_name(layer.name) for layer in found.layers}
         | {layer.index: named(layer) for layer in i.layers},
         "groups_of": groups_of,
         "large": phrases.large,
         "numbers": phrases.numbers,
     }
+
+
+def _only_rank(layer: RegionsAtLayer, kind: str) -> int:
+    return (layer.ranks if kind == "ranks" else layer.tangential)[0].rank
 
 
 def _undrawn(i: Inspection, drawn: list[RegionsAtLayer]) -> str:

@@ -16,7 +16,7 @@ from isotopy.see.cells.colors import palette_of, rgb, scale_of, shares
 from isotopy.see.cells.cut import cut_of, inside
 from isotopy.see.cells.picture import DOTS, DRAWN_WALLS, Picture
 from isotopy.see.cells.places import border_of, places_of
-from isotopy.see.labels import short
+from isotopy.see.labels import count, short
 from isotopy.see.space import _groups, _name_classes, _painted, _scatter
 from isotopy.see.theme import new_axes, theme, title
 
@@ -194,13 +194,19 @@ def _legend(picture: Picture, names: Sequence[str], rank: int | None, bare: bool
     if picture.color == "polytope":
         return
     inks, ax, kind = theme(), picture.ax, "class" if picture.color == "class" else "rank"
+    found = [own for own in shares(picture.cut.values, picture.cut.volumes) if rank is None or own[0] == rank]
+    room = 0.92 * 72 * ax.figure.get_figwidth()  # type: ignore[union-attr]  # a figure of ours, whole
+    labels: list[str] = []
+    for said in (f"{kind} ", "") if not bare else ("",):  # without the word where it does not fit; the title has it
+        named = [names[value] if kind == "class" and value < len(names) else f"{said}{value}" for value, _ in found]
+        labels = [f"{short(word)}  {share}" for word, (_, share) in zip(named, found, strict=True)]
+        each = 8 * (0.52 * max(map(len, labels), default=1) + 2.7)  # points: letters, and what goes with them
+        columns = max(1, min(len(labels), 3, int((room + 8) / each)))
+        if columns == min(len(labels), 3):
+            break
     handles = []
-    for value, share in shares(picture.cut.values, picture.cut.volumes):
-        if rank is not None and value != rank:
-            continue
-        word = names[value] if kind == "class" and value < len(names) else str(value) if bare else f"{kind} {value}"
-        look = Patch(facecolor=picture.palette[value], edgecolor=inks.muted, linewidth=0.6)
-        look.set_label(f"{short(word)}  {share}")
+    for label, (value, _) in zip(labels, found, strict=True):
+        look = Patch(facecolor=picture.palette[value], edgecolor=inks.muted, linewidth=0.6, label=label)
         handles.append(look)
     below = 5 + (16 if len(ax.get_xticks()) else 0) + (13 if ax.get_xlabel() else 0)  # points
     figure: Any = ax.figure
@@ -209,7 +215,7 @@ def _legend(picture: Picture, names: Sequence[str], rank: int | None, bare: bool
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         bbox_transform=ax.transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans),
-        ncols=len(handles) if bare and len(handles) == 4 else min(len(handles), 3),
+        ncols=columns if not bare else len(handles) if len(handles) == 4 else min(len(handles), 3),
         frameon=False,
         fontsize=7 if bare else 8,
         labelcolor=inks.ink,
@@ -224,9 +230,9 @@ def _legend(picture: Picture, names: Sequence[str], rank: int | None, bare: bool
 
 def _caption(picture: Picture, layer: int, at: int, rank: int | None, note: str, bare: bool) -> None:
     ax, color = picture.ax, picture.color
-    count = len(np.unique(picture.cut.values))
+    number = len(np.unique(picture.cut.values))
     word = {
-        "polytope": f"{count} polytope{'s' if count != 1 else ''}",
+        "polytope": f"{count(number)} polytope{'s' if number != 1 else ''}",
         "rank": "rank",
         "tangential_rank": "tangential rank",
         "class": "class",
