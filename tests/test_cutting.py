@@ -11,10 +11,7 @@ import pytest
 import torch
 from test_cli import fill, invoke
 
-from isotopy import measure, report, see
-from isotopy.measure import regions
-from isotopy.report import page as page_words
-from isotopy.report import pictures
+from isotopy import measure, see
 from isotopy.topology import homology
 
 QUADRANTS = (
@@ -196,10 +193,13 @@ def test_data_without_extent_cannot_hold_a_circle():
 
 def test_inspect_cuts_the_box_and_the_report_shows_it(place):
     result = invoke(
-        "inspect", "--model", "corner.py:build", "--data", "data.npz", "--manifold", "circle", "--out", "report"
+        *("inspect", "--model", "corner.py:build", "--data", "data.npz", "--manifold", "circle", "--out", "report"),
+        *("--layers", "0,1"),
     )
     assert result.exit_code == 0, result.stderr
     found = json.loads((place / "report" / "report.json").read_text())
+    assert [layer["index"] for layer in found["layers"]] == [0, 1]
+    assert ([layer["index"] for layer in found["regions"]["layers"]], found["regions"]["depth"]) == ([1], 2)
     assert found["regions"]["domain"] == "the circle"
     assert found["regions"]["homology"]["text"] == "H0 = Z, H1 = Z"
     page = (place / "report" / "index.html").read_text()
@@ -237,80 +237,6 @@ def test_a_box_too_large_gives_way_to_a_plane():
     found = measure.inspect(module, x, memory=2 << 20)  # not even that
     assert found.regions is None
     assert "left out" in found.regions_why
-
-
-def test_inspect_tells_of_the_layers_that_were_asked_for_only(place):
-    result = invoke("inspect", "--model", "corner.py:build", "--data", "data.npz", "--layers", "0,2", "--out", "report")
-    assert result.exit_code == 0, result.stderr
-    found = json.loads((place / "report" / "report.json").read_text())
-    assert [layer["index"] for layer in found["layers"]] == [0, 2]
-    assert [layer["index"] for layer in found["regions"]["layers"]] == [2]
-    assert found["regions"]["depth"] == 2
-    page = (place / "report" / "index.html").read_text()
-    rows = page.split('class="exact"')[1].split("</table>")[0]
-    assert rows.count('scope="rowgroup"') == 1
-    only_input = measure.inspect(torch.nn.Linear(2, 2), torch.rand(9, 2), layers=[0])
-    assert only_input.regions is None
-
-
-def drawn(folder):
-    """The files of a report's exact pictures, and what is in them."""
-    return {path.name: path.read_text() for path in (folder / "figures").glob("regions-*.svg")}
-
-
-@pytest.mark.parametrize("domain", ["box", "circle"])
-def test_a_saved_inspection_is_drawn_again_cell_by_cell(place, monkeypatch, domain):
-    options = [] if domain == "box" else ["--manifold", "circle"]
-    result = invoke("inspect", "--model", "corner.py:build", "--data", "data.npz", *options, "--out", "first")
-    assert result.exit_code == 0, result.stderr
-    again = measure.Inspection.load(place / "first")
-    page = report.write(again, place / "second").read_text()
-    assert drawn(place / "second") == drawn(place / "first")
-    assert len(drawn(place / "first")) == (4 if domain == "box" else 2)  # this circle is kept whole
-    assert "cells are not drawn" not in page
-    assert measure.Inspection.load(place / "second").regions == again.regions
-    on_pixels = list((place / "second" / "figures").glob("plane-layer-*"))
-    assert bool(on_pixels) == (domain == "circle")  # the box is drawn exactly, and once
-
-    monkeypatch.setattr(regions, "STORED", 100)
-    again.save(place / "small")
-    small = measure.Inspection.load(place / "small")
-    assert small.regions == again.regions
-    assert small.regions.polytopes is None
-    page = report.write(small, place / "third").read_text()
-    assert "The cells are not drawn: this page was made from a saved inspection that does not hold them" in page
-    assert not drawn(place / "third")
-    assert list((place / "third" / "figures").glob("plane-layer-*"))
-
-
-def test_of_very_many_cells_the_last_layer_is_drawn_and_the_page_says_so(place, monkeypatch):
-    for room in (pictures, page_words):
-        monkeypatch.setattr(room, "MANY_CELLS", 3)
-    result = invoke("inspect", "--model", "corner.py:build", "--data", "data.npz", "--out", "report")
-    assert result.exit_code == 0, result.stderr
-    assert {name.split("-")[2] for name in drawn(place / "report")} == {"02"}
-    page = (place / "report" / "index.html").read_text()
-    assert "Of more than 3 cells only the last layer is drawn." in page
-    assert list((place / "report" / "figures").glob("plane-layer-01-*"))  # what is not drawn exactly is on pixels
-
-
-def test_every_layer_of_the_page_has_as_many_cells_of_the_grid(place):
-    on = QUADRANTS.replace("bias.data.zero_()", "bias.data.fill_(50.0)")  # all neurons are on
-    (place / "on.py").write_text(on)
-    late = "    net[2].bias.data.fill_(-50.5)\n    return nn.Sequential(*net, nn.ReLU())"
-    (place / "late.py").write_text(on.replace("    return net", late))
-    for model, columns, figures, said in (
-        ("corner", "two", 4, None),
-        ("on", "one", 2, "The rank is 2 everywhere, at every layer drawn."),
-        ("late", "two", 3, '<p class="same">rank 2 everywhere</p>'),
-    ):
-        result = invoke("inspect", "--model", f"{model}.py:build", "--data", "data.npz", "--out", "report")
-        assert result.exit_code == 0, result.stderr
-        section = (place / "report" / "index.html").read_text().split('id="exact"')[1].split("</section>")[0]
-        assert f'<div class="atlas {columns}">' in section
-        assert section.count("<figure") == figures
-        assert section.count("everywhere") == (said is not None)
-        assert said is None or said in section
 
 
 # --- interrupted ----------------------------------------------------------------------------------------------------
