@@ -201,8 +201,8 @@ def _legend(picture: Picture, names: Sequence[str], rank: int | None, bare: bool
         named = [names[value] if kind == "class" and value < len(names) else f"{said}{value}" for value, _ in found]
         labels = [f"{short(word)}  {share}" for word, (_, share) in zip(named, found, strict=True)]
         each = 8 * (0.52 * max(map(len, labels), default=1) + 2.7)  # points: letters, and what goes with them
-        columns = max(1, min(len(labels), 3, int((room + 8) / each)))
-        if columns == min(len(labels), 3):
+        columns = max(1, min(len(labels), 4, int((room + 8) / each)))
+        if columns == min(len(labels), 4):
             break
     handles = []
     for label, (value, _) in zip(labels, found, strict=True):
