@@ -1,13 +1,17 @@
 """`isotopy polytopes`: the terminal, the files, and one clear error for every mistake."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import torch
 from test_cli import fill, invoke
 
-from isotopy import measure
+from isotopy import measure, see
 from isotopy.topology import homology
 
 QUADRANTS = (
@@ -189,10 +193,13 @@ def test_data_without_extent_cannot_hold_a_circle():
 
 def test_inspect_cuts_the_box_and_the_report_shows_it(place):
     result = invoke(
-        "inspect", "--model", "corner.py:build", "--data", "data.npz", "--manifold", "circle", "--out", "report"
+        *("inspect", "--model", "corner.py:build", "--data", "data.npz", "--manifold", "circle", "--out", "report"),
+        *("--layers", "0,1"),
     )
     assert result.exit_code == 0, result.stderr
     found = json.loads((place / "report" / "report.json").read_text())
+    assert [layer["index"] for layer in found["layers"]] == [0, 1]
+    assert ([layer["index"] for layer in found["regions"]["layers"]], found["regions"]["depth"]) == ([1], 2)
     assert found["regions"]["domain"] == "the circle"
     assert found["regions"]["homology"]["text"] == "H0 = Z, H1 = Z"
     page = (place / "report" / "index.html").read_text()
@@ -230,3 +237,76 @@ def test_a_box_too_large_gives_way_to_a_plane():
     found = measure.inspect(module, x, memory=2 << 20)  # not even that
     assert found.regions is None
     assert "left out" in found.regions_why
+
+
+# --- interrupted ----------------------------------------------------------------------------------------------------
+
+ENDLESS = (
+    "import pathlib, torch\nfrom torch import nn\n"
+    "def build():\n"
+    "    torch.manual_seed(0)\n"
+    "    parts = [nn.Linear(3, 32), nn.ReLU()]\n"
+    "    for _ in range(7):\n"
+    "        parts += [nn.Linear(32, 32), nn.ReLU()]\n"
+    "    pathlib.Path('begun').touch()\n"
+    "    return nn.Sequential(*parts, nn.Linear(32, 1))\n"
+)
+"""Cuts a box of half-width 40 into millions of cells, for more than a minute."""
+
+
+def test_ctrl_c_ends_a_long_cut_and_leaves_nothing(place):
+    (place / "endless.py").write_text(ENDLESS)
+    code = (
+        "import os, sys, isotopy.networks.cutting as cutting\n"
+        "whole = cutting.Cutting.layer\n"
+        "def layer(self, own):\n"
+        "    os.write(1, b'cutting') if own.index == 3 else None\n"  # the first two take part of a second
+        "    whole(self, own)\n"
+        "cutting.Cutting.layer = layer\n"
+        "from isotopy.cli import main\n"
+        "main()\n"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "polytopes",
+        "--model",
+        "endless.py:build",
+        "--box",
+        "-40,40",
+        "--out",
+        "cut",
+    ]
+    process = subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdout.read(7) == b"cutting"
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        seconds = time.monotonic() - started
+    finally:
+        process.kill()
+    assert process.returncode == 130, said.decode()
+    assert said.decode().strip() == "Interrupted; nothing was written."
+    assert seconds < 10, "one second alone; a crowded machine may take longer, the cut a minute"
+    left = {path.name for path in place.iterdir()} - {"__pycache__"}
+    assert left == {"corner.py", "data.npz", "net.py", "endless.py", "begun"}
+
+
+def test_ctrl_c_among_the_figures_leaves_the_earlier_result(place, monkeypatch):
+    assert cut("--box", "-1,1", "--out", "cut", "--layers", "1").exit_code == 0
+    before = {path.name: path.read_bytes() for path in (place / "cut").rglob("*") if path.is_file()}
+    save, drawn_so_far = see.save, []
+
+    def interrupted(ax, path, **how):
+        drawn_so_far.append(path)
+        if len(drawn_so_far) == 3:
+            raise KeyboardInterrupt
+        return save(ax, path, **how)
+
+    monkeypatch.setattr(see, "save", interrupted)
+    result = cut("--box", "-1,1", "--out", "cut")
+    assert (result.exit_code, len(drawn_so_far)) == (130, 3)
+    assert {path.name: path.read_bytes() for path in (place / "cut").rglob("*") if path.is_file()} == before
+    assert sorted(path.name for path in place.iterdir() if "cut" in path.name) == ["cut"]

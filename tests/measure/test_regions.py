@@ -141,6 +141,28 @@ def test_boundary_of_two_classes():
     assert rank_regions(net, networks.Box([-1, -1], [1, 1]), boundary=False).boundary is None
 
 
+def test_only_some_layers_are_told_and_sentences_claim_no_more():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).double()
+    with torch.no_grad():
+        module[0].bias.fill_(3.0)  # all of layer 1 is on, all of layer 2 off
+        module[2].bias.fill_(-99.0)
+    net = networks.trace(module, torch.zeros(1, 2, dtype=torch.float64))
+    domain = networks.Box([-1, -1], [1, 1])
+    whole, first = rank_regions(net, domain), rank_regions(net, domain, layers=[1])
+    assert (whole.depth, first.depth) == (3, 3)
+    assert first.layers == whole.layers[:1]
+    assert rank_regions(net, domain, layers=[3, 1, 3]).layers == (whole.layers[0], whole.layers[2])
+    said = " ".join(own.text for own in first.sentences)
+    assert "Up to layer 1, exactly 1 polytope fill" in said
+    assert "any layer" not in said
+    assert "rank 0 at layer 1: Omega_0 is empty" in said
+    assert "Omega_0): the network is constant up to here" in " ".join(own.text for own in whole.sentences)
+    for wrong in ([0], [4], [True]):
+        with pytest.raises(ValueError, match="layers must be numbers from 1 to 3; got"):
+            rank_regions(net, domain, layers=wrong)
+
+
 def test_sentences_say_what_collapses():
     found = rank_regions(layer([[1.0, 0], [-1, 0]], [-0.5, -0.5]), triangulations.circle(12), words="the circle")
     text = {own.text: own for own in found.sentences}

@@ -13,7 +13,10 @@ from torch import nn
 
 from isotopy import networks, see
 from isotopy.see import raster
-from isotopy.see.regions import _around, _check, _shares, _tints
+from isotopy.see.cells import curves, picture
+from isotopy.see.cells.colors import shares, tints
+from isotopy.see.cells.cut import cycles
+from isotopy.see.regions import _check
 from isotopy.see.theme import COLLAPSE, DARK, LIGHT, rank_color
 from isotopy.topology import triangulations
 
@@ -88,14 +91,14 @@ def test_polytopes_that_share_a_wall_never_share_a_color(square, layer):
 
 def test_tints_of_a_complete_graph_differ():
     pairs = np.array([(i, j) for i in range(12) for j in range(i)])
-    assert len(set(_tints(np.arange(12), pairs).tolist())) == 12
+    assert len(set(tints(np.arange(12), pairs).tolist())) == 12
 
 
 def test_shares_sum_to_one_hundred_and_are_exact_only_where_they_are():
-    texts = dict(_shares(np.array([0, 1, 2]), np.array([1.0, 1.0, 1.0])))
+    texts = dict(shares(np.array([0, 1, 2]), np.array([1.0, 1.0, 1.0])))
     assert sum(int(re.sub(r"\D", "", text)) for text in texts.values()) == 100
-    assert _shares(np.array([0, 3]), np.array([1e-5, 1.0])) == [(0, "<1\u202f%"), (3, ">99\u202f%")]
-    assert _shares(np.array([2, 2]), np.array([1.0, 2.0])) == [(2, "100\u202f%")]
+    assert shares(np.array([0, 3]), np.array([1e-5, 1.0])) == [(0, "<1\u202f%"), (3, ">99\u202f%")]
+    assert shares(np.array([2, 2]), np.array([1.0, 2.0])) == [(2, "100\u202f%")]
 
 
 def test_the_legend_gives_every_rank_its_share(square):
@@ -160,7 +163,7 @@ def test_a_circle_is_drawn_arc_by_arc(at):
     (arcs,) = _named(see.regions(p, at=at, color="rank"), "cells")
     ends = np.array(arcs.get_segments())
     assert ends.shape == (len(p), 2, 2)
-    np.testing.assert_array_equal(ends, p.images(at)[p.edges].numpy())
+    np.testing.assert_array_equal(ends, p.images(at)[p.edges.sort(dim=1).values].numpy())
 
 
 def test_a_curve_in_space_has_a_bridge_where_it_crosses_itself_on_paper():
@@ -254,13 +257,17 @@ def test_a_slice_has_its_parameters_as_axes_and_takes_data():
     assert "PCA of 6 dimensions keeps" in see.regions(p, at=2).get_xlabel()
 
 
-def test_corners_of_polygons_come_in_cyclic_order():
-    angle = np.array([0.0, 2.1, 4.0, 1.0, 5.5])
-    points = np.column_stack([np.cos(angle), np.sin(angle), 0.3 * np.cos(angle)])
-    around = _around(points, np.array([0, 5]), np.arange(5)).tolist()
-    ring = [0, 3, 1, 2, 4]
-    turned = [ring[k:] + ring[:k] for k in range(5)]
-    assert around in turned or around[::-1] in turned
+@pytest.mark.parametrize("solid", [False, True])
+def test_corners_of_polygons_come_in_cyclic_order(square, solid):
+    p = networks.polytopes(_net(3, 5, 3, seed=6), networks.Box([-1] * 3, [1] * 3)) if solid else square
+    offsets, corners = cycles(p.complex())
+    wanted = [part.numpy() for part in p.faces]  # as the kernel cut them, one after the other
+    np.testing.assert_array_equal(offsets, wanted[0])
+    assert np.diff(offsets).max() > 4
+    for start, end in itertools.pairwise(offsets.tolist()):
+        around, ring = corners[start:end].tolist(), wanted[1][start:end].tolist()
+        turned = [ring[k:] + ring[:k] for k in range(len(ring))]
+        assert around in turned or around[::-1] in turned
 
 
 def test_the_decomposition_has_a_panel_for_every_layer_and_row(square):
@@ -311,3 +318,75 @@ def test_what_is_in_front_does_not_depend_on_the_order_of_work(monkeypatch, firs
     depth = np.array([[1.0, 1, 1], [2.0, 2, 2]])[[first, 1 - first]]
     buffer = raster.render(flat, depth, (0.0, 1.1, 0.0, 1.1), side=50)
     assert set(np.unique(buffer.triangle)) == {-1, first}
+
+
+@pytest.mark.parametrize("kind", ["plane", "surface", "solid", "bare"])
+def test_the_caption_says_where_walls_are_left_out(monkeypatch, square, kind):
+    surface = kind == "surface"
+    cube = networks.Box([-1] * 3, [1] * 3)
+    p = square
+    if kind in ("surface", "solid"):
+        p = networks.polytopes(_net(3, 5, 4, seed=5), triangulations.sphere(2) if surface else cube)
+    drawn = see.regions(p, bare=kind == "bare")
+    walls = len(_named(drawn, "walls")[0].get_segments()) if kind in ("plane", "bare") else None
+    assert "walls" not in drawn.get_xlabel()
+    monkeypatch.setattr(picture, "DRAWN_WALLS", 3)
+    crowded = see.regions(p, bare=kind == "bare")
+    assert not _named(crowded, "walls")
+    number = re.search(r"(\d+) walls are not drawn", crowded.get_xlabel())
+    assert number
+    assert walls is None or int(number[1]) == walls
+
+
+def test_the_caption_says_where_crossings_and_ends_of_arcs_are_left_out(monkeypatch):
+    t = torch.linspace(0, 2 * np.pi, 121)[:-1].double()
+    eight = torch.stack([t.cos(), t.sin() * t.cos(), 0.3 * t.sin()], dim=1)
+    p = networks.polytopes(_net(3, 3, seed=1, last=True), triangulations.polyline(eight, closed=True))
+    assert see.regions(p, view=(89, -90)).get_xlabel() == ""
+    monkeypatch.setattr(curves, "CROSSED", 10)
+    crowded = see.regions(p, view=(89, -90))
+    assert crowded.get_xlabel() == "crossings are not marked"
+    assert not _named(crowded, "bridge")
+    monkeypatch.setattr(curves, "DOTS", 2)
+    ends = len(_named(crowded, "walls")[0].get_offsets())
+    crowded = see.regions(p, view=(89, -90))
+    assert crowded.get_xlabel() == f"crossings are not marked · {ends} ends of arcs are not marked"
+    assert not _named(crowded, "walls")
+
+
+@pytest.mark.parametrize(
+    ("domain", "color"),
+    [
+        ("plane", "polytope"),
+        ("plane", "rank"),
+        ("sphere", "tangential_rank"),
+        ("solid", "rank"),
+        ("circle", "tangential_rank"),
+        ("slice", "polytope"),
+    ],
+)
+def test_stored_cells_give_the_same_picture(square, domain, color):
+    p = square
+    if domain != "plane":
+        M = {
+            "sphere": lambda: triangulations.sphere(1),
+            "solid": lambda: networks.Box([-1] * 3, [1] * 3),
+            "circle": lambda: triangulations.circle(24),
+            "slice": lambda: networks.Slice(torch.zeros(4), torch.eye(4)[:2]),
+        }[domain]()
+        width = {"circle": 2, "slice": 4}.get(domain, 3)
+        p = networks.polytopes(_net(width, 5, 4, seed=5), M)
+    stored = networks.Cells.from_arrays(networks.Cells.of(p).arrays())
+    one, two = (see.svg(see.regions(own, layer=2, color=color), name="x") for own in (p, stored))
+    assert one == two
+    assert len(one) > 1000
+
+
+def test_stored_cells_draw_nothing_that_only_the_network_knows(square):
+    stored = networks.Cells.of(square)
+    for what in ({"at": 1}, {"color": "class"}, {"boundary": True}, {"points": np.zeros((1, 2))}):
+        with pytest.raises(ValueError, match="p must be Polytopes for images, classes, the boundary and points"):
+            see.regions(stored, **what)
+    with pytest.raises(ValueError, match="p must be Polytopes for images"):
+        see.decomposition(stored, images=True)
+    assert len(see.decomposition(stored).axes) == 6

@@ -147,7 +147,7 @@ def test_complexes_survive_copy_and_pickle():
 
 def test_a_trusted_complex_is_the_same():
     X = CellComplex(SQUARE)
-    Y = CellComplex._trusted((4, 4, 1), [X._columns(1), X._columns(2)])
+    Y = CellComplex.unchecked((4, 4, 1), [X.columns(1), X.columns(2)])
     assert repr(Y) == repr(X)
     assert cells_of(Y, 2) == [[0, 1, 2, 3]]
     assert torch.equal(Y.boundary(2).to_dense(), X.boundary(2).to_dense())

@@ -334,7 +334,7 @@ def test_what_is_not_there_is_said():
 
 def test_a_request_over_the_budget_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(memory, "available", lambda: 10 * 2**20)
-    with pytest.raises(BudgetError, match=r"grids of 1000000 vertices need about 0\.1 GiB"):
+    with pytest.raises(BudgetError, match=r"grids of 1000000 vertices need about 103\.\d MiB"):
         persistence(grid(torch.zeros(1000, 1000)))
 
 

@@ -1,9 +1,11 @@
 """What the system says about memory, as folders that look like it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from isotopy.errors import BudgetError
 from isotopy.topology import memory
 
 
@@ -44,3 +46,12 @@ def test_a_system_without_control_groups_has_no_limit(tmp_path: Path):
 def test_the_smaller_limit_holds(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(memory, "_in_groups", lambda root: [2**62, 2**20])
     assert memory.available() == 2**20
+
+
+def test_workers_as_many_as_fit_and_an_error_in_units_that_are_not_zero(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(memory, "budget", lambda: 50 * 2.0**20)
+    asked: dict[str, Any] = {"fixed": 0, "what": "grids", "way_out": "Take fewer."}
+    assert memory.workers_that_fit(8, 100, per_sample=20 * 2**20, **asked) == 2
+    assert memory.workers_that_fit(8, 2, per_sample=20 * 2**20, **asked) == 8  # both at once
+    with pytest.raises(BudgetError, match=r"^grids need about 60\.0 MiB; 50\.0 MiB may be used\. Take fewer\.$"):
+        memory.workers_that_fit(8, 100, per_sample=60 * 2**20, **asked)

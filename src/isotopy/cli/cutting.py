@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import shlex
@@ -79,10 +78,8 @@ def run(cut: Cut, bars: Bars, notices: list[str]) -> Found:
     net = _network(model, data, cut, bars)
     domain, words = domain_of(cut, net, data)
     kwargs: dict[str, Any] = {} if cut.homology_cells is None else {"homology_cells": cut.homology_cells}
+    kwargs["layers"] = None if cut.layers is None else sorted(layer_numbers(cut.layers, net))
     found = measure.rank_regions(net, domain, words=words, memory=memory, progress=bars.of("polytopes"), **kwargs)
-    if cut.layers is not None:
-        wanted = layer_numbers(cut.layers, net)
-        found = dataclasses.replace(found, layers=tuple(layer for layer in found.layers if layer.index in wanted))
     settings = {
         "model": request.model,
         "weights": None if request.weights is None else str(request.weights),
@@ -272,10 +269,11 @@ def sequences(found: RankRegions) -> list[str]:
 def write(found: Found, directory: Path, *, cells: bool, progress: Callable[[int, int], None]) -> None:
     """`polytopes.json`, `figures/` and, if asked for, `complex.npz`: the folder appears whole or not at all."""
     from isotopy import see
+    from isotopy.networks import Polytopes
     from isotopy.report.folder import replaced
 
     p = found.regions.polytopes
-    assert p is not None
+    assert isinstance(p, Polytopes)
     jobs = [
         (layer.index, color, name)
         for layer in found.regions.layers

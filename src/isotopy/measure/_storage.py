@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,18 @@ JSON, ARRAYS = "report.json", "arrays.npz"
 
 # Arrays that are drawn, not read: report.json only says where they are.
 _DRAWN = ("picture", "labels", "classes", "margin", "polytopes", "ranks")
+
+
+@runtime_checkable
+class _Own(Protocol):
+    """What writes and reads itself."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+    def arrays(self) -> dict[str, np.ndarray]: ...
+
+    @classmethod
+    def from_dict(cls, entries: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> object: ...
 
 
 def to_dict(inspection: object) -> dict[str, Any]:
@@ -76,8 +88,9 @@ def _entries(value: object, path: str, arrays: dict[str, np.ndarray]) -> dict[st
 
 
 def _plain(value: object, path: str, arrays: dict[str, np.ndarray]) -> object:
-    if hasattr(value, "from_dict"):  # it writes and reads itself
-        return value.to_dict()  # type: ignore[attr-defined]
+    if isinstance(value, _Own):
+        arrays.update({f"{path}/{name}": array for name, array in value.arrays().items()})
+        return value.to_dict()
     if dataclasses.is_dataclass(value):
         return _entries(value, path, arrays)
     if isinstance(value, np.ndarray):
@@ -108,9 +121,10 @@ def _built(
     if isinstance(value, dict):
         if name == "settings":
             return value
-        own = getattr(builders.get(name), "from_dict", None)
-        if own is not None:
-            return own(value)
+        own = builders.get(name)
+        if own is not None and issubclass(own, _Own):
+            inner = {key.removeprefix(f"{path}/"): a for key, a in arrays.items() if key.startswith(f"{path}/")}
+            return own.from_dict(value, inner)
         if name in ("histogram", "diagram"):
             return {int(key): _built(v, f"{path}/{key}", "", arrays, builders) for key, v in value.items()}
         entries = {key: _built(v, f"{path}/{key}".lstrip("/"), key, arrays, builders) for key, v in value.items()}

@@ -21,9 +21,10 @@ from ..datasets import checks
 from ..errors import BudgetError, UnsupportedModuleError
 from ..networks import Network, RankDecomposition
 from ..networks.domains import Domain
-from . import dimension, landmarks, manifolds, picture, regions, separation, stretch, summary
+from . import dimension, landmarks, picture, separation, stretch, summary
 from ._cloud import Cloud, flatten, generator_of
 from .certificates import certificates
+from .exact import exact_part
 from .inspection import Certificate, Distribution, Inspection, LayerInspection, Plane, SampleTopology, Stretch
 from .regions import RankRegions
 
@@ -142,8 +143,8 @@ def inspect(
             ranks = networks.rank_decomposition(net, subject.x, memory=min(budget, 1 << 30), progress=inner)
             active = _active(net, subject.x)
         with clock("certificates", 10):
-            inner_layers = [k for k in chosen if k > 0] if certify else []
-            marks = dict(zip(inner_layers, certificates(net, layers=inner_layers), strict=True))
+            told = [k for k in chosen if k > 0] if certify else []
+            marks = dict(zip(told, certificates(net, layers=told), strict=True))
         with clock("stretch", 20):
             flat = net.flatten(subject.x.to(net.dtype) if not subject.x.is_floating_point() else subject.x)
             points = stretch.choose_points(net, len(rows), stretch_points, seed)
@@ -208,10 +209,13 @@ def inspect(
     whole: RankRegions | None = None
     whole_why = ""
     if exact:
-        if net is not None:
+        inner_layers = [k for k in chosen if k > 0]
+        if net is not None and (inner_layers or domain is not None):
             with clock("polytopes", 10) as inner:
-                whole, whole_why = exact_part(net, subject.x, domain, domain_words, budget, progress=inner)
-        elif domain is not None:
+                whole, whole_why = exact_part(
+                    net, subject.x, domain, domain_words, budget, layers=inner_layers, progress=inner
+                )
+        elif net is None and domain is not None:
             raise ValueError("domain needs a network that can be cut; of this one only activations are known.")
     counts = None if target is None else torch.bincount(target)
     facts = summary.Facts(
@@ -252,51 +256,6 @@ def inspect(
         regions=whole,
         regions_why=whole_why,
     )
-
-
-_OWN_PART = 2**27  # bytes of cells that nobody asked for: some 100,000 polyhedra, seconds of work
-
-
-def exact_part(
-    net: Network,
-    x: Tensor,
-    domain: Domain | None,
-    words: str | None,
-    memory: int,
-    *,
-    progress: Progress | None = None,
-) -> tuple[RankRegions | None, str]:
-    """Rank regions of a domain, by default around the data; where there are none, or of less, why."""
-    if not net.piecewise_linear:
-        if domain is not None:
-            raise UnsupportedModuleError("domain needs a piecewise linear network; this one bends smoothly.")
-        return None, ""
-    if domain is not None:
-        return regions.rank_regions(net, domain, words=words, memory=memory, progress=progress), ""
-    if net.input_width > 3:
-        return None, (
-            f"Exact polytopes were not worked out: the input has {net.input_width} dimensions, and domains of up to 3 "
-            "can be cut. Give a manifold in the input space (--manifold FILE), or a slice to isotopy polytopes."
-        )
-    points = net.flatten(x).double()
-    part = max(1, min(memory // 8, _OWN_PART))
-    try:
-        box = manifolds.box_around(points)
-        found = regions.rank_regions(net, box, words="the box around the data", memory=part, progress=progress)
-    except BudgetError as error:
-        if net.input_width < 3:
-            return None, f"Exact polytopes were left out: {error}"
-        plane = manifolds.plane_through(points)
-        words = "the plane through the data (their two widest directions)"
-        try:
-            found = regions.rank_regions(net, plane, words=words, memory=part, progress=progress)
-        except BudgetError as still:
-            return None, f"Exact polytopes were left out: {still}"
-        return (
-            found,
-            "The box around the data has too many cells for the memory; a plane through the data was cut instead.",
-        )
-    return found, ""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """What a network does to a domain, exactly: polytopes, rank regions and their homology, layer by layer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import BudgetError
-from ..networks import Box, Network, Polytopes, Slice, polytopes, serra_bound, zaslavsky
+from ..networks import Box, Cells, Network, Polytopes, Slice, polytopes, serra_bound, zaslavsky
 from ..networks.domains import Domain
 from ..topology import CellComplex, Homology, LongExactSequence, homology, long_exact_sequence, quotient_homology
 from ..topology.exact_sequence import Ranks
@@ -21,6 +21,9 @@ NAMES = ("Omega_0", "M")
 
 HOMOLOGY_CELLS = 200_000
 """Cells of a region up to which its homology is worked out, unless told otherwise."""
+
+STORED = 2**25
+"""Bytes of cells, before compression, up to which an inspection saves them: 250,000 polygons, 150,000 polyhedra."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Boundary:
 
 @dataclass(frozen=True)
 class RankRegions:
-    """A domain M cut exactly into polytopes, and what every layer does to it. `layers[K-1]` is layer K.
+    """A domain M cut exactly into polytopes, and what layers do to it.
 
     Cells, polytopes and incidence are *proved*; groups follow from them and from the ranks, so they are proved where
     the ranks are. Shares are floating-point sums of volumes: *computed*.
@@ -89,10 +92,12 @@ class RankRegions:
     vertices: int
     volume: float
     homology: Homology | None  # of M
-    layers: tuple[RegionsAtLayer, ...]
+    depth: int  # layers of the network
+    layers: tuple[RegionsAtLayer, ...]  # those that were asked for, in order
     boundary: Boundary | None  # of the decision; None with one output constant, or left out
     left_out: tuple[str, ...]  # what was not worked out, and why
-    polytopes: Polytopes | None = field(default=None, repr=False, compare=False)  # to draw; not in JSON
+    # To draw, not in JSON: `Polytopes`, or what `save` kept of them; None where that was too much.
+    polytopes: Polytopes | Cells | None = field(default=None, repr=False, compare=False)
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
@@ -109,6 +114,7 @@ class RankRegions:
             "vertices": self.vertices,
             "volume": self.volume,
             "homology": _group(self.homology),
+            "depth": self.depth,
             "layers": [_layer_entry(layer) for layer in self.layers],
             "boundary": None
             if self.boundary is None
@@ -116,9 +122,15 @@ class RankRegions:
             "left_out": list(self.left_out),
         }
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The cells as plain arrays, so that they can be drawn again; nothing where they take more than STORED."""
+        cells = Cells.of(self.polytopes) if isinstance(self.polytopes, Polytopes) else self.polytopes
+        found = {} if cells is None else cells.arrays()
+        return found if sum(array.nbytes for array in found.values()) <= STORED else {}
+
     @classmethod
-    def from_dict(cls, entries: dict[str, Any]) -> "RankRegions":
-        """What `to_dict` wrote; exactness of the sequences is checked again.
+    def from_dict(cls, entries: dict[str, Any], arrays: Mapping[str, np.ndarray] | None = None) -> "RankRegions":
+        """What `to_dict` and `arrays` wrote; exactness of the sequences and the cells are checked again.
 
         Raises:
             KeyError, TypeError, ValueError: It is damaged.
@@ -131,11 +143,13 @@ class RankRegions:
             vertices=entries["vertices"],
             volume=entries["volume"],
             homology=_homology(entries["homology"]),
+            depth=entries["depth"],
             layers=tuple(_layer_of(layer) for layer in entries["layers"]),
             boundary=None
             if entries["boundary"] is None
             else Boundary(entries["boundary"]["components"], _some(entries["boundary"]["homology"])),
             left_out=tuple(entries["left_out"]),
+            polytopes=Cells.from_arrays(arrays) if arrays else None,
         )
 
 
@@ -144,6 +158,7 @@ def rank_regions(
     domain: Domain,
     *,
     words: str | None = None,
+    layers: Sequence[int] | None = None,
     boundary: bool = True,
     homology_cells: int = HOMOLOGY_CELLS,
     rational: bool = False,
@@ -156,6 +171,7 @@ def rank_regions(
         net: A traced piecewise linear network.
         domain: `networks.Box`, `networks.Slice`, or a SimplicialComplex of dimension 1 to 3 with coordinates.
         words: What to call the domain in sentences; by default what it is.
+        layers: Layers K, from 1, to tell of; all if not given.
         boundary: Whether to look at the decision boundary.
         homology_cells: Homology of larger regions is left out, and `left_out` says so.
         rational: Decide every sign and rank in rationals (see `networks.polytopes`).
@@ -185,7 +201,10 @@ def rank_regions(
     """
     if isinstance(homology_cells, bool) or not isinstance(homology_cells, int) or homology_cells < 0:
         raise ValueError(f"homology_cells must be a whole number, at least 0; got {homology_cells!r}.")
-    steps = 3 * net.depth + 1
+    told = sorted(set(range(1, net.depth + 1) if layers is None else layers))
+    if any(isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= net.depth for k in told):
+        raise ValueError(f"layers must be numbers from 1 to {net.depth}; got {layers!r}. Leave it out to take all.")
+    steps = net.depth + 2 * len(told) + 1
 
     def tell(done: int) -> None:
         if progress is not None:
@@ -195,10 +214,10 @@ def rank_regions(
     p = polytopes(net, domain, rational=rational, memory=memory, progress=lambda done, _: tell(done))
     volumes = p.volumes.numpy()
     groups = _Groups(p, homology_cells)
-    layers = []
-    for layer in range(1, net.depth + 1):
-        layers.append(_at_layer(p, layer, volumes, groups))
-        tell(net.depth + 2 * layer)
+    found_layers = []
+    for done, layer in enumerate(told, start=1):
+        found_layers.append(_at_layer(p, layer, volumes, groups))
+        tell(net.depth + 2 * done)
     found = None
     if boundary:
         if len(p) > homology_cells:
@@ -218,7 +237,8 @@ def rank_regions(
         vertices=len(p.parameters),
         volume=float(volumes.sum()),
         homology=groups.whole,
-        layers=tuple(layers),
+        depth=net.depth,
+        layers=tuple(found_layers),
         boundary=found,
         left_out=tuple(groups.left_out),
         polytopes=p,
@@ -257,7 +277,7 @@ class _Groups:
             if len(self.p) > self.most:
                 self.left_out.append(f"the exact sequence of {what} ({_too_many(len(self.p), self.most)})")
                 return None
-            region, whole = self.region(cells), self.p._complex
+            region, whole = self.region(cells), self.p.complex()
             self.exact[key] = (
                 replace(long_exact_sequence(whole, region), names=NAMES),
                 quotient_homology(whole, region, mode="one_point"),
@@ -266,7 +286,7 @@ class _Groups:
         return self.exact[key]
 
     def region(self, cells: np.ndarray) -> CellComplex:
-        return self.p._complex.subcomplex({self.p.dimension: np.flatnonzero(cells)})
+        return self.p.complex().subcomplex({self.p.dimension: np.flatnonzero(cells)})
 
 
 def _at_layer(p: Polytopes, layer: int, volumes: np.ndarray, groups: _Groups) -> RegionsAtLayer:
@@ -359,8 +379,9 @@ def _sentences(found: RankRegions) -> Iterator[Sentence]:
         bound = f"; a network of these widths can have {phrases.large(last.most_polytopes)} at most"
     many = "polytope" if last.polytopes == 1 else "polytopes"
     pieces = "" if found.cells == last.polytopes else f", in {phrases.plural(found.cells, 'convex cell')}"
+    start = "Exactly" if last.index == found.depth else f"Up to layer {last.index}, exactly"
     yield Sentence(
-        f"Exactly {phrases.number(last.polytopes)} {many} fill {where}{pieces}{bound}.", "proved", last.index
+        f"{start} {phrases.number(last.polytopes)} {many} fill {where}{pieces}{bound}.", "proved", last.index
     )
     yield from _zero(found)
     yield from _collapse(found)
@@ -380,7 +401,8 @@ def _zero(found: RankRegions) -> Iterator[Sentence]:
     dead = [layer for layer in found.layers if layer.ranks[0].rank == 0]
     if not dead:
         sure = all(layer.proved for layer in found.layers)
-        text = f"No part of {found.domain} has rank 0 at any layer: Omega_0 is empty, nothing is collapsed to a point."
+        text = f"No part of {found.domain} has rank 0 at {_any_layer(found)}: "
+        text += "Omega_0 is empty, nothing is collapsed to a point."
         yield Sentence(text, "proved" if sure else "computed")
         return
     for layer in dead[:1] if dead[0] is dead[-1] or dead[0].ranks[0] == dead[-1].ranks[0] else (dead[0], dead[-1]):
@@ -400,16 +422,25 @@ def _zero(found: RankRegions) -> Iterator[Sentence]:
         yield Sentence(f"{text}.", layer.status, layer.index)
 
 
+def _any_layer(found: RankRegions) -> str:
+    numbers = [layer.index for layer in found.layers]
+    if len(numbers) == found.depth:
+        return "any layer"
+    return f"layer {numbers[0]}" if len(numbers) == 1 else f"any of layers {phrases.numbers(numbers)}"
+
+
 def _collapse(found: RankRegions) -> Iterator[Sentence]:
     thin = [layer for layer in found.layers if layer.collapsed_share > 0]
     flat = f"below its dimension, {found.dimension}"
     if not thin:
-        text = f"No cell of {found.domain} loses a dimension at any layer (no tangential rank is {flat})"
-        text += ": inside every cell the network is one-to-one"
+        text = f"No cell of {found.domain} loses a dimension at {_any_layer(found)} (no tangential rank is {flat})"
+        if len(found.layers) == found.depth:
+            text += ": inside every cell the network is one-to-one"
         yield Sentence(f"{text}.", "proved" if all(layer.proved for layer in found.layers) else "computed")
         return
     first, last = thin[0], thin[-1]
-    text = f"Layer {first.index} is the first that flattens cells of {found.domain}: "
+    of = "" if len(found.layers) == found.depth else f" of layers {phrases.numbers([k.index for k in found.layers])}"
+    text = f"Layer {first.index} is the first{of} that flattens cells of {found.domain}: "
     text += f"{phrases.share(first.collapsed_share)} of it has a tangential rank {flat}"
     if last is not first and last.collapsed_share != first.collapsed_share:
         text += f"; at layer {last.index} it is {phrases.share(last.collapsed_share)}"

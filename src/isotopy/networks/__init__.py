@@ -1,6 +1,7 @@
 """Torch modules as piecewise affine maps: codewords, ranks, polytopes."""
 
 from . import ensembles as ensembles
+from .cells import Cells as Cells
 from .codewords import codewords as codewords
 from .counting import serra_bound as serra_bound
 from .counting import zaslavsky as zaslavsky

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .. import _native
 from ..errors import BudgetError
+from ..topology.memory import written
 from .codewords import Bounded, bounded
 from .domains import Start
 from .exact import Exact, grain
@@ -196,8 +197,8 @@ class Cutting:
                 self.kernel.decide(self.exact.values(asked, what))
         except MemoryError:
             raise BudgetError(
-                f"the polytopes up to layer {what.layer.index} take more than memory={self.memory / 2**20:.0f} MiB: "
-                f"{self.kernel.tops} cells so far. Give more memory=, or a smaller domain."
+                f"the polytopes up to layer {what.layer.index} take more than the {written(self.memory)} that they "
+                f"may: {self.kernel.tops} cells so far. Give more memory=, or a smaller domain."
             ) from None
         self.exact.known_vertices(np.asarray(self.kernel.cuts()), before, what)
         inexact = what.layer.kind == "leaky_relu" and not what.activated

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -106,6 +106,7 @@ class Slice:
 
 
 Domain: TypeAlias = Box | Slice | SimplicialComplex
+Kind: TypeAlias = Literal["box", "slice", "manifold"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,11 +206,11 @@ def _triangulated(complex_: SimplicialComplex, width: int) -> Start:
     base, spans = positions[top[:, 0]], positions[top[:, 1:]]
     if d == 1:
         return Start(1, positions, None, rows[1], base, spans)
-    facets = complex_._facet_rows(2)  # bc, ac, ab of a triangle abc
+    facets = complex_.facet_rows(2)  # bc, ac, ab of a triangle abc
     faces = (3 * np.arange(len(rows[2]) + 1), rows[2].ravel(), facets[:, [2, 0, 1]].ravel())
     if d == 2:
         return Start(2, positions, None, rows[1], base, spans, faces)
-    walls = complex_._facet_rows(3)
+    walls = complex_.facet_rows(3)
     return Start(3, positions, None, rows[1], base, spans, faces, (4 * np.arange(len(rows[3]) + 1), walls.ravel()))
 
 
@@ -217,7 +218,7 @@ def _check_pure(complex_: SimplicialComplex) -> None:
     d = complex_.dimension
     for k in range(d):
         free = np.ones(len(complex_.cells(k)), dtype=np.bool_)
-        free[complex_._facet_rows(k + 1)] = False
+        free[complex_.facet_rows(k + 1)] = False
         if free.any():
             first = tuple(complex_.cells(k)[int(np.flatnonzero(free)[0])].tolist())
             raise ValueError(

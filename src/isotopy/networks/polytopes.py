@@ -21,7 +21,7 @@ from ..topology.memory import budget
 from .bounds import Bounds
 from .codewords import Gates
 from .cutting import Cutting, Words
-from .domains import Domain, start
+from .domains import Box, Domain, Kind, Slice, start
 from .network import Layer, Network
 from .ranks import ranks_from_gates, rational_ranks
 from .tangents import tangential_ranks
@@ -133,6 +133,11 @@ class Polytopes:
         return len(self.parents)
 
     @property
+    def kind(self) -> Kind:
+        """What the domain is."""
+        return "box" if isinstance(self.domain, Box) else "slice" if isinstance(self.domain, Slice) else "manifold"
+
+    @property
     def vertices(self) -> Float64[Tensor, "v m"]:
         """Vertices in the input space, flattened."""
         embedding = self._cutting.start.embedding
@@ -231,7 +236,10 @@ class Polytopes:
 
     def complex(self, layer: int = 0) -> CellComplex:
         """The cells with their vertices' images at layer K as coordinates; 0 is the domain itself."""
-        return CellComplex._trusted(*_incidence(self._cutting), self.images(layer))
+        self._check_layer(layer, lowest=0)
+        if layer == 0:
+            return self._complex
+        return CellComplex.unchecked(*_incidence(self._cutting), self.images(layer))
 
     def region(self, layer: int, rank: int, *, tangential: bool = False) -> tuple[CellComplex, CellComplex]:
         """The closure of the cells on which layer K has a rank, Omega^K_rank, inside the whole.
@@ -264,7 +272,7 @@ class Polytopes:
 
     @cached_property
     def _complex(self) -> CellComplex:
-        return CellComplex._trusted(*_incidence(self._cutting), self.vertices)
+        return CellComplex.unchecked(*_incidence(self._cutting), self.vertices)
 
     def _at(self, rows: np.ndarray) -> list[Words]:
         return [words.at(rows) for words in self._words]
@@ -476,7 +484,7 @@ def _boundary(p: Polytopes) -> DecisionBoundary:
     embedding = cutting.start.embedding
     positions = cutting.positions.value
     counts, columns = _incidence(cutting)
-    whole = CellComplex._trusted(counts, columns, positions if embedding is None else embedding(positions))
+    whole = CellComplex.unchecked(counts, columns, positions if embedding is None else embedding(positions))
     top = columns[-1]
     cell = np.repeat(np.arange(len(classes)), np.diff(top.starts))
     low = np.full(counts[-2], np.iinfo(np.int64).max)

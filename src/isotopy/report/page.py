@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from isotopy.measure import phrases
 from isotopy.measure.inspection import Inspection, LayerInspection
+from isotopy.measure.regions import STORED, RegionsAtLayer
 from isotopy.measure.statements import Sentence
 from isotopy.report import words
-from isotopy.report.pictures import Picture, chosen_layers, is_smooth, named, readings, slug
+from isotopy.report.pictures import MANY_CELLS, Picture, chosen_layers, exact_layers, is_smooth, named, readings, slug
 from isotopy.see.theme import class_style
 from isotopy.topology import Homology, LongExactSequence
 
@@ -362,23 +363,55 @@ def exact(i: Inspection, by_name: Mapping[str, Picture]) -> dict[str, Any] | Non
         else:
             rows = sequence(layer.sequence)
             sequences.append({"said": said, "layers": [layer.index], "rows": rows, "status": layer.status})
-    drawn = []
-    for layer in found.layers:
-        names = [f"regions-layer-{layer.index:02d}-{kind}" for kind in ("polytopes", "ranks", "tangential")]
-        if names[0] in by_name:
-            drawn.append((layer, [by_name[name] for name in names if name in by_name]))
+    other = found.dimension < found.ambient
+    told, drawn, alike = exact_layers(i), [], []
+    kinds = {"polytopes": "", "ranks": "rank"} | ({"tangential": "tangential rank"} if other else {})
+    for kind, word in list(kinds.items()):
+        if told and not any(f"regions-{slug(layer)}-{kind}" in by_name for layer in told):
+            values = {_only_rank(layer, kind) for layer in told}
+            alike.append(
+                f"The {word} is {f'{values.pop()} ' if len(values) == 1 else 'the same '}everywhere"
+                f"{'' if len(told) == 1 else ', at every layer drawn' if not values else ' within each layer'}."
+            )
+            del kinds[kind]
+    for layer in told:
+        names = {kind: f"regions-{slug(layer)}-{kind}" for kind in kinds}
+        drawn.append((layer, [by_name.get(names[k]) or f"{kinds[k]} {_only_rank(layer, k)} everywhere" for k in kinds]))
     return {
         "found": found,
-        "other": found.dimension < found.ambient,
+        "other": other,
+        "undrawn": _undrawn(i, [layer for layer, _ in drawn]),
         "sequences": sequences,
         "empty": [layer.index for layer in found.layers if layer.ranks[0].rank > 0],
         "drawn": drawn,
+        "alike": " ".join(alike),
+        "columns": ("one", "two", "three")[len(kinds) - 1],
         "names": {layer.index: phrases.module_name(layer.name) for layer in found.layers}
         | {layer.index: named(layer) for layer in i.layers},
         "groups_of": groups_of,
         "large": phrases.large,
         "numbers": phrases.numbers,
     }
+
+
+def _only_rank(layer: RegionsAtLayer, kind: str) -> int:
+    return (layer.ranks if kind == "ranks" else layer.tangential)[0].rank
+
+
+def _undrawn(i: Inspection, drawn: list[RegionsAtLayer]) -> str:
+    """Which cells are not drawn, and why; empty where all are."""
+    found = i.regions
+    assert found is not None
+    if found.polytopes is None:
+        return (
+            "The cells are not drawn: this page was made from a saved inspection that does not hold them (more than "
+            f"{STORED >> 20} MiB are not saved). Inspect again to draw them."
+        )
+    if drawn and found.cells > MANY_CELLS and len(found.layers) > 1:
+        return f"Of more than {phrases.number(MANY_CELLS)} cells only the last layer is drawn."
+    if len(drawn) < len(found.layers):
+        return f"{len(drawn)} of {len(found.layers)} layers are drawn."
+    return ""
 
 
 def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import numpy as np
 
 from isotopy import see
 from isotopy.measure.inspection import Distribution, Inspection, LayerInspection, Plane, SampleTopology
+from isotopy.measure.regions import RegionsAtLayer
+from isotopy.networks import Cells, Polytopes
 from isotopy.report import words
 from isotopy.see.theme import Drawing, drawing
 
@@ -18,7 +20,7 @@ SMOOTH = frozenset({"tanh", "sigmoid", "softplus"})  # kinds of layers that bend
 CHART = 3.6  # inches: a chart fits a phone as it is
 _CURVED_CLASSES = 3  # more classes than this go into the Betti table only
 _DRAWN_POINTS = 3000
-_MANY_CELLS = 60_000  # beyond, the exact cells are drawn for the last layer only
+MANY_CELLS = 60_000  # beyond, the exact cells are drawn for the last layer only
 
 
 def is_smooth(i: Inspection) -> bool:
@@ -116,7 +118,7 @@ def named(layer: LayerInspection) -> str:
     return f"{layer.kind.replace('_', ' ')} {layer.index}"
 
 
-def slug(layer: LayerInspection) -> str:
+def slug(layer: LayerInspection | RegionsAtLayer) -> str:
     """Layer number as part of a name."""
     return f"layer-{layer.index:02d}"
 
@@ -366,43 +368,49 @@ def _rows(counts: list[dict[int, int] | None], layers: list[LayerInspection], **
 # --- the plane ------------------------------------------------------------------------------------------------------
 
 
+def exact_layers(i: Inspection) -> tuple[RegionsAtLayer, ...]:
+    """Layers whose exact cells are drawn: the pictured ones, or of very many cells the last one."""
+    found = i.regions
+    if found is None or found.polytopes is None:
+        return ()
+    kept = {i.layers[k].index for k in chosen_layers(i)}
+    told = tuple(layer for layer in found.layers if layer.index in kept)
+    return told[-1:] if found.cells > MANY_CELLS else told
+
+
 def _region_jobs(i: Inspection) -> Iterator[Job]:
     """The exact cells: polytopes of every pictured layer, and ranks where there is more than one."""
     found = i.regions
     if found is None or found.polytopes is None:
         return
-    p, kept = found.polytopes, {i.layers[k].index for k in chosen_layers(i)}
-    told = [layer for layer in found.layers if layer.index in kept]
-    if found.cells > _MANY_CELLS:
-        told = told[-1:]
-    for layer in told:
-        name = f"regions-layer-{layer.index:02d}"
+    p, other = found.polytopes, found.dimension < found.ambient
+    for layer in exact_layers(i):
+        name = f"regions-{slug(layer)}"
         count = words.count(layer.polytopes, "polytope")
         yield Job(
             f"{name}-polytopes",
-            lambda k=layer.index: see.regions(p, layer=k, ax=_small(p)),  # type: ignore[misc]  # bound now
+            lambda k=layer.index: see.regions(p, layer=k, ax=_small(p, other)),  # type: ignore[misc]  # bound now
             f"{count} that the layers up to {layer.index} cut {found.domain} into.",
             f"{count}, exactly",
         )
         for color, kind, own in (("rank", "ranks", layer.ranks), ("tangential_rank", "tangential", layer.tangential)):
-            same = color == "tangential_rank" and found.dimension == found.ambient
-            if len(own) > 1 and not same:
+            if len(own) > 1 and (other or color == "rank"):
                 what = "ranks" if color == "rank" else "tangential ranks"
                 shares = ", ".join(f"{region.rank} on {words.share(region.share)}" for region in own)
                 yield Job(
                     f"{name}-{kind}",
                     lambda k=layer.index, color=color: see.regions(  # type: ignore[misc]  # bound now
-                        p, layer=k, color=color, ax=_small(p)
+                        p, layer=k, color=color, ax=_small(p, other)
                     ),
                     f"{what.capitalize()} of {found.domain} at layer {layer.index}: {shares}.",
-                    what,
+                    what + ("" if not other else ", on the input space" if color == "rank" else ", on M itself"),
                 )
 
 
-def _small(p: Any) -> Any:
-    """Axes of one panel."""
+def _small(p: Polytopes | Cells, other: bool) -> Any:
+    """Axes of one panel, of two or three side by side."""
     flat = p.dimension == 1 and p.parameters.shape[1] == 1
-    return see.new_axes(3.0, 1.2) if flat else see.new_axes(3.0, 3.3)
+    return see.new_axes(2.6, 1.2 if flat else 2.9) if other else see.new_axes(2.5, 1.1 if flat else 2.8)
 
 
 def _plane_jobs(i: Inspection) -> Iterator[Job]:
@@ -427,7 +435,10 @@ def _plane_jobs(i: Inspection) -> Iterator[Job]:
     )
     inner = [layer for layer in i.layers if 0 < layer.index <= len(plane.ranks)]
     kept = set(chosen_layers(i))
-    for layer in [own for position, own in enumerate(i.layers) if own in inner and position in kept][:8]:
+    box = i.regions is not None and i.regions.polytopes is not None and i.regions.polytopes.kind == "box"
+    better = {layer.index for layer in exact_layers(i)} if box else set()
+    wanted = [own for position, own in enumerate(i.layers) if own in inner and position in kept]
+    for layer in [own for own in wanted if own.index not in better][:8]:
         k = layer.index - 1
         bent = any(own.kind in SMOOTH for own in inner if own.index <= layer.index)
         regions = words.count(len(np.unique(plane.polytopes[k])), "region" if bent else "polytope")

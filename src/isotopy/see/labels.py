@@ -31,6 +31,16 @@ def percent(value: float | int, *, rough: bool = False) -> str:
     return shown.replace("%", "\u202f%")
 
 
+def count(value: int) -> str:
+    r"""A whole number, thousands apart by a space that does not break.
+
+    Example:
+        >>> count(40), count(41000)
+        ('40', '41\u202f000')
+    """
+    return f"{value:,}".replace(",", "\u202f")
+
+
 def digits(value: float | int) -> str:
     """Three significant digits, integers in full, powers of ten where there are many.
 

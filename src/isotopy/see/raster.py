@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 _SIDE = 1200  # pixels of the picture; finer than it is drawn, so that Matplotlib smooths the edges
-_CHUNK = 2**21  # pixels looked at in one go
+_CHUNK = 2**21  # pixels looked at in one go, at most, but for one triangle
 _LIGHT = (-0.45, 0.55, 0.72)  # from the upper left, seen from the eye: right, up, towards the eye
 _PIECE = 2.5  # pixels of a line that are seen or hidden together
 
@@ -40,58 +40,81 @@ def project(points: np.ndarray, view: tuple[float | int, float | int]) -> tuple[
 def render(flat: np.ndarray, depth: np.ndarray, window: Window, *, side: int = _SIDE) -> Buffer:
     """Which of the triangles `(t, 3, 2)` with depths `(t, 3)` is in front, in every pixel of a square window.
 
-    The work is that of the triangles and of the pixels that they cover, whatever their number.
+    Triangles are cut into rows of pixels, so that the work is that of the triangles and of the pixels inside of them,
+    however thin they are.
     """
     nearest = np.full(side * side, np.inf)
     front = np.full(side * side, -1, dtype=np.int64)
-    low = np.array([window[0], window[2]])
     unit = np.array([window[1] - window[0], window[3] - window[2]]) / side
-    at = (flat - low) / unit - 0.5  # centers of pixels are whole numbers
-    first = np.ceil(at.min(axis=1)).clip(0, side).astype(np.int64)
-    last = np.floor(at.max(axis=1)).clip(-1, side - 1).astype(np.int64)
-    extent = (last - first + 1).clip(min=0)
-    area = np.cross(np.pad(at[:, 1] - at[:, 0], ((0, 0), (0, 1))), np.pad(at[:, 2] - at[:, 0], ((0, 0), (0, 1))))[:, 2]
-    pixels = extent.prod(axis=1) * (np.abs(area) > 1e-9)
-    rows = np.flatnonzero(pixels)
-    total = np.cumsum(pixels[rows])
-    start = 0
-    while start < len(rows):
-        before = total[start - 1] if start else 0
-        end = max(int(np.searchsorted(total, before + _CHUNK)), start + 1)
-        some = rows[start:end]
-        start = end
-        owner = np.repeat(some, pixels[some])
-        step = np.arange(len(owner)) - np.repeat(np.cumsum(pixels[some]) - pixels[some], pixels[some])
-        wide = extent[owner, 0]
-        x, y = first[owner, 0] + step % wide, first[owner, 1] + step // wide
+    at = (flat - np.array([window[0], window[2]])) / unit - 0.5  # centers of pixels are whole numbers
+    first = np.ceil(at[..., 1].min(axis=1)).clip(0, side).astype(np.int64)
+    last = np.floor(at[..., 1].max(axis=1)).clip(-1, side - 1).astype(np.int64)
+    area = _cross(at[:, 1] - at[:, 0], at[:, 2] - at[:, 0])
+    rows = (last - first + 1).clip(min=0) * (np.abs(area) > 1e-9)
+    some = np.flatnonzero(rows)
+    total = np.cumsum(rows[some] * (np.ptp(at[some, :, 0], axis=1) + 1))  # no fewer pixels
+    parts = np.searchsorted(total, np.arange(_CHUNK, total[-1] if len(total) else 0, _CHUNK))
+    for part in np.split(some, np.unique(parts)):
+        row, y = _steps(rows[part])
+        row, y = part[row], first[part][row] + y
+        low, high = _between(at[row], y)
+        low, high = np.ceil(low - 1e-9).clip(0, side), np.floor(high + 1e-9).clip(-1, side - 1)
+        pixel, x = _steps((high - low + 1).clip(min=0).astype(np.int64))
+        owner, x, y = row[pixel], x + low.astype(np.int64)[pixel], y[pixel]
         a = at[owner]
-        b1 = ((x - a[:, 0, 0]) * (a[:, 2, 1] - a[:, 0, 1]) - (y - a[:, 0, 1]) * (a[:, 2, 0] - a[:, 0, 0])) / area[owner]
-        b2 = ((y - a[:, 0, 1]) * (a[:, 1, 0] - a[:, 0, 0]) - (x - a[:, 0, 0]) * (a[:, 1, 1] - a[:, 0, 1])) / area[owner]
-        inside = (b1 >= -1e-9) & (b2 >= -1e-9) & (b1 + b2 <= 1 + 1e-9)
-        owner, b1, b2 = owner[inside], b1[inside], b2[inside]
-        place = y[inside] * side + x[inside]
+        here = np.column_stack([x, y]) - a[:, 0]
+        b1 = (_cross(here, a[:, 2] - a[:, 0]) / area[owner]).clip(0, 1)
+        b2 = (_cross(a[:, 1] - a[:, 0], here) / area[owner]).clip(0, 1)
         z = depth[owner]
         far = z[:, 0] + b1 * (z[:, 1] - z[:, 0]) + b2 * (z[:, 2] - z[:, 0])
-        order = np.lexsort((far, place))
-        place, far, owner = place[order], far[order], owner[order]
-        own = np.flatnonzero(np.diff(place, prepend=-1))  # the nearest of each pixel
-        own = own[far[own] < nearest[place[own]]]
-        nearest[place[own]], front[place[own]] = far[own], owner[own]
+        place = y * side + x
+        before = nearest[place]
+        np.minimum.at(nearest, place, far)
+        own = np.flatnonzero((far == nearest[place]) & (far < before))[::-1]  # the first among equals
+        front[place[own]] = owner[own]
     return Buffer(front.reshape(side, side), nearest.reshape(side, side))
 
 
-def shaded(buffer: Buffer, triangles: np.ndarray, paint: np.ndarray, eyes: np.ndarray) -> np.ndarray:
-    """The picture `(side, side, 4)`: colors of the triangles in the light, nothing where there is none."""
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    product: np.ndarray = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return product
+
+
+def _steps(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """So many steps 0, 1, ... for each entry: the entry, and the step."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _between(corners: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest x of triangles `(k, 3, 2)` at a height each."""
+    low, high = np.full(len(y), np.inf), np.full(len(y), -np.inf)
+    for i in range(3):
+        a, b = corners[:, i], corners[:, i - 1]
+        rise = b[:, 1] - a[:, 1]
+        met = (rise != 0) & (np.minimum(a[:, 1], b[:, 1]) <= y) & (y <= np.maximum(a[:, 1], b[:, 1]))
+        share = np.divide(y - a[:, 1], rise, out=np.zeros_like(rise), where=met)
+        x = a[:, 0] + share * (b[:, 0] - a[:, 0])
+        low, high = np.where(met, np.minimum(low, x), low), np.where(met, np.maximum(high, x), high)
+    return low, high
+
+
+def light(triangles: np.ndarray, eyes: np.ndarray) -> np.ndarray:
+    """How bright triangles `(t, 3, 3)` are; both sides of a sheet are lit."""
     normal = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]) @ eyes.T
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
-    normal *= np.where(normal[:, 2:] < 0, -1.0, 1.0)  # both sides of a sheet are lit
-    light = (normal @ (np.array(_LIGHT) / np.linalg.norm(_LIGHT))).clip(0, 1)
-    color = (paint * (0.62 + 0.42 * light)[:, None]).clip(0, 1)
-    picture = np.zeros((*buffer.triangle.shape, 4))
-    seen = buffer.triangle >= 0
-    picture[seen, :3] = color[buffer.triangle[seen]]
-    picture[seen, 3] = 1.0
+    normal *= np.where(normal[:, 2:] < 0, -1.0, 1.0)
+    bright: np.ndarray = 0.62 + 0.42 * (normal @ (np.array(_LIGHT) / np.linalg.norm(_LIGHT))).clip(0, 1)
+    return bright
+
+
+def shaded(buffer: Buffer, bright: np.ndarray, paint: np.ndarray) -> np.ndarray:
+    """The picture `(side, side, 4)` in bytes: colors of the triangles in the light, nothing where there is none."""
+    color = np.zeros((len(paint) + 1, 4), np.uint8)
+    color[:-1, :3] = np.round(255 * (paint * bright[:, None]).clip(0, 1))
+    color[:-1, 3] = 255
+    picture: np.ndarray = color[buffer.triangle]  # -1 is the last row
     return picture
 
 

@@ -1,9 +1,11 @@
-"""What arguments may be: whole numbers, numbers, switches, dense tensors; and the errors for those that are not."""
+"""What arguments may be (numbers, switches, lists, arrays, dense tensors), and the errors for those that are not."""
 
 from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -122,3 +124,35 @@ def _shown(value: object) -> str:
         return f"a tensor of shape {tuple(value.shape)}" if not value.is_nested else "a nested tensor"
     text = repr(value)
     return text if len(text) <= 40 else f"{_kind(value)} {text[:30]}..."
+
+
+def check_list(value: Any, name: str) -> list[Any]:
+    """The items; raise where there are none to be had."""
+    if isinstance(value, (str, bytes, dict)) or not isinstance(value, Iterable) or _is_odd(value):
+        raise TypeError(f"{name} must be a list; got {type(value).__name__}. One item: [{name}].")
+    return list(value)
+
+
+def check_numbers(value: Any, name: str) -> np.ndarray:
+    """A float64 array; raise where the value holds anything but real numbers."""
+    if isinstance(value, Tensor):
+        check_dense(value, name)
+        value = value.detach().cpu()
+        value = (value.double() if value.is_floating_point() else value).numpy()
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"dtype {array.dtype}")
+        numbers: np.ndarray = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} must hold real numbers, rows of one length; got {type(value).__name__} ({error}). Give an array."
+        ) from None
+    return numbers
+
+
+def _is_odd(value: object) -> bool:
+    """Whether it is an array that has no rows to go through."""
+    if isinstance(value, Tensor) and (value.is_nested or value.layout != torch.strided):
+        return True
+    return isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0

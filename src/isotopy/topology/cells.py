@@ -95,7 +95,7 @@ class CellComplex:
         self._begin(counts, columns, positions_of(coordinates, counts[0]))
 
     @classmethod
-    def _trusted(
+    def unchecked(
         cls, counts: Sequence[int], columns: Sequence[Columns], coordinates: Tensor | None = None
     ) -> CellComplex:
         """A complex whose maker guarantees that it is one: counts of cells, boundaries of dimension 1 and up."""
@@ -163,7 +163,7 @@ class CellComplex:
                     [ 1, -1],
                     [ 0,  1]])
         """
-        columns, row, sign = self._columns(k)
+        columns, row, sign = self.columns(k)
         column = np.repeat(np.arange(self.count(k)), np.diff(columns))
         order = np.lexsort((column, row))
         return torch.sparse_coo_tensor(
@@ -174,7 +174,7 @@ class CellComplex:
             check_invariants=True,
         )
 
-    def _columns(self, k: int) -> Columns:
+    def columns(self, k: int) -> Columns:
         """Boundary of the k-cells, as the kernel takes it."""
         check_dimension(k)
         if 0 < k <= self.dimension:
@@ -201,7 +201,7 @@ class CellComplex:
             else:
                 offsets, vertices = (part.numpy() for part in self.cell_vertices(k - 1))
                 below = _incidence(offsets, vertices, self.count(0))
-                starts, rows, _ = self._columns(k)
+                starts, rows, _ = self.columns(k)
                 spanned = _incidence(starts, rows, self.count(k - 1)) @ below
                 spanned.sort_indices()
                 found = (
@@ -218,7 +218,7 @@ class CellComplex:
             >>> CellComplex([[[-1, 0], [0, -1], [0, 1], [1, 0]]]).components()
             tensor([0, 1, 1, 0])
         """
-        return torch.from_numpy(_components(self.count(0), self._columns(1)))
+        return torch.from_numpy(_components(self.count(0), self.columns(1)))
 
     def subcomplex(self, cells: Choice, /) -> CellComplex:
         """The subcomplex of the given cells and all their faces.
@@ -240,9 +240,9 @@ class CellComplex:
         chosen = self._closed(cells)
         numbers = [np.where(mask, np.cumsum(mask) - 1, -1) for mask in chosen]
         kept = [np.flatnonzero(mask) for mask in chosen]
-        columns = [self._columns(k).taken(kept[k], numbers[k - 1]) for k in range(1, len(kept))]
+        columns = [self.columns(k).taken(kept[k], numbers[k - 1]) for k in range(1, len(kept))]
         at = None if self._coordinates is None else self._coordinates[torch.from_numpy(chosen[0])]
-        result = CellComplex._trusted([len(rows) for rows in kept], columns, at)
+        result = CellComplex.unchecked([len(rows) for rows in kept], columns, at)
         result._whole = self.whole
         result._rows = {k: self.rows(k)[torch.from_numpy(rows)] for k, rows in enumerate(kept)}
         return result
@@ -255,7 +255,7 @@ class CellComplex:
             if len(picked):
                 chosen[k][picked] = True
         for k in range(self.dimension, 0, -1):
-            starts, rows, _ = self._columns(k)
+            starts, rows, _ = self.columns(k)
             chosen[k - 1][rows[np.repeat(chosen[k], np.diff(starts))]] = True
         return chosen
 

@@ -54,7 +54,7 @@ def chains_of(X: CellComplex, A: Sequence[np.ndarray] | None = None) -> Chains:
     for flags, cells in zip(inside, A or (), strict=False):
         flags[cells] = True
     counts = tuple(X.count(k) for k in range(X.dimension + 1))
-    return Chains(counts, tuple(X._columns(k) for k in range(1, X.dimension + 1)), tuple(inside))
+    return Chains(counts, tuple(X.columns(k) for k in range(1, X.dimension + 1)), tuple(inside))
 
 
 def collapsed(X: Chains, gone: Sequence[np.ndarray], label: np.ndarray) -> tuple[Chains, list[np.ndarray]]:

@@ -97,10 +97,10 @@ class SimplicialComplex(CellComplex):
         """
         return super().boundary(k)
 
-    def _columns(self, k: int) -> Columns:
+    def columns(self, k: int) -> Columns:
         """The face without the i-th vertex is the i-th entry of a column."""
         check_dimension(k)
-        rows = self._facet_rows(k)
+        rows = self.facet_rows(k)
         count, width = rows.shape
         signs = np.tile(np.where(np.arange(width) % 2, -1, 1).astype(np.int8), count)
         return Columns(
@@ -120,7 +120,7 @@ class SimplicialComplex(CellComplex):
             self._rows[k] = torch.from_numpy(locate(self.cells(k).numpy(), whole.cells(k).numpy(), self._numbers))
         return self._rows[k]
 
-    def _facet_rows(self, k: int) -> np.ndarray:
+    def facet_rows(self, k: int) -> np.ndarray:
         """Rows, among the (k-1)-cells, of the faces of each k-cell without its i-th vertex, `(m, k+1)`."""
         if k not in self._facets:
             cells = self.cells(k).numpy()

@@ -8,7 +8,7 @@ import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from isotopy.errors import UnsafeFileError
 
-from .arguments import check_dense, check_number, check_switch, check_whole
+from .arguments import check_dense, check_list, check_number, check_numbers, check_switch, check_whole
 
 _FORMAT = "isotopy.diagram"
 _VERSION = 1
@@ -373,7 +373,9 @@ class Diagram:
             raise TypeError(
                 "arrays must be a list of arrays (k, 2), one per degree; got a dict. Take ripser(x)['dgms']."
             )
-        tables = [_numbers(array, f"arrays[{degree}]") for degree, array in enumerate(_listed(arrays, "arrays"))]
+        tables = [
+            check_numbers(array, f"arrays[{degree}]") for degree, array in enumerate(check_list(arrays, "arrays"))
+        ]
         for degree, table in enumerate(tables):
             if table.size and (table.ndim != 2 or table.shape[1] != 2):
                 raise ValueError(
@@ -405,7 +407,7 @@ class Diagram:
             max_degree: Largest degree that was computed; the largest one that occurs if not given.
             superlevel: Deaths are below births.
         """
-        for pair in _listed(pairs, "pairs"):
+        for pair in check_list(pairs, "pairs"):
             if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], tuple) or len(pair[1]) != 2:
                 raise TypeError(
                     "pairs must be (degree, (birth, death)) each, tuples as GUDHI's persistence() writes them; got "
@@ -415,7 +417,7 @@ class Diagram:
                 raise ValueError(f"pairs must have degrees 0, 1, 2, ...; got {pair[0]}. Leave such pairs out.")
         ordered = sorted(pairs, key=lambda pair: pair[0])
         degree = np.array([pair[0] for pair in ordered], dtype=np.int64)
-        values = _numbers([pair[1] for pair in ordered], "pairs").reshape(-1, 2)
+        values = check_numbers([pair[1] for pair in ordered], "pairs").reshape(-1, 2)
         top = int(degree.max(initial=-1)) if max_degree is None else check_whole(max_degree, "max_degree")
         return cls._from_arrays(values, degree, np.zeros(len(values)), 1, tuple(range(top + 1)), superlevel)
 
@@ -439,7 +441,7 @@ class Diagram:
     @classmethod
     def from_giotto(cls, table: np.ndarray, *, superlevel: bool = False) -> Diagram:
         """Diagram of a batch from giotto-tda's (samples, n, 3); points of the diagonal are padding and left out."""
-        table = _numbers(table, "table")
+        table = check_numbers(table, "table")
         if table.ndim != 3 or table.shape[2] != 3:
             raise ValueError(f"table must have shape (samples, n, 3); got {table.shape}. One diagram: table[None].")
         samples, width = table.shape[:2]
@@ -573,38 +575,6 @@ def _as_path(path: object) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f'path must be a path; got {type(path).__name__}. Give a string: "diagram.npz".')
     return Path(path)
-
-
-def _is_odd(value: object) -> bool:
-    """Whether it is an array that has no rows to go through."""
-    if isinstance(value, Tensor) and (value.is_nested or value.layout != torch.strided):
-        return True
-    return isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0
-
-
-def _listed(value: Any, name: str) -> list[Any]:
-    """The items; raise where there are none to be had."""
-    if isinstance(value, (str, bytes, dict)) or not isinstance(value, Iterable) or _is_odd(value):
-        raise TypeError(f"{name} must be a list; got {type(value).__name__}. One item: [{name}].")
-    return list(value)
-
-
-def _numbers(value: Any, name: str) -> np.ndarray:
-    """A float64 array; raise where the value holds anything but real numbers."""
-    if isinstance(value, Tensor):
-        check_dense(value, name)
-        value = value.detach().cpu()
-        value = (value.double() if value.is_floating_point() else value).numpy()
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"dtype {array.dtype}")
-        numbers: np.ndarray = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{name} must hold real numbers, rows of one length; got {type(value).__name__} ({error}). Give an array."
-        ) from None
-    return numbers
 
 
 def _to_numpy(tensor: Tensor) -> np.ndarray:

@@ -68,8 +68,16 @@ def budget() -> float:
 
 
 def written(size: float) -> str:
-    """A number of bytes for an error: GiB, or MiB below that."""
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+    """A number of bytes for an error, in the largest unit that it has one of.
+
+    Example:
+        >>> written(3 * 2**29), written(400e6), written(700), written(0)
+        ('1.5 GiB', '381.5 MiB', '0.7 KiB', '0.0 KiB')
+    """
+    for power, unit in ((30, "GiB"), (20, "MiB")):
+        if size >= 2**power:
+            return f"{size / 2**power:.1f} {unit}"
+    return f"{size / 2**10:.1f} KiB"
 
 
 def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int, what: str, way_out: str) -> int:
@@ -94,10 +102,7 @@ def workers_that_fit(workers: int, samples: int, *, per_sample: int, fixed: int,
         return workers
     allowed = budget()
     if fixed + per_sample > allowed:
-        raise BudgetError(
-            f"{what} need about {(fixed + per_sample) / 2**30:.1f} GiB; {allowed / 2**30:.1f} GiB may be used. "
-            f"{way_out}"
-        )
+        raise BudgetError(f"{what} need about {written(fixed + per_sample)}; {written(allowed)} may be used. {way_out}")
     fit = int((allowed - fixed) // per_sample) if per_sample else at_once
     return workers if fit >= at_once else fit
 

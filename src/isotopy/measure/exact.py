@@ -1,0 +1,59 @@
+"""The domain that an inspection cuts exactly: the one that is named, or one around the data."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ..errors import BudgetError, UnsupportedModuleError
+from ..networks import Network
+from ..networks.domains import Domain
+from . import manifolds, regions
+from .regions import Progress, RankRegions
+
+_OWN_PART = 2**27  # bytes of cells that nobody asked for: some 100,000 polyhedra, seconds of work
+
+
+def exact_part(
+    net: Network,
+    x: Tensor,
+    domain: Domain | None,
+    words: str | None,
+    memory: int,
+    *,
+    layers: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> tuple[RankRegions | None, str]:
+    """Rank regions of a domain, by default around the data; where there are none, or of less, why."""
+
+    def cut(M: Domain, called: str | None, allowed: int) -> RankRegions:
+        return regions.rank_regions(net, M, words=called, layers=layers, memory=allowed, progress=progress)
+
+    if not net.piecewise_linear:
+        if domain is not None:
+            raise UnsupportedModuleError("domain needs a piecewise linear network; this one bends smoothly.")
+        return None, ""
+    if domain is not None:
+        return cut(domain, words, memory), ""
+    if net.input_width > 3:
+        return None, (
+            f"Exact polytopes were not worked out: the input has {net.input_width} dimensions, and domains of up to 3 "
+            "can be cut. Give a manifold in the input space (--manifold FILE), or a slice to isotopy polytopes."
+        )
+    points = net.flatten(x).double()
+    part = max(1, min(memory // 8, _OWN_PART))
+    try:
+        box = manifolds.box_around(points)
+        found = cut(box, "the box around the data", part)
+    except BudgetError as error:
+        if net.input_width < 3:
+            return None, f"Exact polytopes were left out: {error}"
+        plane = manifolds.plane_through(points)
+        try:
+            found = cut(plane, "the plane through the data (their two widest directions)", part)
+        except BudgetError as still:
+            return None, f"Exact polytopes were left out: {still}"
+        return (
+            found,
+            "The box around the data has too many cells for the memory; a plane through the data was cut instead.",
+        )
+    return found, ""

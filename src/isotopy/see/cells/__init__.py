@@ -1,0 +1,1 @@
+"""How cells are drawn, by kind of domain: in the plane, along curves, on surfaces and solids."""
