@@ -397,7 +397,7 @@ class _Work:
         counts, columns = [len(nodes), len(edges), len(self.faces)], [lines, Columns(starts, rows, signs)]
         keep = 3 if self.faces else 2 if edges else 1
         values = torch.from_numpy(self.nodes.rows(np.array(nodes, np.int64))[0])
-        return CellComplex._trusted(counts[:keep], columns[: keep - 1], values)
+        return CellComplex.unchecked(counts[:keep], columns[: keep - 1], values)
 
 
 def _merged(cells: Cells) -> tuple[np.ndarray, np.ndarray, int]:
