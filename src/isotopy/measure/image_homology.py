@@ -152,13 +152,15 @@ def image_homology(
 def image_cells(p: Polytopes) -> Cells:
     """The images at the last layer of the cells of a curve or surface."""
     values, errors = (part.numpy() for part in p.image_bounds())
-    tangential, ambient = p.tangential_ranks[:, -1].numpy(), p.ranks[:, -1].numpy()
-    polytope = np.where(p.proved[:, -1].numpy(), p.polytopes[:, -1].numpy(), -1)
+    tangential = p.tangential_ranks[:, -1].numpy()
     offsets, corners = (part.numpy() for part in p.cells)
     owner = np.repeat(np.arange(len(p)), np.diff(offsets))
     flat = tangential == 0
-    same = _joined(len(values), corners[offsets[:-1]][owner[flat[owner]]], corners[flat[owner]])
-    points = np.unique(same[corners[flat[owner]]])
+    point = np.where(flat, _flats(p, 0), -1)[owner]  # of each corner
+    first = np.zeros(len(p), np.int64)  # a corner of each point
+    first[point[point >= 0]] = corners[point >= 0]
+    same = _joined(len(values), first[point[point >= 0]], corners[point >= 0])
+    points = np.unique(same[corners[point >= 0]])
     polygons, planes = (np.zeros(1, np.int64), np.zeros(0, np.int64)), np.zeros(0, np.int64)
     thin = np.flatnonzero(tangential == 1)
     if p.dimension == 1:
@@ -166,12 +168,12 @@ def image_cells(p: Polytopes) -> Cells:
     else:
         wide = np.flatnonzero(tangential == 2)
         polygons = np.concatenate([[0], np.cumsum(np.diff(offsets)[wide])]), corners[(tangential == 2)[owner]]
-        planes = np.where(ambient[wide] <= 2, polytope[wide], -1)
+        planes = _flats(p, 2)[wide]
         place = np.flatnonzero((tangential == 1)[owner])
         following = np.arange(len(corners)) + 1
         following[offsets[1:] - 1] = offsets[:-1]
         segments, owners = np.stack([corners[place], corners[following[place]]], axis=1), owner[place]
-    lines = _lines(segments, owners, np.where(ambient <= 1, polytope, -1), values, errors)
+    lines = _lines(segments, owners, _flats(p, 1), values, errors)
     return Cells(values, errors, p.exact_image, same, points, segments, lines, polygons, planes)
 
 
@@ -184,23 +186,32 @@ def _joined(count: int, one: np.ndarray, two: np.ndarray) -> np.ndarray:
     return found
 
 
+def _flats(p: Polytopes, dimension: int) -> np.ndarray:
+    """A number for every cell: equal numbers, images that span one flat, if they have this dimension."""
+    cells = len(p)
+    polytope = p.polytopes[:, -1].numpy()
+    bounded = (p.ranks[:, -1] <= dimension).numpy() & p.proved[:, -1].numpy()
+    narrow = p.bottlenecks(dimension).numpy()
+    one = np.concatenate([np.flatnonzero(bounded), np.flatnonzero(narrow >= 0)])
+    two = np.concatenate([cells + polytope[bounded], 2 * cells + narrow[narrow >= 0]])
+    found: np.ndarray = _joined(3 * cells, one, two)[:cells]
+    return found
+
+
 def _lines(
-    segments: np.ndarray, owners: np.ndarray, polytope: np.ndarray, values: np.ndarray, errors: np.ndarray
+    segments: np.ndarray, owners: np.ndarray, flats: np.ndarray, values: np.ndarray, errors: np.ndarray
 ) -> np.ndarray:
-    """Numbers of lines: one for a cell, a polytope of rank 1, and cells with a common side of some length."""
+    """Numbers of lines: one for a cell or a flat, and for cells with a common side of some length."""
     if not len(segments):
         return np.zeros(0, np.int64)
-    cells = len(polytope)
-    node = np.where(polytope >= 0, cells + polytope, np.arange(cells))
     length = np.abs(values[segments[:, 0]] - values[segments[:, 1]])
     slack = 2 * (errors[segments[:, 0]] + errors[segments[:, 1]]) + 2.0**-50 * np.abs(values[segments]).sum(axis=1)
     long = (length > slack).any(axis=1)
     sides, side = np.unique(np.sort(segments, axis=1), axis=0, return_inverse=True)
     first = np.zeros(len(sides), np.int64)
     first[side.ravel()] = owners
-    most = int(node.max()) + 1
-    label = _joined(most, node[owners[long]], node[first[side.ravel()[long]]])
-    found: np.ndarray = label[node[owners]]
+    label = _joined(int(flats.max()) + 1, flats[owners[long]], flats[first[side.ravel()[long]]])
+    found: np.ndarray = label[flats[owners]]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -35,7 +36,6 @@ class Bounds:
 
     def __init__(self, net: Network, memory: int) -> None:
         self.net, self.memory = net, memory
-        self.row_kinds = [_row_kinds(layer) for layer in net.layers]
         self.before = _gateways(net)
         linear = net.piecewise_linear
         entries = [layer.source_widths[0] * layer.rows for layer in net.layers]
@@ -49,6 +49,11 @@ class Bounds:
         self.sign_free = [not linear and layer.activation.slopes_never_zero for layer in net.layers]
         for k in range(1, net.depth):
             self.sign_free[k] = self.sign_free[k] and self.sign_free[k - 1]
+
+    @cached_property
+    def row_kinds(self) -> list[Tensor | None]:
+        """Equal rows of the layers."""
+        return [_row_kinds(layer) for layer in self.net.layers]
 
     def upper(self, gates: Sequence[Gates], n: int) -> Tensor:
         """Upper bounds `(n, L)`.

@@ -242,7 +242,10 @@ class Cutting:
         """New vertices that float64 places badly, as where values lie beyond its range, from rationals."""
         size = self.start.positions.amax(dim=0) - self.start.positions.amin(dim=0)
         value, error = positions.value, positions.error
-        doubtful = (~(error[before:] <= _LOOSE * size)).any(dim=1).nonzero()[:, 0].add(before).tolist()
+        fine = error[before:] <= _LOOSE * size
+        if bool(fine.all()):
+            return positions
+        doubtful = (~fine).any(dim=1).nonzero()[:, 0].add(before).tolist()
         for v in doubtful[: max(0, _PLACED - self.placed)]:
             self.placed += 1
             point = self.exact.point(v)

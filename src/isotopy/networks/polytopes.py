@@ -27,6 +27,7 @@ from .ranks import ranks_from_gates, rational_ranks
 from .tangents import tangential_ranks
 
 _CHUNK = 2**27  # bytes of gates that are written out at a time
+_ONES = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)  # in each byte
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +225,26 @@ class Polytopes:
                 outputs.append(one.activation(z))
         return outputs[layer]
 
+    def bottlenecks(self, size: int) -> Int64[Tensor, " cells"]:
+        """Cells whose images lie in one flat of dimension `size` because a layer leaves so many neurons on.
+
+        Two cells have the same number, from 0, if after the last layer with at most `size` active neurons all their
+        gates agree, and that layer has the same neurons on; -1 where no layer is as narrow. Sequential networks only
+        look back beyond the last layer.
+        """
+        found = np.full(len(self), -1, np.int64)
+        narrow = (self.codeword_sizes >= 0) & (self.codeword_sizes <= size)
+        relu = torch.tensor([layer.kind == "relu" for layer in self.net.layers])
+        back = self.net.depth if self.net.sequential else 1
+        for k in range(self.net.depth - 1, self.net.depth - 1 - back, -1):
+            rows = np.flatnonzero((found < 0) & (narrow[:, k] & relu[k]).numpy())
+            if not len(rows):
+                continue
+            tail = [part for word in self._words[k:] for part in (word.active, word.winners) if part is not None]
+            bytes_ = [np.ascontiguousarray(part[rows]).view(np.uint8).reshape(len(rows), -1) for part in tail]
+            found[rows] = found.max() + 1 + _native.distinct_rows(np.concatenate(bytes_, axis=1))[0]
+        return torch.from_numpy(found)
+
     def image_bounds(self) -> tuple[Float64[Tensor, "v width"], Float64[Tensor, "v width"]]:
         """Vertices at the last layer, and bounds on how far they are from the real ones."""
         last = self._cutting.known[self.net.depth]
@@ -352,9 +373,8 @@ def polytopes(
 
 
 def _sizes(net: Network, words: Sequence[Words], cells: int) -> Tensor:
-    ones = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
     columns = [
-        np.full(cells, -1, np.int64) if word.active is None else ones[word.active].sum(axis=1, dtype=np.int64)
+        np.full(cells, -1, np.int64) if word.active is None else _ONES[word.active].sum(axis=1, dtype=np.int64)
         for word in words
     ]
     return torch.from_numpy(np.stack(columns, axis=1))
@@ -397,24 +417,24 @@ def _ranks(
     rational: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Ranks of some cells, upper bounds, and whether the ranks are proved, `(k, L)` each; `known` are lower bounds."""
+    cap = {0: net.input_width}
+    for layer in net.layers:
+        cap[layer.index] = min(layer.width, cap[0], cap[bounds.before[layer.index]])
+    most = torch.tensor([cap[layer.index] for layer in net.layers]).expand_as(known).clone()
+    ranks, proved = known.clone(), torch.ones_like(known, dtype=torch.bool)
     per = max(1, _CHUNK // (16 * sum(net.widths)))
-    parts = []
-    for some, lower in zip(
-        np.array_split(cells, -(-len(cells) // per)), known.tensor_split(-(-len(cells) // per)), strict=True
-    ):
-        found = gates(some)
-        ranks, most = lower.clone(), bounds.upper(found, len(some))
-        proved = torch.ones_like(ranks, dtype=torch.bool)
-        rows = (lower < most).any(dim=1).nonzero()[:, 0]
-        if len(rows):
+    for rows in (known < most).any(dim=1).nonzero()[:, 0].split(per):
+        found = gates(cells[rows.numpy()])
+        most[rows] = bounds.upper(found, len(rows))
+        left = (known[rows] < most[rows]).any(dim=1).nonzero()[:, 0]
+        if len(left):
             better, least, _, decided = ranks_from_gates(
-                net, [part.at(rows) for part in found], bounds, rational=rational
+                net, [part.at(left) for part in found], bounds, rational=rational
             )
-            ranks[rows], most[rows] = torch.maximum(better, lower[rows]), least
-            proved[rows] = (ranks[rows] == least) | decided[:, None]
-        parts.append((ranks, most, proved))
-    joined = [torch.cat(column) for column in zip(*parts, strict=True)]
-    return joined[0], joined[1], joined[2]
+            at = rows[left]
+            ranks[at], most[at] = torch.maximum(better, known[at]), least
+            proved[at] = (ranks[at] == least) | decided[:, None]
+    return ranks, most, proved
 
 
 def _incidence(cutting: Cutting) -> tuple[list[int], list[Columns]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
@@ -108,15 +108,24 @@ def arrange(
         points: Nodes that are there on their own.
     """
     plane = Plane(nodes, axes)
-    pieces = _pieces(plane, segments, sorted(points))
     sheets: dict[Half, list[int]] = defaultdict(lambda: [0, 0])
-    for (a, b), chain in pieces.items():
-        left, right = segments[a, b]
-        for u, v in itertools.pairwise(chain):
-            one, two = (left, right) if u < v else (right, left)
-            entry = sheets[min(u, v), max(u, v)]
-            entry[0] += one
-            entry[1] += two
+    pieces: dict[Half, list[int]] = {}
+    for members, chain in _lines(plane, segments, sorted(points)):
+        place = {node: k for k, node in enumerate(chain)}
+        changes = [[0, 0, 0] for _ in chain]  # of segments, and of polygons on both sides, from each node on
+        for a, b in members:
+            begin, end = sorted((place[a], place[b]))
+            pieces[a, b] = chain[begin : end + 1]
+            left, right = segments[a, b] if place[a] == begin else segments[a, b][::-1]
+            for at, sign in ((begin, 1), (end, -1)):
+                for k, change in enumerate((1, left, right)):
+                    changes[at][k] += sign * change
+        totals = itertools.accumulate(changes, lambda x, y: [a + b for a, b in zip(x, y, strict=True)])
+        for (u, v), (covering, left, right) in zip(itertools.pairwise(chain), totals, strict=False):
+            if covering:
+                entry = sheets[min(u, v), max(u, v)]
+                entry[0] += left if u < v else right
+                entry[1] += right if u < v else left
     alone = set(points) - {node for edge in sheets for node in edge}
     return Arrangement(list(sheets), _faces(plane, sheets, sorted(alone)), pieces)
 
@@ -169,19 +178,31 @@ class Plane:
         return 0
 
 
-def _pieces(plane: Plane, segments: dict[Half, list[int]], points: list[int]) -> dict[Half, list[int]]:
-    """The nodes along each segment, from its first end to its second."""
+def _lines(plane: Plane, segments: dict[Half, list[int]], points: list[int]) -> Iterator[tuple[list[Half], list[int]]]:
+    """Segments that overlap along a line, and all nodes on the line in order."""
     keys = list(segments)
     hulls = [*keys, *((p,) for p in points)]
-    through: dict[Half, set[int]] = {key: set(key) for key in keys}
+    through: list[set[int]] = [set(key) for key in keys]
+    sets = Sets(len(keys))
     for i, j in _close(plane.nodes, hulls):
-        if j < len(keys):
-            for node in crossing(plane, keys[i], keys[j]):
-                through[keys[i]].add(node)
-                through[keys[j]].add(node)
-        elif i < len(keys) and _between(plane, points[j - len(keys)], keys[i]):
-            through[keys[i]].add(points[j - len(keys)])
-    return {key: along(plane, key, found) for key, found in through.items()}
+        if j >= len(keys):
+            point = hulls[j][0]
+            if i < len(keys) and _between(plane, point, keys[i]):
+                through[i].add(point)
+        elif sets.find(i) != sets.find(j):
+            (a, b), (c, d) = keys[i], keys[j]
+            sides = plane.turn(a, b, a, c), plane.turn(a, b, a, d)
+            if not any(sides):
+                sets.join(i, j)
+            else:
+                for node in _crossing(plane, keys[i], keys[j], sides):
+                    through[i].add(node)
+                    through[j].add(node)
+    members: dict[int, list[int]] = defaultdict(list)
+    for k in range(len(keys)):
+        members[sets.find(k)].append(k)
+    for line in members.values():
+        yield [keys[k] for k in line], along(plane, keys[line[0]], set().union(*(through[k] for k in line)))
 
 
 def _close(nodes: Nodes, hulls: Sequence[Sequence[int]]) -> list[list[int]]:
@@ -200,21 +221,19 @@ def _close(nodes: Nodes, hulls: Sequence[Sequence[int]]) -> list[list[int]]:
     return found
 
 
-def crossing(plane: Plane, one: Half, two: Half) -> list[int]:
-    """Nodes that two segments of a plane share, but for what lies inside of a common part."""
+def _crossing(plane: Plane, one: Half, two: Half, sides: tuple[int, int]) -> list[int]:
+    """The node that two segments share, if any. `sides`: of the first, where the ends of the second lie; not both 0."""
     (a, b), (c, d) = one, two
-    sides = [plane.turn(a, b, a, c), plane.turn(a, b, a, d), plane.turn(c, d, c, a), plane.turn(c, d, c, b)]
-    if not any(sides[:2]):  # on one line
-        return [*(n for n in (c, d) if _between(plane, n, one)), *(n for n in (a, b) if _between(plane, n, two))]
-    for node, side, other in zip((c, d, a, b), sides, (one, one, two, two), strict=True):
+    others = plane.turn(c, d, c, a), plane.turn(c, d, c, b)
+    for node, side, other in zip((c, d, a, b), (*sides, *others), (one, one, two, two), strict=True):
         if side == 0:
-            return [node] if node in other or _between(plane, node, other) else []
-    if sides[0] == sides[1] or sides[2] == sides[3]:
+            return [node] if _between(plane, node, other) else []
+    if sides[0] == sides[1] or others[0] == others[1]:
         return []
-    rows = [plane.nodes.exact(n) for n in (a, b, c, d)]
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = map(plane.point, (a, b, c, d))
     t = ((cx - ax) * (dy - cy) - (cy - ay) * (dx - cx)) / ((bx - ax) * (dy - cy) - (by - ay) * (dx - cx))
-    return [plane.nodes.at(tuple(p + t * (q - p) for p, q in zip(rows[0], rows[1], strict=True)))]
+    rows = zip(plane.nodes.exact(a), plane.nodes.exact(b), strict=True)
+    return [plane.nodes.at(tuple(p + t * (q - p) for p, q in rows))]
 
 
 def _between(plane: Plane, node: int, segment: Half) -> bool:

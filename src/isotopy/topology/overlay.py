@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from .. import _native
 from ..errors import BudgetError
 from .arrangement import Face, Half, Nodes, Plane, Sets, along, arrange
 from .cells import CellComplex, Columns
-from .rational_hulls import Basis, Row, meet, signed_area
+from .rational_hulls import Flat, Row, meet, signed_area
 
 _UNIT = 2.0**-53
 
@@ -51,8 +51,8 @@ class Overlay:
     """The union of cells.
 
     Attributes:
-        complex: The union as a cell complex; its faces need not be convex, and have one boundary after edges that join
-            its pieces.
+        complex: The union as a cell complex, in the coordinates that are not 0 everywhere. Faces need not be convex,
+            and have one boundary after edges that join its pieces.
         shared: Number of points that vertices have in common which are not known to be equal, nor joined by segments
             of length 0.
         crossings: Number of points where cells cross that are no vertices.
@@ -87,8 +87,16 @@ def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[], None] = lam
     Raises:
         BudgetError: More pairs of cells are close than fit into memory.
     """
-    work = _Work(cells, memory, step)
-    return work.done()
+    used = np.flatnonzero((cells.values != 0).any(axis=0) | (cells.errors != 0).any(axis=0))
+    if not len(used):
+        used = np.arange(1)  # everything is in one point
+    part = replace(
+        cells,
+        values=np.ascontiguousarray(cells.values[:, used]),
+        errors=np.ascontiguousarray(cells.errors[:, used]),
+        exact=lambda vertex: tuple(cells.exact(vertex)[c] for c in used),
+    )
+    return _Work(part, memory, step).done()
 
 
 class _Work:
@@ -107,6 +115,7 @@ class _Work:
         self.segments = [(int(a), int(b)) for a, b in ends[long]]
         self.lines = _labels(cells.lines[long]) if self.q != 1 else [0] * len(self.segments)
         self.points = sorted({int(n) for n in node_of[cells.points]})
+        self.flats: dict[tuple[int, ...], Flat] = {}
         self.edges: dict[Half, None] = {}
         self.bridges: list[Half] = []
         self.faces: list[dict[Half, int]] = []
@@ -287,8 +296,7 @@ class _Work:
         """Whether two polygons lie in one plane; those of both are united then."""
         if sets.find(self.planes[i]) == sets.find(self.planes[j]):
             return True
-        rows = [self.nodes.exact(n) for n in self.polygons[i]]
-        basis = Basis(rows)
+        basis = self._flat(self.polygons[i]).basis
         if all(basis.holds(self.nodes.exact(n)) for n in self.polygons[j]):
             sets.join(self.planes[i], self.planes[j])
             return True
@@ -296,13 +304,17 @@ class _Work:
 
     def _common(self, one: tuple[int, ...], two: tuple[int, ...]) -> list[int]:
         """Nodes that span the intersection of two hulls that lie in no common plane or line: none, one or two."""
-        rows = [[self.nodes.exact(n) for n in hull] for hull in (one, two)]
-        found = []
-        for row in meet(rows[0], rows[1]):
+        found: list[int] = []
+        for row in meet(self._flat(one), self._flat(two)):
             node = self.nodes.at(row)
             if node not in found:
                 found.append(node)
         return found
+
+    def _flat(self, hull: tuple[int, ...]) -> Flat:
+        if hull not in self.flats:
+            self.flats[hull] = Flat([self.nodes.exact(n) for n in hull])
+        return self.flats[hull]
 
     # -- planes
 

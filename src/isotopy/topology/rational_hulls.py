@@ -37,12 +37,12 @@ class Basis:
         return self._rest([a - b for a, b in zip(point, self.origin, strict=True)])[1] is None
 
 
-def meet(one: list[Row], two: list[Row]) -> list[Row]:
-    """The ends of the intersection of two convex hulls of dimension 2 at most: none, a point, or two points.
+def meet(one: Flat, two: Flat) -> list[Row]:
+    """The ends of the intersection of two hulls: none, a point, or two points.
 
-    The polygons are in order around; they lie in no common plane, or line if both are segments.
+    The hulls lie in no common plane, or line if both are segments.
     """
-    flats = [_Flat(hull) for hull in (one, two)]
+    flats = (one, two)
     # points p + U s = q + V t: a system in (s, t)
     size = [len(flat.directions) for flat in flats]
     columns = [*flats[0].directions, *([-x for x in d] for d in flats[1].directions)]
@@ -72,17 +72,19 @@ def meet(one: list[Row], two: list[Row]) -> list[Row]:
     return [flats[0].point([a + x * b for a, b in zip(start[0], move[0], strict=True)]) for x in where]
 
 
-class _Flat:
-    """A point, segment or convex polygon in coordinates of its own affine hull."""
+class Flat:
+    """A point, segment or convex polygon, its corners in order around, in coordinates of its own affine hull."""
 
     def __init__(self, hull: list[Row]) -> None:
         self.origin = hull[0]
         self.directions: list[list[Fraction]] = []
         spanning = [self.origin]
+        self.basis = Basis(spanning)
         for point in hull[1:]:
-            if len(spanning) < 3 and not Basis(spanning).holds(point):
+            if len(spanning) < 3 and not self.basis.holds(point):
                 self.directions.append([a - b for a, b in zip(point, self.origin, strict=True)])
                 spanning.append(point)
+                self.basis = Basis(spanning)
         self.corners = [self._parameters(point) for point in hull]
         self.turned = 1
         if len(self.directions) == 2:
