@@ -423,7 +423,8 @@ def _ranks(
     most = torch.tensor([cap[layer.index] for layer in net.layers]).expand_as(known).clone()
     ranks, proved = known.clone(), torch.ones_like(known, dtype=torch.bool)
     per = max(1, _CHUNK // (16 * sum(net.widths)))
-    for rows in (known < most).any(dim=1).nonzero()[:, 0].split(per):
+    open_ = (known < most).any(dim=1).nonzero()[:, 0]
+    for rows in open_.split(per) if len(open_) else ():  # split leaves an empty part of nothing
         found = gates(cells[rows.numpy()])
         most[rows] = bounds.upper(found, len(rows))
         left = (known[rows] < most[rows]).any(dim=1).nonzero()[:, 0]
