@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import json
 from pathlib import Path
 
 import gudhi
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from isotopy.errors import UnsupportedModuleError
-from isotopy.measure import image_homology
+from isotopy.measure import image_homology, image_table
 from isotopy.measure.image_homology import image_cells
 from isotopy.networks import Box, Slice, polytopes, trace
 from isotopy.topology import SimplicialComplex, homology, triangulations
@@ -283,6 +284,23 @@ def test_boxes_and_slices():
     flat = image_homology(net, Slice([0.0, 0, 0], [[1.0, 0, 0], [0, 1, 0]]))
     assert flat.domain.betti == (1, 0, 0)
     assert flat.image.betti[0] == 1
+
+
+def test_a_table_of_layers():
+    net, calls = random_net(0, 2, 8, 8, 2), []
+    table = image_table(net, CIRCLE, progress=lambda *step: calls.append(step))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+    assert [own.image for own in table.layers] == [image_homology(net, CIRCLE, k).image for k in (1, 2, 3)]
+    assert table.agreement["M"] == sum(own.image == own.domain for own in table.layers)
+    assert [own.layer for own in image_table(net, CIRCLE, [2]).layers] == [2]
+    entries = json.loads(json.dumps(table.to_dict()))
+    assert entries["layers"][2]["image"]["betti"] == list(table.layers[2].image.betti)
+    lines = str(table).splitlines()
+    assert lines[0].split() == ["layer", "image", "M", "one", "point", "components", "sequence", "status"]
+    assert all(line.endswith("proved") for line in lines[1:4])
+    assert ("(differs)" in lines[3]) == (table.layers[2].image != table.layers[2].domain)
+    with pytest.raises(ValueError, match="layers must name one layer at least, from 1 to 3; got none"):
+        image_table(net, CIRCLE, [])
 
 
 def test_wrong_arguments():

@@ -4,7 +4,9 @@ from .certificates import certificate as certificate
 from .certificates import certificates as certificates
 from .dimension import intrinsic_dimension as intrinsic_dimension
 from .image_homology import ImageHomology as ImageHomology
+from .image_homology import ImageTable as ImageTable
 from .image_homology import image_homology as image_homology
+from .image_homology import image_table as image_table
 from .inspect import inspect as inspect
 from .inspection import Certificate as Certificate
 from .inspection import Distribution as Distribution

@@ -1,7 +1,8 @@
 """What the image of a curve or surface under a network really is, and what simpler predictions say it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -64,13 +65,60 @@ class ImageHomology:
             "sequence": self.sequence.homology,
         }
 
+    def to_dict(self) -> dict[str, Any]:
+        """Every number as JSON types; of the sequence, the last group."""
+        groups = {"image": self.image, **self.predictions}
+        return {
+            "layer": self.layer,
+            "name": self.name,
+            **{name: {"betti": list(g.betti), "torsion": [list(t) for t in g.torsion]} for name, g in groups.items()},
+            "reasons": list(self.reasons),
+            "vertices": self.vertices,
+            "cells": self.cells,
+            "status": self.status,
+        }
+
     def __str__(self) -> str:
         lines = [f"layer {self.layer} ({self.name}): H(Phi(M)) is {self.image} ({self.status})"]
         for name, group in self.predictions.items():
-            verdict = "agrees" if _same(group, self.image) else "differs"
+            verdict = "agrees" if same_groups(group, self.image) else "differs"
             lines.append(f"  {name}: {group}, {verdict}")
         lines += [f"  {reason}" for reason in self.reasons]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class ImageTable:
+    """M at several layers; `str` writes a table, a line for each layer and one for each reason.
+
+    Attributes:
+        layers: In their order.
+    """
+
+    layers: tuple[ImageHomology, ...]
+
+    @property
+    def agreement(self) -> dict[str, int]:
+        """At how many layers each prediction is right."""
+        names = self.layers[0].predictions
+        return {name: sum(same_groups(own.predictions[name], own.image) for own in self.layers) for name in names}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every number as JSON types."""
+        return {"layers": [own.to_dict() for own in self.layers], "agreement": self.agreement}
+
+    def __str__(self) -> str:
+        rows = [("layer", "image", *self.layers[0].predictions, "status")]
+        for own in self.layers:
+            marks = (
+                f"{group}" if same_groups(group, own.image) else f"{group} (differs)"
+                for group in own.predictions.values()
+            )
+            rows.append((f"{own.layer} {own.name}", str(own.image), *marks, own.status))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        notes = [f"layer {own.layer}: {reason}" for own in self.layers for reason in own.reasons]
+        return "\n".join([*lines, *notes])
 
 
 def image_homology(
@@ -147,6 +195,37 @@ def image_homology(
         cells=len(p),
         status="proved" if sure else "computed",
     )
+
+
+def image_table(
+    net: Network,
+    complex: Domain,  # noqa: A002 - as in image_homology
+    layers: Sequence[int] | None = None,
+    *,
+    memory: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImageTable:
+    """`image_homology` at several layers.
+
+    Args:
+        net: A traced network, piecewise linear up to the last of the layers.
+        complex: M, as in `image_homology`.
+        layers: Numbers from 1; default all.
+        memory: As in `image_homology`, for each layer.
+        progress: Called with (layers done, layers).
+
+    Raises:
+        TypeError, ValueError, UnsupportedModuleError, BudgetError: As in `image_homology`; no layer is asked for.
+    """
+    wanted = range(1, net.depth + 1) if layers is None else list(layers)
+    if not len(wanted):
+        raise ValueError(f"layers must name one layer at least, from 1 to {net.depth}; got none.")
+    found = []
+    for layer in wanted:
+        found.append(image_homology(net, complex, layer, memory=memory))
+        if progress is not None:
+            progress(len(found), len(wanted))
+    return ImageTable(tuple(found))
 
 
 def image_cells(p: Polytopes) -> Cells:
@@ -243,7 +322,7 @@ def _reasons(p: Polytopes, union: Overlay) -> list[str]:
     return found
 
 
-def _same(one: Homology, two: Homology) -> bool:
+def same_groups(one: Homology, two: Homology) -> bool:
     """Equal but for trailing zeros."""
     length = max(len(one.betti), len(two.betti))
     return all(one.group(k) == two.group(k) for k in range(length))
