@@ -13,7 +13,7 @@ from torch import nn
 
 from isotopy.errors import UnsupportedModuleError
 from isotopy.measure import image_homology, image_table
-from isotopy.measure.image_homology import image_cells
+from isotopy.measure.image_homology import image_cells, image_dimensions
 from isotopy.networks import Box, Slice, polytopes, trace
 from isotopy.topology import SimplicialComplex, homology, triangulations
 from isotopy.topology.overlay import overlay
@@ -80,6 +80,8 @@ def test_a_circle_becomes_a_figure_eight():
     net = absolute(SIGNS, [[0, 0, 1, -1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, -1, -1]])
     found = image_homology(net, DIAMOND)
     assert groups(found) == (1, 2)
+    assert not bool(polytopes(net, DIAMOND).proved.all())
+    assert found.status == "proved"  # dimensions of images are decided by their corners
     assert found.predictions["M"].betti == (1, 1)
     assert any("shared image point: 1" in reason for reason in found.reasons)
     lifted = absolute(SIGNS, [[0, 0, 1, -1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, -1, -1], [1, 1, 0, 0, 0, 0, 0, 0]])
@@ -259,7 +261,8 @@ def test_images_do_not_depend_on_the_mesh_or_its_order(widths):
     finer = SimplicialComplex(split.tolist(), coordinates=torch.cat([points, (centers * 2**20).round() / 2**20]))
     assert image_homology(net, shuffled).image == found.image
     assert image_homology(net, finer).domain == found.domain
-    labels = image_cells(polytopes(net, sphere))
+    p = polytopes(net, sphere)
+    labels = image_cells(p, image_dimensions(p)[0])
     free = type(labels)(**{**vars(labels), "lines": labels.lines * 0 - 1, "planes": labels.planes * 0 - 1})
     assert homology(overlay(free).complex) == found.image
 

@@ -7,6 +7,7 @@ from .image_homology import ImageHomology as ImageHomology
 from .image_homology import ImageTable as ImageTable
 from .image_homology import image_homology as image_homology
 from .image_homology import image_table as image_table
+from .image_homology import same_groups as same_groups
 from .inspect import inspect as inspect
 from .inspection import Certificate as Certificate
 from .inspection import Distribution as Distribution

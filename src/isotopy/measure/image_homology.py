@@ -19,9 +19,11 @@ from ..topology import (
     quotient_homology,
 )
 from ..topology.overlay import Cells, Overlay, overlay
+from ..topology.rational_hulls import Basis
 from .statements import Status
 
 _HIGHEST = 2  # dimension of a domain whose images are laid over each other
+_DECIDED = 5000  # cells whose dimension may be decided in rational numbers
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class ImageHomology:
         sequence: Omega_0 to one point first, then every component of Omega_1 in turn, with the exact sequences.
         reasons: Why a prediction can differ from the image.
         vertices, cells: Of the cut domain.
-        status: Of the image's homology: *proved* if all ranks are; all pairs of cells are decided.
+        status: Of the image's homology: *proved* if the dimensions of all images are; all pairs of cells are decided.
     """
 
     layer: int
@@ -179,9 +181,10 @@ def image_homology(
         if progress is not None:
             progress(steps, steps + 1)
 
-    union = overlay(image_cells(p), step=step) if memory is None else overlay(image_cells(p), memory=memory, step=step)
+    dimensions, sure = image_dimensions(p)
+    cells = image_cells(p, dimensions)
+    union = overlay(cells, step=step) if memory is None else overlay(cells, memory=memory, step=step)
     whole, nothing = p.region(depth, 0)
-    sure = bool(p.proved[:, -1].all() and p.tangential_proved[:, -1].all())
     return ImageHomology(
         layer=depth,
         name=net.layers[depth - 1].name,
@@ -228,27 +231,39 @@ def image_table(
     return ImageTable(tuple(found))
 
 
-def image_cells(p: Polytopes) -> Cells:
-    """The images at the last layer of the cells of a curve or surface."""
+def image_dimensions(p: Polytopes) -> tuple[np.ndarray, bool]:
+    """Dimension of the image of every cell at the last layer, and whether all are proved.
+
+    Where bounds on a tangential rank do not meet, the corners of the image decide it in rational numbers.
+    """
+    dimensions = p.tangential_ranks[:, -1].numpy().copy()
+    open_ = (~p.tangential_proved[:, -1]).nonzero()[:, 0]
+    offsets, corners = (part.tolist() for part in p.cells)
+    for cell in open_[:_DECIDED].tolist():
+        dimensions[cell] = len(Basis([p.exact_image(v) for v in corners[offsets[cell] : offsets[cell + 1]]]).rows)
+    return dimensions, len(open_) <= _DECIDED
+
+
+def image_cells(p: Polytopes, dimensions: np.ndarray) -> Cells:
+    """The images at the last layer of the cells of a curve or surface, of known dimensions."""
     values, errors = (part.numpy() for part in p.image_bounds())
-    tangential = p.tangential_ranks[:, -1].numpy()
     offsets, corners = (part.numpy() for part in p.cells)
     owner = np.repeat(np.arange(len(p)), np.diff(offsets))
-    flat = tangential == 0
+    flat = dimensions == 0
     point = np.where(flat, _flats(p, 0), -1)[owner]  # of each corner
     first = np.zeros(len(p), np.int64)  # a corner of each point
     first[point[point >= 0]] = corners[point >= 0]
     same = _joined(len(values), first[point[point >= 0]], corners[point >= 0])
     points = np.unique(same[corners[point >= 0]])
     polygons, planes = (np.zeros(1, np.int64), np.zeros(0, np.int64)), np.zeros(0, np.int64)
-    thin = np.flatnonzero(tangential == 1)
+    thin = np.flatnonzero(dimensions == 1)
     if p.dimension == 1:
         segments, owners = p.edges.numpy()[thin], thin
     else:
-        wide = np.flatnonzero(tangential == 2)
-        polygons = np.concatenate([[0], np.cumsum(np.diff(offsets)[wide])]), corners[(tangential == 2)[owner]]
+        wide = np.flatnonzero(dimensions == 2)
+        polygons = np.concatenate([[0], np.cumsum(np.diff(offsets)[wide])]), corners[(dimensions == 2)[owner]]
         planes = _flats(p, 2)[wide]
-        place = np.flatnonzero((tangential == 1)[owner])
+        place = np.flatnonzero((dimensions == 1)[owner])
         following = np.arange(len(corners)) + 1
         following[offsets[1:] - 1] = offsets[:-1]
         segments, owners = np.stack([corners[place], corners[following[place]]], axis=1), owner[place]
@@ -323,6 +338,12 @@ def _reasons(p: Polytopes, union: Overlay) -> list[str]:
 
 
 def same_groups(one: Homology, two: Homology) -> bool:
-    """Equal but for trailing zeros."""
+    """Whether homology groups are equal in every degree, whatever the highest degree is that each one lists.
+
+    Example:
+        >>> from isotopy.topology import Homology
+        >>> same_groups(Homology((1, 0), ((), ())), Homology((1,), ((),)))
+        True
+    """
     length = max(len(one.betti), len(two.betti))
     return all(one.group(k) == two.group(k) for k in range(length))
