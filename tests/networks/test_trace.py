@@ -8,7 +8,7 @@ import warnings
 import pytest
 import rationals
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F  # noqa: N812  (the name that users give it)
 from integer_networks import check_against_oracle, integer, linear
 from torch import nn
 

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from isotopy import see
+from isotopy import see, topology
 
 PAIRS = {0: np.array([[0.0, 1.0], [0.0, 0.5], [0.0, np.inf]]), 1: np.array([[1.0, 1.4]])}
 
@@ -71,11 +72,6 @@ def test_a_batch_needs_a_sample():
 
 
 def test_diagram_of_the_topology_room():
-    topology = pytest.importorskip("isotopy.topology")
-    if not hasattr(topology, "Diagram"):
-        pytest.skip("topology.Diagram is not there yet")
-    import torch
-
     points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     d = topology.persistence(topology.rips(points))
     found = _offsets(see.diagram(d))

@@ -26,7 +26,7 @@ EVERY_KIND = pytest.mark.parametrize("cells", KINDS)
 def volume(values: Tensor, **options: object) -> Diagram:
     """All degrees of one volume, or of a batch; options of grid or of persistence."""
     of_grid = {name: options.pop(name) for name in ("superlevel", "cells") if name in options}
-    return persistence(grid(values, ndim=3, **of_grid), **({"max_degree": 2} | options))  # type: ignore[arg-type]
+    return persistence(grid(values, ndim=3, **of_grid), **({"max_degree": 2} | options))  # type: ignore[arg-type]  # options of mixed types
 
 
 @st.composite
@@ -361,9 +361,9 @@ def test_the_binding_refuses_what_does_not_fit(changes: dict[str, object], messa
         "keep_zero": False,
         "threads": 1,
     }
-    assert len(_native.volume(**arguments)["degree"]) == 1  # type: ignore[arg-type]
+    assert len(_native.volume(**arguments)["degree"]) == 1  # type: ignore[arg-type]  # options of mixed types
     with pytest.raises(ValueError, match=message):
-        _native.volume(**(arguments | changes))  # type: ignore[arg-type]
+        _native.volume(**(arguments | changes))  # type: ignore[arg-type]  # options of mixed types
 
 
 def test_unknown_cells_are_refused():

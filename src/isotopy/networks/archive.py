@@ -53,7 +53,7 @@ _SYMBOLIC = frozenset(
     Eq Ne Lt Le Gt Ge Equality Unequality StrictLessThan LessThan StrictGreaterThan GreaterThan FloorDiv ModularIndexing
     Where PythonMod CleanDiv CeilToInt FloorToInt CeilDiv LShift RShift PowByNatural FloatPow FloatTrueDiv IntTrueDiv
     TruncToFloat TruncToInt RoundToInt RoundDecimal ToFloat Identity
-    """.split()  # noqa: SIM905
+    """.split()  # noqa: SIM905  (as above)
 )
 _GUARD_METHODS = frozenset({"size", "stride", "storage_offset"})
 _GUARD_NAME = re.compile(r"L|inf|True|False|None|[su]\d+|zu?f\d+")

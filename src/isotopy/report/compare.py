@@ -94,7 +94,7 @@ _BETTI = tuple(
         f"betti_{degree}",
         f"b{degree}",
         f"{what} of all data.",
-        lambda layer, degree=degree: _betti_number(layer, degree),  # type: ignore[misc]
+        lambda layer, degree=degree: _betti_number(layer, degree),  # type: ignore[misc]  # mypy does not type defaults of lambdas
     )
     for degree, what in enumerate(("Components (b₀)", "Loops (b₁)"))
 )
@@ -419,7 +419,8 @@ def _numbers(a: Inspection, b: Inspection, names: tuple[str, str], found: list[S
         for quantity in QUANTITIES:
             old, new = (_finite(quantity.get(layer)) if layer else None for layer in (one, other))
             both = old is not None and new is not None
-            entry[quantity.key] = {"first": old, "second": new, "difference": new - old if both else None}  # type: ignore[operator]
+            difference = new - old if both else None  # type: ignore[operator]  # neither is None where both are there
+            entry[quantity.key] = {"first": old, "second": new, "difference": difference}
         entry["betti"] = {
             found_one.label: {
                 "first": found_one.betti,

@@ -446,14 +446,14 @@ def _plane_jobs(i: Inspection) -> Iterator[Job]:
         flat = f"rank {found[0]} everywhere" if len(found) == 1 else ""
         yield Job(
             f"plane-{slug(layer)}-polytopes",
-            lambda k=k: see.polytopes(plane.polytopes[k], plane.extent, ax=_map(plane)),  # type: ignore[misc]
+            lambda k=k: see.polytopes(plane.polytopes[k], plane.extent, ax=_map(plane)),  # type: ignore[misc]  # mypy does not type defaults of lambdas
             f"{regions} of the plane up to layer {layer.index}, as seen on the grid of pixels.",
             f"{regions} on the grid" + (f"; {flat}" if flat else ""),
         )
         if not flat:
             yield Job(
                 f"plane-{slug(layer)}-ranks",
-                lambda k=k: see.ranks(plane.ranks[k], plane.extent, highest=2, ax=_map(plane)),  # type: ignore[misc]
+                lambda k=k: see.ranks(plane.ranks[k], plane.extent, highest=2, ax=_map(plane)),  # type: ignore[misc]  # as above
                 f"Ranks of the plane at layer {layer.index}: {', '.join(map(str, found))} occur.",
                 f"ranks {', '.join(map(str, found))}",
             )

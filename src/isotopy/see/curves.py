@@ -391,7 +391,7 @@ def end_labels(ax: Axes, ends: list[tuple[float, Curve]], *, shares: bool = Fals
 
 def _inches(ax: Axes) -> tuple[float, float]:
     """Width and height of the axes, as far as they are known before the layout."""
-    wide, high = ax.figure.get_size_inches()  # type: ignore[union-attr]
+    wide, high = ax.figure.get_size_inches()  # type: ignore[union-attr]  # drawn axes have a figure
     box = ax.get_position()
     return float(wide * box.width), float(high * box.height)
 

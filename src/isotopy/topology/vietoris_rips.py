@@ -291,7 +291,7 @@ class RipsFiltration(Filtration):
             return self.table.index_select(0, places)
         measured = torch.from_numpy(_native.distances(table, at, self._columns))
         # torch gives apply() no types
-        lengths: Tensor = _Distances.apply(self.table, places, measured)  # type: ignore[no-untyped-call]
+        lengths: Tensor = _Distances.apply(self.table, places, measured)  # type: ignore[no-untyped-call]  # torch does not type apply
         if self.table.dtype != torch.float64 and not bool(torch.isfinite(lengths.detach()).all()):
             raise ValueError(
                 f"points have distances that {self.table.dtype} cannot hold. Convert first: points.to(torch.float32) "
