@@ -413,3 +413,13 @@ def test_exact_images_belong_to_their_vertices_after_merges():
     assert len(p) > 5
     assert bool(((values - exact).abs() <= errors + 2**-52 * exact.abs()).all())
     assert float((values - module(p.vertices)).detach().abs().max()) < 1e-12
+
+
+@pytest.mark.parametrize(("high", "wall"), [(0.7, 1416.9), (0.7, 1416.7), (1e-5, 0.01), (1e-5, 0.03)])
+def test_slices_among_the_smallest_numbers(high, wall):
+    """The corners are between multiples of the smallest number; float64 puts them at 1417 times it, and at 0."""
+    direction, unit = 1e-320, 2.0**-1074
+    assert direction / unit == 2024
+    neuron = linear([[2.0**1000]], [-wall * 2.0**-74])
+    p = cut(nn.Sequential(neuron, nn.ReLU()), Slice([0.0], [[direction]], low=-0.7, high=high), shape=(1,))
+    assert len(p) == (2 if Fraction(high) * 2024 > Fraction(wall) else 1)
