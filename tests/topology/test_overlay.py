@@ -127,6 +127,22 @@ def test_a_polygon_pierced_by_a_segment_a_polygon_and_a_point():
     assert betti(laid([*table, (1, 1, 1)], [(0, 1, 2, 3)], alone=[4])) == (2, 0, 0)
 
 
+def test_what_stands_on_corners_and_sides_inside_of_a_plane():
+    # a square of four triangles around (2, 2, 0), whose inner sides are no contour
+    fan = [(0, 0, 0), (4, 0, 0), (4, 4, 0), (0, 4, 0), (2, 2, 0)], [(0, 1, 4), (1, 2, 4), (2, 3, 4), (3, 0, 4)]
+    points, triangles = fan
+    flag = [*points, (1, 2, 3), (3, 2, 3)], [*triangles, (4, 5, 6)]
+    assert betti(laid(*flag)) == (1, 0, 0)
+    assert betti(laid(*flag, planes=[0, 0, 0, 0, 1])) == (1, 0, 0)
+    assert betti(laid([*points, (2, 2, 3)], triangles, [(4, 5)])) == (1, 0, 0)
+    sail = [*points, (2, 2, 3)], [*triangles, (0, 4, 5)]
+    assert betti(laid(*sail)) == (1, 0, 0)
+    assert betti(laid([*points, (2, 2, 3)], [*triangles, (0, 4, 5), (4, 2, 5)])) == (1, 0, 0)
+    assert betti(laid(points, triangles, [(0, 4), (4, 2)])) == (1, 0, 0)
+    assert betti(laid([*points, (2, 2, 3)], triangles, [(4, 5), (5, 0)])) == (1, 1, 0)
+    assert betti(laid(points, triangles, alone=[4])) == (1, 0, 0)
+
+
 def test_planes_of_four_space_meet_in_a_point():
     one = [(-1, -1, 0, 0), (1, -1, 0, 0), (1, 1, 0, 0), (-1, 1, 0, 0)]
     two = [point[2:] + point[:2] for point in one]

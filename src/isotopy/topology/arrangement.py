@@ -179,7 +179,7 @@ class Plane:
 
 
 def _lines(plane: Plane, segments: dict[Half, list[int]], points: list[int]) -> Iterator[tuple[list[Half], list[int]]]:
-    """Segments that overlap along a line, and all nodes on the line in order."""
+    """Segments that overlap along a line, and nodes on the line in order, among them all that cut a segment."""
     keys = list(segments)
     hulls = [*keys, *((p,) for p in points)]
     through: list[set[int]] = [set(key) for key in keys]
@@ -187,7 +187,7 @@ def _lines(plane: Plane, segments: dict[Half, list[int]], points: list[int]) -> 
     for i, j in _close(plane.nodes, hulls):
         if j >= len(keys):
             point = hulls[j][0]
-            if i < len(keys) and _between(plane, point, keys[i]):
+            if i < len(keys) and not plane.turn(*keys[i], keys[i][0], point):
                 through[i].add(point)
         elif sets.find(i) != sets.find(j):
             (a, b), (c, d) = keys[i], keys[j]
@@ -222,28 +222,25 @@ def _close(nodes: Nodes, hulls: Sequence[Sequence[int]]) -> list[list[int]]:
 
 
 def _crossing(plane: Plane, one: Half, two: Half, sides: tuple[int, int]) -> list[int]:
-    """The node that two segments share, if any. `sides`: of the first, where the ends of the second lie; not both 0."""
+    """A node where lines cross, if it can lie on both segments.
+
+    Args:
+        plane: The predicates.
+        one: A segment.
+        two: Another one.
+        sides: Of the first, where the ends of the second lie; not both 0.
+    """
     (a, b), (c, d) = one, two
     others = plane.turn(c, d, c, a), plane.turn(c, d, c, b)
-    for node, side, other in zip((c, d, a, b), (*sides, *others), (one, one, two, two), strict=True):
+    for node, side in zip((c, d, a, b), (*sides, *others), strict=True):
         if side == 0:
-            return [node] if _between(plane, node, other) else []
+            return [node]  # if it lies on the line beyond the segment, it cuts nothing
     if sides[0] == sides[1] or others[0] == others[1]:
         return []
     (ax, ay), (bx, by), (cx, cy), (dx, dy) = map(plane.point, (a, b, c, d))
     t = ((cx - ax) * (dy - cy) - (cy - ay) * (dx - cx)) / ((bx - ax) * (dy - cy) - (by - ay) * (dx - cx))
     rows = zip(plane.nodes.exact(a), plane.nodes.exact(b), strict=True)
     return [plane.nodes.at(tuple(p + t * (q - p) for p, q in rows))]
-
-
-def _between(plane: Plane, node: int, segment: Half) -> bool:
-    """Whether a node lies on a segment."""
-    a, b = segment
-    if node in segment:
-        return True
-    if plane.turn(a, b, a, node):
-        return False
-    return plane.compare(a, node) * plane.compare(node, b) > 0
 
 
 def along(plane: Plane, segment: Half, found: set[int]) -> list[int]:
