@@ -94,6 +94,34 @@ def test_figures_numbers_and_cells_are_written(place):
     assert not (place / "cut" / "complex.npz").exists()
 
 
+def test_images_stand_beside_their_predictions(place):
+    found = json.loads(cut("--manifold", "circle", "--images", "--json").stdout)["images"]
+    assert [own["layer"] for own in found["layers"]] == [1, 2]
+    assert found["layers"][0]["image"]["betti"] == [1, 1]  # three quadrants become segments that meet
+    said = cut("--manifold", "circle", "--images", "--layers", "1").stdout
+    assert "layer  image" in said
+    assert "images" not in json.loads(cut("--manifold", "circle", "--json").stdout)
+    assert "H0 = Z, H1 = Z" in said
+    (place / "cube.py").write_text("from torch import nn\n\n\ndef build():\n    return nn.Linear(3, 2)\n")
+    wrong = invoke("polytopes", "--model", "cube.py:build", "--box", "-1,1", "--images")
+    assert wrong.exit_code != 0
+    assert "images (--images) need a domain of dimension 1 or 2" in " ".join(wrong.stderr.split())
+
+
+def test_winners_of_pooling_are_written(place):
+    (place / "pool.py").write_text(
+        "from torch import nn\n\n\ndef build():\n"
+        "    return nn.Sequential(nn.Linear(2, 4), nn.Unflatten(1, (1, 4)), nn.MaxPool1d(2), nn.Flatten())\n"
+    )
+    result = invoke(
+        "polytopes", "--model", "pool.py:build", "--box", "-1,1", "--shape", "2", "--out", "cut", "--complex"
+    )
+    assert result.exit_code == 0, result.stderr
+    with np.load(place / "cut" / "complex.npz") as arrays:
+        (name,) = [name for name in arrays if name.startswith("winners_")]
+        assert len(np.unique(arrays[name], axis=0)) == len(arrays["parents"])
+
+
 def test_a_slice_and_a_manifold_of_files(place):
     np.savez(place / "line.npz", origin=[0.0, -0.5], directions=[[1.0, 0.0]], low=-2, high=2)
     found = json.loads(cut("--slice", "line.npz", "--json").stdout)

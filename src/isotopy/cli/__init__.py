@@ -197,6 +197,9 @@ def polytopes(
         typer.Option("--out", "-o", help="Folder of polytopes.json and figures. Default: nothing is written."),
     ] = None,
     cells: Annotated[bool, typer.Option("--complex", help="Also write the cells themselves, complex.npz.")] = False,
+    images: Annotated[
+        bool, typer.Option("--images", help="Also the homology of the images themselves, beside what predicts it.")
+    ] = False,
     homology_cells: Annotated[
         int, typer.Option(min=0, help="Homology of regions with more cells is left out.")
     ] = 200_000,
@@ -230,7 +233,7 @@ def polytopes(
         memory=memory,
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
-        found = run(Cut(request, box, slice_, manifold, homology_cells, layers), bars, notices)
+        found = run(Cut(request, box, slice_, manifold, homology_cells, layers, images), bars, notices)
         if out is not None:
             write(found, out, cells=cells, progress=bars.of("figures"))
     if as_json:
@@ -240,6 +243,9 @@ def polytopes(
     for part in sequences(found.regions):
         say("")
         say(part)
+    if found.images is not None:
+        say("")
+        say(str(found.images))
     say("")
     for sentence in found.regions.sentences:
         say(f"- {sentence.text} [{sentence.status}]")

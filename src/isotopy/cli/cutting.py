@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from isotopy.datasets import Dataset
-    from isotopy.measure import RankRegions
+    from isotopy.measure import ImageTable, RankRegions
     from isotopy.networks import Network, Polytopes
     from isotopy.networks.domains import Domain
 
@@ -38,6 +38,7 @@ class Cut:
     manifold: str | None = None
     homology_cells: int | None = None
     layers: str | None = None
+    images: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,12 @@ class Found:
 
     regions: RankRegions
     settings: dict[str, Any]
+    images: ImageTable | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The content of polytopes.json."""
-        return {"format": "isotopy.polytopes", "version": 1, **self.regions.to_dict(), "settings": self.settings}
+        found = {"format": "isotopy.polytopes", "version": 1, **self.regions.to_dict(), "settings": self.settings}
+        return found if self.images is None else {**found, "images": self.images.to_dict()}
 
 
 def run(cut: Cut, bars: Bars, notices: list[str]) -> Found:
@@ -77,9 +80,17 @@ def run(cut: Cut, bars: Bars, notices: list[str]) -> Found:
     data = data_of(request, None) if request.data is not None else None
     net = _network(model, data, cut, bars)
     domain, words = domain_of(cut, net, data)
+    if cut.images and domain.dimension > 2:
+        raise ValueError(
+            f"images (--images) need a domain of dimension 1 or 2; {words} has {domain.dimension}. Cut a --slice FILE "
+            "with two directions, or a surface, --manifold FILE."
+        )
     kwargs: dict[str, Any] = {} if cut.homology_cells is None else {"homology_cells": cut.homology_cells}
     kwargs["layers"] = None if cut.layers is None else sorted(layer_numbers(cut.layers, net))
     found = measure.rank_regions(net, domain, words=words, memory=memory, progress=bars.of("polytopes"), **kwargs)
+    images = None
+    if cut.images:
+        images = measure.image_table(net, domain, kwargs["layers"], memory=memory, progress=bars.of("images"))
     settings = {
         "model": request.model,
         "weights": None if request.weights is None else str(request.weights),
@@ -92,7 +103,7 @@ def run(cut: Cut, bars: Bars, notices: list[str]) -> Found:
         "command": shlex.join(["isotopy", *sys.argv[1:]]),
         "notices": list(notices),
     }
-    return Found(found, settings)
+    return Found(found, settings, images)
 
 
 def _network(model: nn.Module | torch.export.ExportedProgram, data: Dataset | None, cut: Cut, bars: Bars) -> Network:
@@ -317,4 +328,5 @@ def complex_arrays(p: Polytopes) -> dict[str, np.ndarray]:
     }
     words = [layer.index for layer in p.net.layers if layer.codeword_column is not None]
     packed = {f"codewords_{k}": own for k, own in zip(words, p.packed_codewords, strict=True)}
-    return {**{name: values.numpy() for name, values in arrays.items()}, **packed}
+    winners = {f"winners_{k}": own.numpy() for k, own in p.winners.items()}
+    return {**{name: values.numpy() for name, values in arrays.items()}, **packed, **winners}

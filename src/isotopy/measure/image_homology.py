@@ -91,7 +91,10 @@ class ImageHomology:
 
 @dataclass(frozen=True)
 class ImageTable:
-    """M at several layers; `str` writes a table, a line for each layer and one for each reason.
+    """M at several layers.
+
+    `str` writes a table: a line for each layer with H_0, H_1, ... of the image and of what predicts it, ≠ where they
+    differ, and a line for each reason.
 
     Attributes:
         layers: In their order.
@@ -112,11 +115,10 @@ class ImageTable:
     def __str__(self) -> str:
         rows = [("layer", "image", *self.layers[0].predictions, "status")]
         for own in self.layers:
-            marks = (
-                f"{group}" if same_groups(group, own.image) else f"{group} (differs)"
-                for group in own.predictions.values()
-            )
-            rows.append((f"{own.layer} {own.name}", str(own.image), *marks, own.status))
+            marks = [
+                ("" if same_groups(group, own.image) else "≠ ") + _short(group) for group in own.predictions.values()
+            ]
+            rows.append((f"{own.layer} {own.name}", _short(own.image), *marks, own.status))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         notes = [f"layer {own.layer}: {reason}" for own in self.layers for reason in own.reasons]
@@ -335,6 +337,11 @@ def _reasons(p: Polytopes, union: Overlay) -> list[str]:
     if union.crossings:
         found.append(f"crossing: images of cells cross in {union.crossings} points that are no images of vertices")
     return found
+
+
+def _short(group: Homology) -> str:
+    """H_0, H_1, ... without their names."""
+    return ", ".join(group.group(k) for k in range(len(group.betti)))
 
 
 def same_groups(one: Homology, two: Homology) -> bool:
