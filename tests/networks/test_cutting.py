@@ -13,6 +13,7 @@ from torch import nn
 from isotopy import networks, topology
 from isotopy.networks import Box, Slice
 from isotopy.networks.cutting import Cutting
+from isotopy.topology.rational_hulls import Basis
 
 SQUARE = Box([-2, -2], [2, 2])
 CORNERS = [[-2, -2], [2, -2], [2, 2], [-2, 2]]
@@ -423,3 +424,22 @@ def test_slices_among_the_smallest_numbers(high, wall):
     neuron = linear([[2.0**1000]], [-wall * 2.0**-74])
     p = cut(nn.Sequential(neuron, nn.ReLU()), Slice([0.0], [[direction]], low=-0.7, high=high), shape=(1,))
     assert len(p) == (2 if Fraction(high) * 2024 > Fraction(wall) else 1)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_cells_of_a_bottleneck_have_images_in_one_flat(pooled):
+    middle = [nn.Linear(4, 8), *pool(1, 8, 2)] if pooled else [nn.Linear(4, 4), nn.LeakyReLU(0.5)]
+    module = nn.Sequential(
+        nn.Linear(3, 4), nn.ReLU(), *middle, nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.LeakyReLU(0.5)
+    )
+    surface = topology.triangulations.sphere(1)
+    p = cut(uniform(module, generator(1)).requires_grad_(False), surface)
+    offsets, corners = (part.tolist() for part in p.cells)
+    for size in (1, 2):
+        numbers = p.bottlenecks(size)
+        shared = [n for n, many in Counter(numbers.tolist()).items() if n >= 0 and many > 1]
+        assert shared
+        for number in shared[:12]:
+            cells = (numbers == number).nonzero()[:, 0].tolist()
+            vertices = {v for c in cells for v in corners[offsets[c] : offsets[c + 1]]}
+            assert len(Basis([p.exact_image(v) for v in sorted(vertices)]).rows) <= size

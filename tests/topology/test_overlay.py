@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from isotopy import _native
 from isotopy.errors import BudgetError
-from isotopy.topology import homology
+from isotopy.topology import arrangement, homology
 from isotopy.topology.overlay import Cells, Overlay, overlay
 
 SQUARE = [(0, 0), (2, 0), (2, 2), (0, 2)]
@@ -161,6 +161,12 @@ def test_budget_names_what_is_close():
     ends = [(x, y) for x in range(20) for y in (-1, 1)]
     with pytest.raises(BudgetError, match=r"memory=0 MiB of pairs among 210 images .* Give more memory="):
         laid(ends, (), list(itertools.combinations(range(0, 40, 2), 2)) + [(0, i) for i in range(1, 40, 2)], memory=16)
+
+
+def test_budget_of_one_plane(monkeypatch):
+    monkeypatch.setattr(arrangement, "_BYTES", 0)
+    with pytest.raises(BudgetError, match=r"among 16 segments of a plane .* Take a coarser complex"):
+        laid(*FRAME)
 
 
 # -- the reference: everything cut by all planes

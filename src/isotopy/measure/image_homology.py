@@ -18,6 +18,7 @@ from ..topology import (
     homology,
     quotient_homology,
 )
+from ..topology.memory import budget
 from ..topology.overlay import Cells, Overlay, overlay
 from ..topology.rational_hulls import Basis
 from .statements import Status
@@ -169,7 +170,8 @@ def image_homology(
     depth = net.depth if layer is None else layer
     if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth <= net.depth:
         raise ValueError(f"layer must be between 1 and {net.depth}; got {layer!r}.")
-    p = polytopes(net.first(depth), complex, memory=memory)
+    allowed = int(budget()) if memory is None else memory
+    p = polytopes(net.first(depth), complex, memory=allowed)
     if p.dimension > _HIGHEST:
         raise ValueError(
             f"complex must have dimension 1 or 2; got {p.dimension}. Take a surface in it, such as its boundary, or "
@@ -184,8 +186,7 @@ def image_homology(
             progress(steps, steps + 1)
 
     dimensions, sure = image_dimensions(p)
-    cells = image_cells(p, dimensions)
-    union = overlay(cells, step=step) if memory is None else overlay(cells, memory=memory, step=step)
+    union = overlay(image_cells(p, dimensions), memory=allowed, step=step)
     whole, nothing = p.region(depth, 0)
     return ImageHomology(
         layer=depth,

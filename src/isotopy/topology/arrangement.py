@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from .. import _native
+from ..errors import BudgetError
 from .rational_hulls import Row
 
 Half: TypeAlias = tuple[int, int]  # an edge in one direction, from node to node
@@ -214,7 +215,13 @@ def _close(nodes: Nodes, hulls: Sequence[Sequence[int]]) -> list[list[int]]:
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     free = np.full(len(hulls), -1)
     used, local = np.unique(flat, return_inverse=True)
-    pairs = _native.close_pairs(*nodes.rows(used), offsets, local, free, _BYTES).reshape(-1, 2)
+    try:
+        pairs = _native.close_pairs(*nodes.rows(used), offsets, local, free, _BYTES).reshape(-1, 2)
+    except MemoryError:
+        raise BudgetError(
+            f"more than {_BYTES / 2**20:.0f} MiB of pairs among {len(hulls)} segments of a plane are close to each "
+            "other. Take a coarser complex."
+        ) from None
     for node in np.unique(np.concatenate([flat[offsets[i] : offsets[i + 1]] for i in np.unique(pairs)] or [flat[:0]])):
         nodes.exact(int(node))
     found: list[list[int]] = pairs.tolist()

@@ -104,7 +104,6 @@ class _Work:
         self.memory, self.step = memory, step
         first, node_of, self.shared = _merged(cells)
         self.nodes = Nodes(cells.values[first], cells.errors[first], lambda node: cells.exact(int(first[node])))
-        self.given = len(first)
         self.q = cells.values.shape[1]
         offsets, around = cells.polygons
         self.polygons = [tuple(part) for part in np.split(node_of[around], offsets[1:-1])] if len(offsets) > 1 else []
