@@ -8,7 +8,8 @@ import torch
 
 from isotopy.measure import maxmin, sample_topology
 from isotopy.measure._cloud import Cloud
-from isotopy.measure.landmarks import _read, topology_of
+from isotopy.measure.betti_numbers import _read, topology_of
+from isotopy.measure.landmarks import Draw
 
 
 def circle(n, g, noise=0.0):
@@ -171,11 +172,9 @@ def test_memory_for_distances_does_not_change_the_answer(generator):
 
 def test_interval_is_the_finest_one_that_is_long_enough():
     """Bars by hand: two components until 3, a loop from 1.1 to 1.4, everything gone at 12; scales from 1 to 12."""
-    from isotopy.measure.landmarks import _Draw
-
     square = torch.zeros(4, 4, dtype=torch.float64)
     bars = [[np.array([[0, 0.5], [0, 0.6], [0, 3.0], [0, np.inf]]), np.array([[1.1, 1.4]])] for _ in range(5)]
-    draw = _Draw([square] * 5, 0.5, 1.0, 12.0)
+    draw = Draw([square] * 5, 0.5, 1.0, 12.0)
     found = _read("all", 20, draw, bars, 0.9, 1.0)
     assert (found.betti, found.interval) == ((2, 0), (1.4, 3.0))
     assert found.scale == pytest.approx(math.sqrt(1.4 * 3.0))

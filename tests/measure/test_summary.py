@@ -13,8 +13,9 @@ from torch import nn
 
 from isotopy import networks
 from isotopy.measure import inspect
-from isotopy.measure.inspection import Certificate, LayerInspection, SampleTopology, Stretch
-from isotopy.measure.summary import Facts, sentences
+from isotopy.measure.facts import Facts
+from isotopy.measure.inspection import Certificate, LayerInspection, Null, SampleTopology, Stretch
+from isotopy.measure.summary import sentences
 
 PERCENT = "\u202f%"
 
@@ -275,8 +276,8 @@ def shapes(*groups, **values):
         layer(k, betti=dict(zip(labels, (own[k] for own in groups), strict=True)), **values) for k in range(depth)
     ]
     found = facts((2, *[4] * (depth - 1)), [[2] * (depth - 1)] * 5, layers=layers)
-    assert all(status == "observed" for _, status in told(found, "no null"))
-    return [text for text, _ in told(found, "no null")]
+    assert all(status == "observed" for _, status in told(found, "Betti numbers"))
+    return [text for text, _ in told(found, "Betti numbers")]
 
 
 def test_betti_numbers_are_told_where_they_change_first():
@@ -286,7 +287,7 @@ def test_betti_numbers_are_told_where_they_change_first():
         "layer 1 no scale is stable enough to tell (Betti numbers, no null).",
         "Class c looks like 1 component and 1 loop up to layer 1, 1 component and no loop at the output (layer 2) "
         "(Betti numbers, no null).",
-        "All data and class b each look like 1 component and no loop at every layer (Betti numbers, no null).",
+        "All data and class b each look like 1 component and no loop at every layer (Betti numbers).",
     ]
 
 
@@ -294,14 +295,14 @@ def test_betti_numbers_that_cannot_be_read():
     silent = [None, None]
     assert shapes(silent, silent, silent) == [
         "Betti numbers of all data and of the 2 classes cannot be read at any layer: no range of scales is stable "
-        "enough (no null)."
+        "enough."
     ]
     assert shapes(*[silent] * 7) == [
         "Betti numbers of all data and of the 6 classes cannot be read at any layer: no range of scales is stable "
-        "enough (no null)."
+        "enough."
     ]
     assert shapes([None, (1, 0)], silent)[1] == (
-        "Betti numbers of class a cannot be read at any layer: no range of scales is stable enough (no null)."
+        "Betti numbers of class a cannot be read at any layer: no range of scales is stable enough."
     )
 
 
@@ -311,11 +312,48 @@ def test_betti_numbers_of_many_classes_are_counted():
     texts = shapes([one] * 3, [ring, one, one], [None, None, None], *rest)
     assert texts[1] == (
         "Betti numbers of the 6 classes can be read for 1 at the input, 5 at layer 1 and 5 at the output (layer 2); 1 "
-        "class changes between layers: a (no null)."
+        "class changes between layers: a; no null."
     )
     assert shapes([one] * 3, [None, one, one], *rest)[1].endswith(
         "none at the input, 5 at layer 1 and 5 at the output (layer 2); wherever they can, a class looks like 1 "
-        "component and no loop (no null)."
+        "component and no loop."
+    )
+
+
+def sampled(index, *, nulls=(), smallest=(), betti=(1, 1)):
+    """A layer of which all data have these Betti numbers, nulls and smallest spheres; the data's radius is 2."""
+    own = SampleTopology("all", 9, 9, 0.0, betti, None, None, 20, {}, nulls=nulls, smallest=smallest, radius=2.0)
+    return dataclasses.replace(layer(index), betti=(own,))
+
+
+def test_nulls_are_told_where_they_are_as_clear():
+    def said(*counts):
+        layers = [sampled(k, nulls=(Null("matched Gaussian", 19, (None, c)),)) for k, c in enumerate(counts)]
+        return told(facts((2, 4, 4), [[2, 2]] * 5, layers=layers), "Betti numbers")[0][0]
+
+    start = "All data look like 1 component and 1 loop at every layer (Betti numbers; "
+    assert said(0, 0, 0) == start + "none of 19 null samples is as clear)."
+    assert said(0, 7, 0) == start + "at layer 1, 7 of 19 null samples are as clear)."
+    assert said(0, 1, 0) == start + "at layer 1, 1 of 19 null samples is as clear)."
+    assert said(0, 2, 5) == start + "from layer 1 on, up to 5 of 19 null samples are as clear)."
+
+
+def test_what_the_sample_could_show():
+    def said(*sizes):
+        layers = [sampled(k, smallest=(size, size, None)) for k, size in enumerate(sizes)]
+        return told(facts((2, 4, 4), [[2, 2]] * 5, layers=layers), "could show")
+
+    assert said(0.2, 0.5, 0.3) == [
+        (
+            "This sample could show loops of a radius from 10 % of the data's at the input, from 25 % at layer 1.",
+            "observed",
+        )
+    ]
+    assert said(0.2, 0.2, None)[0][0].endswith(
+        "at the input; at the output (layer 2) none of any size, its landmarks are too far apart."
+    )
+    assert said(None, None, None)[0][0] == (
+        "This sample could show no loop of any size at any layer: its landmarks are too far apart."
     )
 
 
@@ -329,7 +367,7 @@ def test_layers_left_out_are_not_spoken_of():
     numbers = {"all": (1, 0)}
     layers = [layer(0, betti=numbers), layer(2, betti=numbers)]
     found = facts((2, 4, 4, 4, 4), [[2] * 4] * 5, layers=layers)
-    assert told(found, "no null")[0][0].startswith(
+    assert told(found, "Betti numbers")[0][0].startswith(
         "All data look like 1 component and no loop at the input and layer 2 ("
     )
 
@@ -393,4 +431,7 @@ def test_names_of_recordings_are_only_letters(generator):
     circle = torch.linspace(0, 6.283, 200)
     ring = torch.stack([circle.cos(), circle.sin()], dim=1)
     told_of = "\n".join(s.text for s in inspect([("a{0}", ring), ("%s {}", ring)]).sentences)
-    assert "All data look like 1 component and 1 loop at every layer (Betti numbers, no null)." in told_of
+    assert (
+        "All data look like 1 component and 1 loop at every layer (Betti numbers; none of 19 null samples is as clear)."
+        in told_of
+    )

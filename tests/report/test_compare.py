@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from isotopy import report
-from isotopy.measure.inspection import Inspection
+from isotopy.measure.inspection import Inspection, Null
 from isotopy.report.compare import _jobs, sentences
 
 
@@ -146,6 +146,13 @@ def test_betti_changes_are_observed_with_their_null(factory):
     assert found[0].text == (
         "All data look like 1 component and 1 loop (a) and like 3 components and no loop (b) at layer 1 "
         "(Betti numbers, no null)."
+    )
+    tested = dataclasses.replace(changed, nulls=(Null("matched Gaussian", 19, (4, None)),))
+    b = dataclasses.replace(
+        a, layers=(a.layers[0], dataclasses.replace(layer, betti=(tested, *layer.betti[1:])), a.layers[2])
+    )
+    assert next(s.text for s in sentences(a, b, ("a", "b")) if "Betti" in s.text).endswith(
+        "(Betti numbers; p – and 0.25 against null samples)."
     )
 
 

@@ -1,5 +1,6 @@
 """measure: what happens to the topology of data, layer by layer, in numbers that say how sure they are."""
 
+from .betti_numbers import sample_topology as sample_topology
 from .certificates import certificate as certificate
 from .certificates import certificates as certificates
 from .dimension import intrinsic_dimension as intrinsic_dimension
@@ -13,12 +14,12 @@ from .inspection import Certificate as Certificate
 from .inspection import Distribution as Distribution
 from .inspection import Inspection as Inspection
 from .inspection import LayerInspection as LayerInspection
+from .inspection import Null as Null
 from .inspection import Plane as Plane
 from .inspection import SampleTopology as SampleTopology
 from .inspection import Stretch as Stretch
 from .landmarks import Landmarks as Landmarks
 from .landmarks import maxmin as maxmin
-from .landmarks import sample_topology as sample_topology
 from .manifolds import box_around as box_around
 from .manifolds import manifold as manifold
 from .regions import Boundary as Boundary

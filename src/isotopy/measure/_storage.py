@@ -14,7 +14,7 @@ from typing import IO, Any, Protocol, runtime_checkable
 import numpy as np
 
 FORMAT = "isotopy.inspection"
-VERSION = 1
+VERSION = 2  # 1 had no nulls
 JSON, ARRAYS = "report.json", "arrays.npz"
 
 # Arrays that are drawn, not read: report.json only says where they are.
@@ -76,6 +76,9 @@ def load(directory: Path, builders: Mapping[str, type]) -> object:
         with (directory / ARRAYS).open("rb") as stream, np.load(stream, allow_pickle=False) as loaded:
             arrays = {name: loaded[name] for name in loaded.files}
         body = {key: value for key, value in document.items() if key not in ("format", "version")}
+        if document["version"] == 1:
+            for sample in (own for layer in body["layers"] for own in layer["betti"]):
+                del sample["null"]
         return _built(body, "", "inspection", arrays, builders)
     except (zipfile.BadZipFile, EOFError, OSError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{directory / ARRAYS} and {JSON} do not fit together ({error}); inspect again") from error

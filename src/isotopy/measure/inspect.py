@@ -21,10 +21,11 @@ from ..datasets import checks
 from ..errors import BudgetError, UnsupportedModuleError
 from ..networks import Network, RankDecomposition
 from ..networks.domains import Domain
-from . import dimension, landmarks, picture, separation, stretch, summary
+from . import betti_numbers, dimension, nulls, picture, separation, stretch, summary
 from ._cloud import Cloud, flatten, generator_of
 from .certificates import certificates
 from .exact import exact_part
+from .facts import Facts
 from .inspection import Certificate, Distribution, Inspection, LayerInspection, Plane, SampleTopology, Stretch
 from .regions import RankRegions
 
@@ -218,7 +219,7 @@ def inspect(
         elif net is None and domain is not None:
             raise ValueError("domain needs a network that can be cut; of this one only activations are known.")
     counts = None if target is None else torch.bincount(target)
-    facts = summary.Facts(
+    facts = Facts(
         layers=tuple(found),
         samples=len(rows),
         ambient=ambient,
@@ -489,7 +490,9 @@ def _map_rows(
 def _topology(
     cloud: Cloud, target: Tensor | None, names: tuple[str, ...], count: int, seed: int
 ) -> tuple[SampleTopology, ...]:
-    return landmarks.topology_of(cloud, target, names=names if target is not None else None, landmarks=count, seed=seed)
+    return betti_numbers.topology_of(
+        cloud, target, names=names if target is not None else None, landmarks=count, seed=seed
+    )
 
 
 def _rounded(dimensions: Mapping[str, float | None]) -> int | None:
@@ -537,10 +540,10 @@ def _settings(
         "linear probe": "multinomial logistic regression, standardized features, penalty 1, 5 folds",
         "betti numbers": {
             "landmarks": count,
-            "subsamples": landmarks.SUBSAMPLES,
-            "agreement": landmarks.AGREEMENT,
-            "shortest interval": landmarks.SPAN,
-            "null": "no null",
+            "subsamples": betti_numbers.SUBSAMPLES,
+            "agreement": betti_numbers.AGREEMENT,
+            "shortest interval": betti_numbers.SPAN,
+            "null draws": nulls.DRAWS,
         },
         "numeric rank": f"singular values above {stretch.NUMERIC} of the largest",
         "seconds": clock.seconds(),

@@ -48,6 +48,25 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Null:
+    """How often samples without the topology that was read show it as clearly.
+
+    `kind` is "matched Gaussian" (as many normal points, with mean and covariance of the group) or "permuted labels" (as
+    many points of all data, whatever their class). `as_clear` counts, per degree, the draws in which the classes last
+    over as long a range of scales; None where there is nothing to explain (one component, no loop).
+    """
+
+    kind: str
+    draws: int
+    as_clear: tuple[int | None, ...]
+
+    @property
+    def p_values(self) -> tuple[float | None, ...]:
+        """(1 + draws as clear) / (1 + draws), per degree."""
+        return tuple(None if count is None else (1 + count) / (1 + self.draws) for count in self.as_clear)
+
+
+@dataclass(frozen=True)
 class SampleTopology:
     """Betti numbers of a sample (one class, or all data) at one layer, from landmarks.
 
@@ -65,10 +84,19 @@ class SampleTopology:
     scale: float | None
     subsamples: int
     diagram: dict[int, np.ndarray] = field(repr=False)  # degree -> (k, 2) birth, death of the landmarks
-    null: str = "no null"  # nulls come with a later release; until then the status is *observed, no null*
+    nulls: tuple[Null, ...] = ()  # none where there is nothing to explain
     agreement: float | None = None  # share of the subsamples that have these Betti numbers at this scale
     interval: tuple[float, float] | None = None  # Rips diameters between which they hold
     why: str = ""  # why there are none
+    radius: float = 0.0  # smallest radius around a landmark that holds all of them
+    smallest: tuple[float | None, ...] = ()  # radius of the smallest round k-sphere that could be read; None: of none
+    half_widths: tuple[float, ...] = ()  # per degree: bottleneck distance that holds the diagrams of all halves
+    beyond: tuple[int, ...] = ()  # classes outside the band, per degree
+
+    def p_value(self, degree: int) -> float | None:
+        """The largest over the nulls: how easily chance alone explains the Betti number; None where none is needed."""
+        known = [p for null in self.nulls if (p := null.p_values[degree]) is not None]
+        return max(known, default=None)
 
 
 @dataclass(frozen=True)
@@ -186,6 +214,7 @@ _BUILDERS: dict[str, type] = {
     "codeword_size": Distribution,
     "certificate": Certificate,
     "betti": SampleTopology,
+    "nulls": Null,
     "stretch": Stretch,
     "plane": Plane,
     "regions": RankRegions,

@@ -1,74 +1,29 @@
 """The summary of an inspection: a few plain sentences, each with its status, the most telling first."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from ..networks import Network, RankDecomposition
+from ..networks import Network
 from . import phrases
+from .facts import Facts
 from .inspection import LayerInspection
 from .phrases import listed, plural, share
-from .regions import RankRegions
+from .sample_sentences import resolution, topology
 from .statements import Sentence
 
 _STEEP = 1e3  # a ratio of singular values worth a sentence
-_GROUPS = 4  # up to this many classes each gets its Betti numbers in words
 _RISE = 0.05  # a share that rises by less than this is not told again
 _FALL = 0.02  # a mean rank that falls by less than this part is not told again
 _TOLD = 5  # layers in one sentence, at most
-_ONE_TO_ONE = ("homeomorphism", "embedding", "identity")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the sentences speak of."""
-
-    layers: tuple[LayerInspection, ...]
-    samples: int
-    ambient: int
-    m: int
-    m_given: bool
-    classes: tuple[str, ...]
-    accuracy: float | None
-    baseline: float | None
-    net: Network | None
-    decomposition: RankDecomposition | None
-    low: int | None
-    notes: tuple[str, ...]
-    opaque: str
-    certified: bool = True  # certificates were asked for
-    exact: RankRegions | None = None
-    exact_why: str = ""
-
-    def at(self, index: int) -> str:
-        """The name of a layer."""
-        if self.net is None:
-            return phrases.layer(index, next(own.name for own in self.layers if own.index == index))
-        if index == 0:
-            return "the input"
-        return phrases.layer(index, self.net.layers[index - 1].name, output=index == self.net.depth)
-
-    @property
-    def everyone(self) -> str:
-        """The points of the sample, one by one."""
-        return "the point" if self.samples == 1 else f"each of the {phrases.number(self.samples)} points"
-
-    @property
-    def one_to_one(self) -> int:
-        """K such that layers 1 to K are known to be one-to-one on all of their input space, in a row."""
-        if self.net is None or not self.net.sequential:
-            return 0
-        known = {layer.index for layer in self.layers if layer.certificate.verdict in _ONE_TO_ONE}
-        return next(k for k in range(self.net.depth + 1) if k + 1 not in known)
 
 
 def sentences(facts: Facts) -> tuple[Sentence, ...]:
     """What the map does to the points, what is seen of their shape and labels, then the rest."""
     found: list[Sentence] = []
-    for part in (_homeomorphism, _ranks, _dimensions, _topology, _merging, _labels, _stretch, _polytopes):
+    for part in (_homeomorphism, _ranks, _dimensions, topology, resolution, _merging, _labels, _stretch, _polytopes):
         found += part(facts)
     found += _exact(facts)
     found += _certificates(facts)
@@ -261,105 +216,7 @@ def _dimensions(facts: Facts) -> Iterator[Sentence]:
     yield Sentence(f"{text}.", "observed", layer)
 
 
-# --- the shape of the sample ----------------------------------------------------------------------------------
-
-
-def _topology(facts: Facts) -> Iterator[Sentence]:
-    """Betti numbers of all data and of the classes: where they can be read, and where they change."""
-    first = facts.layers[0]
-    if facts.samples < 2 or not first.betti:
-        return
-    values = [[layer.betti[place].betti for layer in facts.layers] for place in range(len(first.betti))]
-    if not any(value is not None for own in values for value in own):
-        who = f"all data and of the {len(values) - 1} classes" if len(values) > 2 else "the data"
-        text = f"Betti numbers of {who} cannot be read at any layer: no range of scales is stable enough (no null)."
-        yield Sentence(text, "observed")
-        return
-    many = len(values) - 1 > _GROUPS
-    stories: dict[str, list[str]] = {}
-    steps: dict[str, int] = {}
-    for place in range(1 if many else len(values)):
-        text, changes = _story(facts, values[place])
-        stories.setdefault(text, []).append("all data" if place == 0 else f"class {first.betti[place].label}")
-        steps[text] = changes
-    for text in sorted(stories, key=lambda text: -steps[text]):
-        groups = stories[text]
-        verb = "each look" if len(groups) > 1 else "look" if groups == ["all data"] else "looks"
-        if text:
-            yield Sentence(phrases.capital(listed(groups)) + text.replace("{}", verb, 1), "observed")
-        else:
-            told = f"Betti numbers of {listed(groups)} cannot be read at any layer: no range of scales is stable enough"
-            yield Sentence(f"{told} (no null).", "observed")
-    if many:
-        yield _many(facts, values[1:], [own.label for own in first.betti[1:]])
-
-
-def _story(facts: Facts, values: Sequence[tuple[int, ...] | None]) -> tuple[str, int]:
-    """What one group looks like, layer by layer, `{}` for the verb; and how often that changes (-1: unreadable)."""
-    runs: list[tuple[tuple[int, ...], list[int]]] = []
-    for place, value in enumerate(values):
-        if value is not None:
-            if runs and runs[-1][0] == value:
-                runs[-1][1].append(place)
-            else:
-                runs.append((value, [place]))
-    if not runs:
-        return "", -1
-    parts = [f"{phrases.betti(value)} {_where(facts, places)}" for value, places in runs[:_TOLD]]
-    if len(runs) > _TOLD:
-        parts.append(f"and so on ({plural(len(runs) - _TOLD, 'more change')})")
-    text = f" {{}} like {', '.join(parts)}"
-    silent = [place for place, value in enumerate(values) if value is None]
-    if silent:
-        text += f"; {_where(facts, silent)} no scale is stable enough to tell"
-    if len(runs) > 1 and facts.layers[runs[-1][1][0]].index <= facts.one_to_one:
-        text += "; these layers are one-to-one, so it is not the topology that changed but what the sample shows of it"
-    return f"{text} (Betti numbers, no null).", len(runs) - 1
-
-
-def _where(facts: Facts, places: Sequence[int]) -> str:
-    """At which of the layers looked at."""
-    indices = [layer.index for layer in facts.layers]
-    whole = indices == list(range(len(indices)))
-    chosen, total = list(places), len(indices)
-    if len(chosen) == total:
-        return "at every layer" if total > 1 and whole else f"at {_places(facts, [indices[k] for k in chosen])}"
-    if whole and len(chosen) > 1 and chosen == list(range(chosen[0], total)):
-        return f"from {facts.at(indices[chosen[0]])} on"
-    if whole and len(chosen) > 1 and chosen == list(range(len(chosen))):
-        return f"up to {facts.at(indices[chosen[-1]])}"
-    return f"at {_places(facts, [indices[k] for k in chosen])}"
-
-
-def _places(facts: Facts, indices: Sequence[int]) -> str:
-    """The input, layers 2 to 4, the output."""
-    if len(indices) == 1:
-        return facts.at(indices[0])
-    inner = [k for k in indices if k > 0]
-    words = facts.at(inner[0]) if len(inner) == 1 else f"layers {phrases.numbers(inner)}"
-    return words if len(inner) == len(indices) else f"{facts.at(0)} and {words}"
-
-
-def _many(facts: Facts, groups: Sequence[Sequence[tuple[int, ...] | None]], labels: Sequence[str]) -> Sentence:
-    """Betti numbers of many classes in one sentence."""
-    count = f"the {len(groups)} classes"
-    readable = [sum(values[place] is not None for values in groups) for place in range(len(facts.layers))]
-    if not any(readable):
-        text = f"Betti numbers of {count} cannot be read at any layer: no range of scales is stable enough (no null)."
-        return Sentence(text, "observed")
-    best = max(range(len(readable)), key=lambda place: readable[place])
-    shown = dict.fromkeys((0, best, len(readable) - 1))
-    parts = [f"{readable[place] or 'none'} {_where(facts, [place])}" for place in shown]
-    different = [label for label, values in zip(labels, groups, strict=True) if len({*values} - {None}) > 1]
-    read = {value for values in groups for value in values if value is not None}
-    if different:
-        named = f": {listed(different)}" if len(different) <= _TOLD else ""
-        end = f"{plural(len(different), 'class changes', 'classes change')} between layers{named}"
-    elif len(read) == 1:
-        end = f"wherever they can, a class looks like {phrases.betti(read.pop())}"
-    else:
-        end = "no class changes between layers where it can be read"
-    return Sentence(f"Betti numbers of {count} can be read for {listed(parts)}; {end} (no null).", "observed")
+# --- labels, stretch, polytopes, layers as maps -----------------------------------------------------------------
 
 
 def _merging(facts: Facts) -> Iterator[Sentence]:
@@ -378,9 +235,6 @@ def _merging(facts: Facts) -> Iterator[Sentence]:
         "computed",
         fewer[0].index,
     )
-
-
-# --- labels, stretch, polytopes, layers as maps -----------------------------------------------------------------
 
 
 def _labels(facts: Facts) -> Iterator[Sentence]:

@@ -205,15 +205,17 @@ def _betti_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> It
             new = theirs.get(found.label)
             if new is not None and found.betti is not None and new.betti is not None and found.betti != new.betti:
                 size = sum(abs(x - y) for x, y in zip(found.betti, new.betti, strict=False))
-                changed.append((size, (one, other), found, found.betti, new.betti, new.null))
+                changed.append((size, (one, other), (found, new), found.betti, new.betti))
     changed.sort(key=lambda entry: -entry[0])
-    for place, (_, layers, found, old, after, null) in enumerate(changed[:2]):
-        who = "All data look" if found.label == "all" else f"Class {found.label} looks"
+    for place, (_, layers, both, old, after) in enumerate(changed[:2]):
+        who = "All data look" if both[0].label == "all" else f"Class {both[0].label} looks"
         most = f", the largest of {words.count(len(changed), 'change')}" if len(changed) > 2 and place == 0 else ""
         text = (
             f"{who} like {_both([phrases.betti(old), phrases.betti(after)], names, 'and like')} at {_called(*layers)}"
         )
-        yield Sentence(f"{text} (Betti numbers, {null}){most}.", "observed", layers[1].index)
+        p = [words.p_value(own) for own in both]
+        chance = f"; p {p[0]} and {p[1]} against null samples" if any(own.nulls for own in both) else ", no null"
+        yield Sentence(f"{text} (Betti numbers{chance}){most}.", "observed", layers[1].index)
 
 
 def _stretch_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:

@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from isotopy.measure import phrases
-from isotopy.measure.inspection import Inspection, LayerInspection
+from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology
 from isotopy.measure.regions import STORED, RegionsAtLayer
 from isotopy.measure.statements import Sentence
 from isotopy.report import words
@@ -135,8 +135,14 @@ def groups(i: Inspection) -> tuple[Group, ...]:
                 Column(
                     "b₀, b₁",
                     "Components and loops of all data at this layer, from landmarks; in brackets the range over the "
-                    "subsamples where it differs. Observed, without a null.",
+                    "subsamples where it differs. Observed.",
                     _betti,
+                ),
+                Column(
+                    "p",
+                    "Share of null samples without this topology (the sample counted among them) that show it as "
+                    "clearly; a dash where there is nothing to explain.",
+                    lambda layer: words.p_value(layer.betti[0] if layer.betti else None),
                 ),
             ),
         ),
@@ -224,19 +230,70 @@ def classes(i: Inspection) -> list[dict[str, Any]]:
 
 
 def betti_table(i: Inspection) -> dict[str, Any]:
-    """Betti numbers, a row per class and a column per layer."""
+    """Betti numbers, a row per class and a column per layer, and what the sample could show at all."""
     longest = max((layer.betti for layer in i.layers), key=len, default=())
     rows = []
     for place, first in enumerate(longest):
         cells = []
         for layer in i.layers:
             own = layer.betti[place] if place < len(layer.betti) else None
-            cells.append(words.NONE if own is None else words.betti(own.betti, own.band))
+            tested = own is not None and any(own.p_value(k) is not None for k in (0, 1))
+            cells.append(
+                (
+                    words.NONE if own is None else words.betti(own.betti, own.band),
+                    f"p {words.p_value(own)}" if tested else "",
+                )
+            )
         rows.append(
             {"label": "all data" if first.label == "all" and place == 0 else first.label, "own": first, "cells": cells}
         )
-    nulls = sorted({found.null for layer in i.layers for found in layer.betti})
-    return {"rows": rows, "nulls": nulls}
+    draws = sorted({null.draws for layer in i.layers for found in layer.betti for null in found.nulls})
+    kinds = sorted({null.kind for layer in i.layers for found in layer.betti for null in found.nulls})
+    return {"rows": rows, "draws": draws[-1:], "kinds": kinds, "limits": _limits(i)}
+
+
+def _limits(i: Inspection) -> list[tuple[str, str, list[str]]]:
+    """What all data could show at each layer: name, meaning and cells; empty where no layer says."""
+    all_data = [layer.betti[0] if layer.betti and layer.betti[0].smallest else None for layer in i.layers]
+    if not any(all_data):
+        return []
+
+    def row(get: Callable[[SampleTopology], str]) -> list[str]:
+        return [words.NONE if own is None else get(own) for own in all_data]
+
+    def least(degree: int) -> Callable[[SampleTopology], str]:
+        def text(own: SampleTopology) -> str:
+            size = own.smallest[degree]
+            return "none" if size is None else words.share(size / own.radius)
+
+        return text
+
+    radius = "in percent of the radius of the data"
+    return [
+        ("gaps from", f"Half the smallest gap between two pieces that could be read, {radius}.", row(least(0))),
+        ("loops from", f"Radius of the smallest circle that could be read, {radius}.", row(least(1))),
+        (
+            "spheres from",
+            f"Radius of the smallest 2-sphere whose void the sample could show, {radius}; voids are not worked out.",
+            row(least(2)),
+        ),
+        (
+            "covering radius",
+            f"Farthest any point is from its landmark, {radius}.",
+            row(lambda own: words.share(own.covering_radius / own.radius)),
+        ),
+        (
+            "band",
+            f"Bottleneck distance within which the diagrams of all random halves are of that of the whole: components, "
+            f"loops; {radius}.",
+            row(lambda own: ", ".join(words.share(width / own.radius) for width in own.half_widths)),
+        ),
+        (
+            "outside",
+            "Components and loops that last beyond the finest scale and are farther from the diagonal than the band.",
+            row(lambda own: ", ".join(map(str, own.beyond))),
+        ),
+    ]
 
 
 def title(i: Inspection) -> str:

@@ -173,12 +173,14 @@ def _homology_jobs(layer: LayerInspection, found: SampleTopology) -> Iterator[Jo
         if found.scale is None
         else f"dashed: the scale {words.number(found.scale)} where b is read"
     )
+    band = max(found.half_widths, default=None)
+    banded = "" if band is None else "; shaded: as far as random halves of the sample differ from it"
     where = f"of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({named(layer)}): {classes}."
     yield Job(
         f"{slug(layer)}-diagram",
-        lambda: see.diagram(found.diagram, scale=found.scale),
+        lambda: see.diagram(found.diagram, scale=found.scale, band=band),
         f"Persistence diagram {where}",
-        f"Persistence diagram, all data; {marked}.",
+        f"Persistence diagram, all data; {marked}{banded}.",
     )
     yield Job(
         f"{slug(layer)}-barcode",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from isotopy.measure.inspection import SampleTopology
+
 NONE = "–"
 
 
@@ -84,6 +86,12 @@ def betti(
         low, high = band[degree] if band is not None and degree < len(band) else (value, value)
         parts.append(f"{value}" if (low, high) == (value, value) else f"{value} [{low}–{high}]")
     return ", ".join(parts)
+
+
+def p_value(own: SampleTopology | None) -> str:
+    """The largest p value over degrees and nulls, a dash where there is nothing to explain."""
+    known = [p for k in (0, 1) if own is not None and (p := own.p_value(k)) is not None]
+    return f"{max(known):.2g}" if known else NONE
 
 
 def seconds(value: float | int) -> str:

@@ -20,7 +20,14 @@ _DEGREE_MARKER = ("o", "^", "s", "D")
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def diagram(d: Any, *, sample: int | None = None, scale: float | int | None = None, ax: Axes | None = None) -> Axes:
+def diagram(
+    d: Any,
+    *,
+    sample: int | None = None,
+    scale: float | int | None = None,
+    band: float | int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Persistence diagram: a point per class at (birth, death), far from the diagonal what lasts.
 
     Essential classes, which never die, stand on the edge marked ∞ (at the bottom, −∞, for superlevel filtrations).
@@ -30,13 +37,14 @@ def diagram(d: Any, *, sample: int | None = None, scale: float | int | None = No
         d: A `topology.Diagram`, or a dict from degree to a `(k, 2)` array of births and deaths.
         sample: Which sample of a batched diagram; not needed for one sample.
         scale: Filtration value to mark by a dashed line: what is alive there lies left of it and above.
+        band: Half-width of a band, in the maximum norm: classes that may be noise lie in the shaded strip.
         ax: Where to draw; by default a new figure.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: An array is not `(k, 2)`, or a batched diagram came without `sample`.
+        ValueError: An array is not `(k, 2)`, a batched diagram came without `sample`, or `band` is negative.
 
     Example:
         >>> ax = diagram({0: np.array([[0.0, 1.0], [0.0, np.inf]]), 1: np.array([[1.0, 1.4]])})
@@ -53,6 +61,13 @@ def diagram(d: Any, *, sample: int | None = None, scale: float | int | None = No
     left, right = low - pad, high + pad
     bottom, top = (left - 1.5 * pad if down else left), (right + 1.5 * pad if up else right)
     ax.plot([left, right], [left, right], color=inks.muted, linewidth=0.8, gid="diagonal")
+    if band is not None:
+        if not band >= 0.0:
+            raise ValueError(f"band must be a half-width of at least 0; got {band}.")
+        ends = np.array([left, right])
+        ax.fill_between(
+            ends, ends - 2.0 * band, ends + 2.0 * band, color=inks.faint, alpha=0.45, linewidth=0, zorder=-1, gid="band"
+        )
     for shown, edge, name in ((up, top - 0.9 * pad, "∞"), (down, bottom + 0.9 * pad, "−∞")):
         if shown:
             ax.axhline(edge, color=inks.faint, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
