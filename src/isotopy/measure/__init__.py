@@ -3,6 +3,8 @@
 from .certificates import certificate as certificate
 from .certificates import certificates as certificates
 from .dimension import intrinsic_dimension as intrinsic_dimension
+from .history import History as History
+from .history import Record as Record
 from .image_homology import ImageHomology as ImageHomology
 from .image_homology import ImageTable as ImageTable
 from .image_homology import image_homology as image_homology
@@ -21,6 +23,7 @@ from .landmarks import maxmin as maxmin
 from .landmarks import sample_topology as sample_topology
 from .manifolds import box_around as box_around
 from .manifolds import manifold as manifold
+from .monitor import TopologyMonitor as TopologyMonitor
 from .regions import Boundary as Boundary
 from .regions import RankRegion as RankRegion
 from .regions import RankRegions as RankRegions
