@@ -4,6 +4,8 @@ from .betti_numbers import sample_topology as sample_topology
 from .certificates import certificate as certificate
 from .certificates import certificates as certificates
 from .dimension import intrinsic_dimension as intrinsic_dimension
+from .history import History as History
+from .history import Record as Record
 from .image_homology import ImageHomology as ImageHomology
 from .image_homology import ImageTable as ImageTable
 from .image_homology import image_homology as image_homology
@@ -22,6 +24,7 @@ from .landmarks import Landmarks as Landmarks
 from .landmarks import maxmin as maxmin
 from .manifolds import box_around as box_around
 from .manifolds import manifold as manifold
+from .monitor import TopologyMonitor as TopologyMonitor
 from .regions import Boundary as Boundary
 from .regions import RankRegion as RankRegion
 from .regions import RankRegions as RankRegions

@@ -45,9 +45,9 @@ def save(inspection: object, directory: Path) -> None:
     text = json.dumps(document, indent=1, allow_nan=False)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _written(directory / ARRAYS) as stream:
+        with written(directory / ARRAYS) as stream:
             np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # names are ours, none is allow_pickle
-        with _written(directory / JSON) as stream:
+        with written(directory / JSON) as stream:
             stream.write(text.encode())
     except OSError as error:
         if isinstance(error, (PermissionError, FileExistsError, NotADirectoryError)):
@@ -136,7 +136,7 @@ def _built(
 
 
 @contextlib.contextmanager
-def _written(target: Path) -> Iterator[IO[bytes]]:
+def written(target: Path) -> Iterator[IO[bytes]]:
     """A file that takes its name only when it is complete."""
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
     try:

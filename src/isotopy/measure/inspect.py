@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from .. import networks
-from ..datasets import checks
 from ..errors import BudgetError, UnsupportedModuleError
 from ..networks import Network, RankDecomposition
 from ..networks.domains import Domain
 from . import betti_numbers, dimension, nulls, picture, separation, stretch, summary
-from ._cloud import Cloud, flatten, generator_of
+from ._cloud import Cloud, flatten
+from ._sample import chosen_layers, classes_of, random_rows, representations
 from .certificates import certificates
 from .exact import exact_part
 from .facts import Facts
@@ -125,15 +125,15 @@ def inspect(
     with clock("trace"):
         subject = _subject(module, x, recordings)
     n = len(subject.x)
-    rows = _subset(n, samples, seed)
-    target, names, raw = _classes(labels, classes, n)
+    rows = random_rows(n, samples, seed)
+    target, names, raw = classes_of(labels, classes, n)
     subject = subject.subset(rows)
     target = None if target is None else target[rows]
     raw = None if raw is None else raw[rows]
     ambient = math.prod(subject.x.shape[1:])
     if m is not None and m > ambient:
         raise ValueError(f"m must be between 1 and the ambient dimension {ambient}; got {m}. Leave it out to take that")
-    chosen = _chosen(layers, subject.names)
+    chosen = chosen_layers(layers, subject.names)
     clock.plan(len(chosen), subject.net is not None)
 
     with clock("activations"):
@@ -332,53 +332,6 @@ def _recorded(recordings: Sequence[Any], x: Tensor | None, why: str, notes: tupl
     return _Subject(rows[0], tuple(name for name, _ in entries), kinds, None, rows, why, notes)
 
 
-def _subset(n: int, samples: int | None, seed: int) -> Int64[Tensor, " k"]:
-    if samples is None or samples >= n:
-        return torch.arange(n)
-    return torch.from_numpy(np.sort(generator_of(seed).permutation(n)[:samples]))
-
-
-def _classes(
-    labels: object, classes: Sequence[str] | None, n: int
-) -> tuple[Int64[Tensor, " n"] | None, tuple[str, ...], Int64[Tensor, " n"] | None]:
-    """Index of each sample's class, the names of the classes, and the labels as numbers of outputs of a network."""
-    if labels is None:
-        if classes:
-            raise ValueError("classes name the values of labels; labels are missing. Give both")
-        return None, (), None
-    given = checks.array_of(labels)
-    target, found = checks.labels(given, n, "labels")
-    plain = given.dtype.kind in "biuf" and given.size == n  # else one-hot rows, or names in alphabetical order
-    raw = torch.from_numpy(given.reshape(n).astype(np.float64).clip(-(2**31), 2**31)).long() if plain else target
-    if classes is None:
-        present, target = torch.unique(target, return_inverse=True)
-        return target, tuple(found[int(c)] for c in present), raw
-    if int(raw.min()) < 0 or int(raw.max()) >= len(classes):
-        raise ValueError(
-            f"labels must be indices into classes, 0 to {len(classes) - 1}; got {int(raw.min())} to "
-            f"{int(raw.max())}. Name all classes, or leave classes out"
-        )
-    return raw, tuple(classes), raw
-
-
-def _chosen(layers: Sequence[int | str] | None, names: Sequence[str]) -> list[int]:
-    """Indices of the layers to measure, in order."""
-    if layers is None:
-        return list(range(len(names)))
-    found = set()
-    for layer in layers:
-        at = names.index(layer) if isinstance(layer, str) and layer in names else layer
-        if not isinstance(at, int) or not -len(names) <= at < len(names):
-            raise ValueError(
-                f"layers must be indices from 0 (the input) to {len(names) - 1} or names of layers; got {layer!r}. "
-                f"The names are {', '.join(names)}"
-            )
-        found.add(at % len(names))
-    if not found:
-        raise ValueError("layers must name at least one layer; got none. Leave it out to take all")
-    return sorted(found)
-
-
 def _activations(subject: _Subject, chosen: list[int], budget: int) -> list[Tensor]:
     """Representations of the sample at the chosen layers, `(n, width)`, on the CPU."""
     net, n = subject.net, len(subject.x)
@@ -392,13 +345,7 @@ def _activations(subject: _Subject, chosen: list[int], budget: int) -> list[Tens
         raise BudgetError(
             f"the activations of {n} samples need about {_size(n * each)}, more than memory={_size(budget)}. {way_out}"
         )
-    step = max(1, (64 << 20) // max(1, size * sum(net.widths)))
-    parts: list[list[Tensor]] = [[] for _ in chosen]
-    for start in range(0, n, step):
-        outputs = net.activations(subject.x[start : start + step])
-        for place, k in enumerate(chosen):
-            parts[place].append(outputs[k].flatten(1).cpu())
-    found = [torch.cat(part) for part in parts]
+    found = representations(net, subject.x, chosen)
     for place, k in enumerate(chosen):
         if not bool(found[place].isfinite().all()):
             raise ValueError(

@@ -18,10 +18,14 @@ NUMERIC = 1e-3  # of the largest singular value: the numeric rank counts the one
 
 def choose_points(net: Network, n: int, most: int, seed: int) -> tuple[int, ...]:
     """Rows of a sample to look at, drawn at random, in order; at least 16 (or all) whatever the work."""
-    each = sum(net.input_width * w * min(net.input_width, w) for w in net.widths[1:])
-    each += sum(net.input_width * a * b for a, b in zip(net.widths, net.widths[1:], strict=False))
-    count = min(n, most, max(16, int(_WORK / max(1, each))))
+    count = min(n, most, max(16, int(_WORK / max(1, work(net)))))
     return tuple(sorted(generator_of(seed).permutation(n)[:count].tolist()))
+
+
+def work(net: Network) -> int:
+    """Multiplications that the singular values at one point take."""
+    each = sum(net.input_width * w * min(net.input_width, w) for w in net.widths[1:])
+    return each + sum(net.input_width * a * b for a, b in zip(net.widths, net.widths[1:], strict=False))
 
 
 def stretch(
