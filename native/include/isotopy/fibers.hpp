@@ -2,8 +2,8 @@
 //
 // All pieces of one call have one rank k. The fibre over an image is then a flat of dimension f = d - k, and a preimage is
 // a point of it that breaks no wall. f = 0: the only candidate. k = 0: the base point. f = 1: an interval in closed form.
-// Else the candidate nearest to the base point is tried; what it leaves open takes linear programs: two for all points of
-// a piece of rank 1 (its image is a segment), one for each point elsewhere. Slack and residual of a hit are always those
+// Pieces of rank 1 have segments as images, whose ends take two linear programs. Else the candidate nearest to the base
+// point is tried, and every point that it leaves open takes a program. Slack and residual of a hit are always those
 // of its preimage, worked out from walls and map.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "isotopy/parallel.hpp"
@@ -108,7 +109,8 @@ public:
                 hits_.close += residual <= 10 * tolerances_.residual;
                 continue;
             }
-            try_candidate(point);
+            if (k_ == 1 && f_ > 1) leave(point);  // the programs of its piece decide all of them
+            else try_candidate(point);
         }
         return std::move(hits_);
     }
@@ -190,14 +192,26 @@ private:
     }
 
     void try_candidate(std::size_t point) {
-        if (k_ > 0 && f_ == 0 && m_ > 0 && above(guess_, shift_.data()) < -far_) return reject(above(guess_, shift_.data()));
+        if (k_ > 0 && f_ < 2) {  // walls that stopped points before are likely to stop this one
+            for (std::size_t i = 0; i < guesses_.size(); ++i) {
+                const auto [from, to] = guesses_[i];
+                double bound = above(from, shift_.data());
+                if (f_ == 1) {
+                    const double up = tilts_[from], down = -tilts_[to];
+                    bound = (down * bound + up * above(to, shift_.data())) / (up + down);
+                }
+                if (!(bound < -far_)) continue;
+                std::swap(guesses_[i], guesses_[i / 2]);
+                return reject(bound);
+            }
+        }
         double least = std::numeric_limits<double>::infinity();
         for (std::size_t wall = 0; wall < m_; ++wall) {
             room_[wall] = above(wall, shift_.data());
             if (!(room_[wall] < least)) continue;
             least = room_[wall];
-            if (k_ > 0 && f_ == 0 && least < -far_) {  // the next point is likely to break the same wall
-                guess_ = wall;
+            if (k_ > 0 && f_ == 0 && least < -far_) {
+                remember(wall, wall);
                 return reject(least);
             }
         }
@@ -215,6 +229,11 @@ private:
         for (std::size_t wall = 0; wall < m_; ++wall)
             if (tilts_[wall] < 1e-12 && room_[wall] < -far_) return reject(room_[wall]);  // all of the fibre is beyond it
         leave(point);
+    }
+
+    void remember(std::size_t from, std::size_t to) {
+        if (guesses_.size() < kept) guesses_.emplace_back(from, to);
+        else guesses_.back() = {from, to};
     }
 
     double tilt(std::size_t wall, std::size_t direction) const {
@@ -254,7 +273,10 @@ private:
         } else if (high < infinity) {
             at = std::min(0.0, high - tolerances_.reach);
         }
-        if (bound < -far_) return reject(bound);
+        if (bound < -far_) {
+            if (low > high) remember(from, to);
+            return reject(bound);
+        }
         for (std::size_t c = 0; c < d_; ++c) best_[c] = shift_[c] + at * kernel_[c];
         if (!accept(point, best_.data(), slack(best_.data()))) leave(point);
     }
@@ -296,9 +318,9 @@ private:
         const std::vector<double> end = program.point();
         double reached = 0;
         for (std::size_t c = 0; c < d_; ++c) reached += objective[c] * end[c];
-        const double weight = program.weight(count);
+        const double weight = program.weight(count);  // at least 1 where walls alone end the segment
         for (const auto& [at, point] : mine) {
-            if (verdict == Verdict::optimal && weight > 0 && (reached - at) / weight < -far_) {
+            if (verdict == Verdict::optimal && weight > 0.5 && (reached - at) / weight < -far_) {
                 reject((reached - at) / weight);
                 continue;
             }
@@ -362,6 +384,8 @@ private:
         }
     }
 
+    static constexpr std::size_t kept = 8;
+
     const Pieces& pieces_;
     const Targets& targets_;
     Tolerances tolerances_;
@@ -369,7 +393,7 @@ private:
     const double *image_, *map_, *frame_, *lift_, *kernel_, *probe_, *normals_, *offsets_;
     double far_;  // what is farther beyond a wall than this is not close
     std::vector<double> difference_, along_, shift_, best_, room_, tilts_;
-    std::size_t guess_ = 0;
+    std::vector<std::pair<std::size_t, std::size_t>> guesses_;
     Hits hits_;
 };
 
