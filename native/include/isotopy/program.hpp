@@ -42,6 +42,11 @@ public:
     // to be less than `least` whatever the box is. `empty`: no x at all, `lost`: rounding won.
     Verdict solve(std::span<const double> bounds, std::span<const double> box, double least, const Stop& stop) {
         bounds_ = bounds, box_ = box;
+        for (const std::size_t row : basis_)
+            if (!(bound(row) < std::numeric_limits<double>::infinity())) {  // gone since the last time
+                start();
+                break;
+            }
         double size = 1.0;
         for (const double side : box_) size = std::max(size, side);
         const double tolerance = 1e-13 * size;
