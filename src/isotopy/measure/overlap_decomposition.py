@@ -1,4 +1,4 @@
-"""Which points of a sample a network sends into images of other polytopes, and what is left when these overlaps collapse."""
+"""Which points of a sample a network sends into images of other polytopes; the sample with these overlaps collapsed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

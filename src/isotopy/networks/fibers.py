@@ -230,9 +230,14 @@ class _Layer:
         empty = (number, number, np.zeros((0, d)), real, real, np.zeros(0, np.bool_))
         columns = [np.concatenate(column) for column in zip(empty, *self.parts, strict=True)]
         order = np.lexsort((columns[1], columns[0]))
-        tensors = [torch.from_numpy(column[order]) for column in columns]
+        region, point, preimages, slacks, residuals, undecided = (torch.from_numpy(column[order]) for column in columns)
         return Fibers(
-            *tensors,
+            region=region,
+            point=point,
+            preimages=preimages,
+            slacks=slacks,
+            residuals=residuals,
+            undecided=undecided,
             scale=self.scale,
             tolerance=self.tolerance,
             programs=self.programs,
