@@ -239,6 +239,19 @@ def test_inspect_cuts_the_box_and_the_report_shows_it(place):
     assert again.regions.to_dict() == found["regions"]
 
 
+def test_inspect_works_out_images_and_overlaps_when_asked(place):
+    base = ("inspect", "--model", "corner.py:build", "--data", "data.npz", "--manifold", "circle", "--json")
+    given = json.loads(invoke(*base, "--images", "--overlaps").stdout)
+    assert [own["index"] for own in given["images"]["layers"]] == [1, 2]
+    assert given["images"]["domain"] == "the circle"
+    assert given["overlaps"]
+    without = json.loads(invoke(*base, "--no-images", "--no-overlaps").stdout)
+    assert (without["images"], without["overlaps"]) == (None, [])
+    result = invoke("inspect", "--model", "corner.py:build", "--data", "data.npz", "--images", "--layers", "0")
+    assert result.exit_code == 2
+    assert "images need a domain of dimension 1 or 2; none was cut" in " ".join(result.stderr.split())
+
+
 def test_inspect_takes_the_box_around_the_data_by_itself(place):
     found = json.loads(invoke("inspect", "--model", "corner.py:build", "--data", "data.npz", "--json").stdout)
     x = np.load("data.npz")["x"]

@@ -1,5 +1,7 @@
 """Every triangulation has the homology of its space, is a manifold where its space is one, and does not meet itself."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -141,7 +143,7 @@ def test_vertex_order_of_grids_is_as_documented():
     assert np.allclose(X.coordinates[3 * 4 + 1], expected)
     assert t.rectangle(3, 4, width=2.0).coordinates[1 * 4 + 2].tolist() == pytest.approx([1.0, 2 / 3])
     assert t.disk(5, 2).coordinates[-1].tolist() == [0, 0]
-    assert t.circle(4).coordinates[1].tolist() == pytest.approx([0, 1])
+    assert t.circle(4).coordinates.tolist() == [[1, 0], [0, 1], [-1, 0], [0, -1]]
 
 
 def test_disjoint_union_adds_betti_numbers_and_keeps_coordinates():
@@ -183,3 +185,14 @@ def test_disjoint_union_adds_betti_numbers_and_keeps_coordinates():
 def test_impossible_resolutions_and_radii_are_refused(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 6, 8, 12, 17, 26, 96])
+def test_circle_is_mirrored_exactly(n):
+    x = t.circle(n).coordinates
+    angle = 2 * math.pi * torch.arange(n, dtype=torch.float64) / n
+    assert torch.allclose(x, torch.stack([angle.cos(), angle.sin()], dim=1), atol=4e-16, rtol=0)
+    points = {tuple(point) for point in (x + 0.0).tolist()}
+    assert len(points) == n
+    assert {(a, -b + 0.0) for a, b in points} == points
+    assert ({(-a + 0.0, b) for a, b in points} == points) == (n % 2 == 0)

@@ -81,6 +81,22 @@ Manifold = Annotated[
         show_default=False,
     ),
 ]
+Images = Annotated[
+    bool | None,
+    typer.Option(
+        "--images/--no-images",
+        help="Homology of the images of what is cut, a curve or surface. Default: where it has few cells.",
+        show_default=False,
+    ),
+]
+Overlaps = Annotated[
+    bool | None,
+    typer.Option(
+        "--overlaps/--no-overlaps",
+        help="Which points of a class land in images of other polytopes. Default: inputs of up to 3 dimensions.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 
 
@@ -125,6 +141,8 @@ def inspect(
     trust: Trust = False,
     memory: Memory = None,
     manifold: Manifold = None,
+    images: Images = None,
+    overlaps: Overlaps = None,
 ) -> None:
     """Tell, layer by layer, what a network does to the topology of its data.
 
@@ -154,6 +172,8 @@ def inspect(
         trust,
         memory,
         manifold,
+        images,
+        overlaps,
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
         inspection = run(request, bars, notices)
@@ -295,6 +315,8 @@ def estimate(
     trust: Trust = False,
     memory: Memory = None,
     manifold: Manifold = None,
+    images: Images = None,
+    overlaps: Overlaps = None,
 ) -> None:
     """Time and memory that `inspect` with these options would take, from small trial runs."""
     started = time.perf_counter()
@@ -317,6 +339,8 @@ def estimate(
         trust,
         memory,
         manifold,
+        images,
+        overlaps,
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
         found = estimated(request, bars, notices, started=started)

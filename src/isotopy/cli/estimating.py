@@ -275,19 +275,21 @@ def _trial(prepared: Prepared, size: int, request: Request) -> tuple[Trial, Insp
 
 
 def _cut(net: Network | None, prepared: Prepared, request: Request, inspection: Inspection) -> tuple[float, Inspection]:
-    """The exact polytopes, which do not depend on the number of points: worked out, for the figures to be drawn too."""
+    """Exact polytopes and images, the same for any number of points: worked out, for the figures to be drawn too."""
     layers = [layer.index for layer in inspection.layers if layer.index > 0]
     if net is None or not (layers or prepared.domain):
         return 0.0, inspection
     from isotopy.cli.session import bytes_of
-    from isotopy.measure.exact import exact_part
+    from isotopy.measure.exact import exact_images, exact_part
     from isotopy.measure.inspect import MEMORY
 
     started = time.perf_counter()
     memory = bytes_of(request.memory) or MEMORY
     domain, words = prepared.domain, prepared.domain_words
-    found, why = exact_part(net, prepared.data.points, domain, words, memory, layers=layers)
-    return time.perf_counter() - started, dataclasses.replace(inspection, regions=found, regions_why=why)
+    found, area, why = exact_part(net, prepared.data.points, domain, words, memory, layers=layers)
+    images = exact_images(net, area, found, request.images, memory, layers=layers)
+    spent = time.perf_counter() - started
+    return spent, dataclasses.replace(inspection, regions=found, regions_why=why, images=images)
 
 
 def _certified(net: Network | None, inspection: Inspection) -> Range:

@@ -49,6 +49,8 @@ class Request:
     trust: bool = False
     memory: str | None = None
     manifold: str | None = None
+    images: bool | None = None
+    overlaps: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ def inspected(
         domain=prepared.domain if exact else None,
         domain_words=prepared.domain_words,
         exact=exact,
+        images=request.images if exact else None,
+        overlaps=request.overlaps,
         seed=request.seed,
         memory=bytes_of(request.memory),
         progress=bars.of("layers"),

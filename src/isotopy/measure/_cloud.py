@@ -72,6 +72,15 @@ class Cloud:
             return self._squared[index]
         return squared_distances(self.points[index], self.points)
 
+    def rows(self, index: Int64[np.ndarray, " k"]) -> Float64[np.ndarray, "k u"]:
+        """`squared` in NumPy, for many small steps: threads would cost more than they give."""
+        self.squared(torch.zeros(0, dtype=torch.int64))
+        if self._squared is not None:
+            known: np.ndarray = self._squared.numpy()[index]
+            return known
+        found: np.ndarray = self.squared(torch.from_numpy(index)).numpy()
+        return found
+
 
 def flatten(x: Real[Tensor, "n *features"], *, name: str = "x") -> Float64[Tensor, "n d"]:
     """One row per sample, float64 on the CPU; raises where a value is not finite."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from ..networks import Network, RankDecomposition
 from . import phrases
-from .inspection import LayerInspection
+from .images import Images
+from .inspection import GroupOverlaps, LayerInspection
 from .regions import RankRegions
 
 _ONE_TO_ONE = ("homeomorphism", "embedding", "identity")
@@ -30,6 +31,8 @@ class Facts:
     certified: bool = True  # certificates were asked for
     exact: RankRegions | None = None
     exact_why: str = ""
+    images: Images | None = None
+    overlaps: tuple[GroupOverlaps, ...] = ()
 
     def at(self, index: int) -> str:
         """The name of a layer."""

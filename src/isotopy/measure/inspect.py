@@ -20,14 +20,22 @@ from .. import networks
 from ..errors import BudgetError, UnsupportedModuleError
 from ..networks import Network, RankDecomposition
 from ..networks.domains import Domain
-from . import betti_numbers, dimension, nulls, picture, separation, stretch, summary
+from . import betti_numbers, dimension, group_overlaps, nulls, picture, separation, stretch, summary
 from ._cloud import Cloud, flatten
 from ._sample import chosen_layers, classes_of, random_rows, representations
 from .certificates import certificates
-from .exact import exact_part
+from .exact import exact_images, exact_part
 from .facts import Facts
-from .inspection import Certificate, Distribution, Inspection, LayerInspection, Plane, SampleTopology, Stretch
-from .regions import RankRegions
+from .inspection import (
+    Certificate,
+    Distribution,
+    GroupOverlaps,
+    Inspection,
+    LayerInspection,
+    Plane,
+    SampleTopology,
+    Stretch,
+)
 
 Recording = tuple[str, Tensor]
 Progress = Callable[[int, int], None]
@@ -55,6 +63,8 @@ def inspect(
     domain: Domain | None = None,
     domain_words: str | None = None,
     exact: bool = True,
+    images: bool | None = None,
+    overlaps: bool | None = None,
     seed: int = 0,
     memory: int | None = None,
     progress: Progress | None = None,
@@ -86,6 +96,10 @@ def inspect(
             side; where a box in 3-D has too many cells for an eighth of `memory`, the plane through the data.
         domain_words: What to call the domain; by default what it is.
         exact: Whether to cut a domain at all.
+        images: Whether to work out the exact homology of the images of that domain, a curve or surface. By default at
+            layers where a curve has at most 20 000 cells, a surface 2000; True: at all layers, as memory allows.
+        overlaps: Whether to decompose each class (all data where there are none) by overlaps of polytopes in their
+            images. By default where the input has at most 3 dimensions.
         seed: Of the subset, halves, folds and first landmarks.
         memory: Bytes that may be used beside model and data; default 2 GiB.
         progress: Called with (steps done, steps).
@@ -207,17 +221,23 @@ def inspect(
         if net.input_width == 2:
             with clock("plane", 10):
                 area = picture.plane(net, subject.x, memory=min(budget, 1 << 30))
-    whole: RankRegions | None = None
-    whole_why = ""
-    if exact:
-        inner_layers = [k for k in chosen if k > 0]
-        if net is not None and (inner_layers or domain is not None):
-            with clock("polytopes", 10) as inner:
-                whole, whole_why = exact_part(
-                    net, subject.x, domain, domain_words, budget, layers=inner_layers, progress=inner
-                )
-        elif net is None and domain is not None:
-            raise ValueError("domain needs a network that can be cut; of this one only activations are known.")
+    inner_layers = [k for k in chosen if k > 0]
+    whole, whole_why, pictured, collapsed = None, "", None, tuple[GroupOverlaps, ...]()
+    if net is None and ((exact and domain is not None) or images or overlaps):
+        name = "domain" if domain is not None else "images" if images else "overlaps"
+        raise ValueError(f"{name} needs a network that can be cut; of this one only activations are known.")
+    if net is not None and exact and (inner_layers or domain is not None):
+        with clock("polytopes", 10) as inner:
+            whole, area_cut, whole_why = exact_part(
+                net, subject.x, domain, domain_words, budget, layers=inner_layers, progress=inner
+            )
+        with clock("images", 10) as inner:
+            pictured = exact_images(net, area_cut, whole, images, budget, layers=inner_layers, progress=inner)
+    if net is not None and inner_layers:
+        with clock("overlaps", 10) as inner:
+            collapsed = group_overlaps.overlaps_of(
+                net, subject.x, found[0].betti, target, inner_layers, asked=overlaps, memory=budget, progress=inner
+            )
     counts = None if target is None else torch.bincount(target)
     facts = Facts(
         layers=tuple(found),
@@ -236,6 +256,8 @@ def inspect(
         certified=certify,
         exact=whole,
         exact_why=whole_why,
+        images=pictured,
+        overlaps=collapsed,
     )
     clock.finish()
     return Inspection(
@@ -256,6 +278,8 @@ def inspect(
         baseline=facts.baseline,
         regions=whole,
         regions_why=whole_why,
+        images=pictured,
+        overlaps=collapsed,
     )
 
 
@@ -507,7 +531,7 @@ class _Clock:
     steps: int = 0
 
     def plan(self, layers: int, traced: bool) -> None:
-        self.steps = 2 + (70 if traced else 0) + 11 * layers
+        self.steps = 2 + (90 if traced else 0) + 11 * layers
         self._tell()
 
     def _tell(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _storage
+from .images import Images
 from .regions import RankRegions
 from .statements import Sentence, Status
 
@@ -146,6 +147,39 @@ class LayerInspection:
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """The points of a class at one layer, K from 1: counts of `measure.OverlapsAtLayer`.
+
+    `betti` are those of the sample with overlaps collapsed, at the scale at which the input was read.
+    """
+
+    index: int
+    regions: int
+    hits: int
+    pairs: int
+    identified: int
+    classes: int
+    largest: int  # points in the largest class of identified points
+    betti: tuple[int, ...] | None  # None where the input was not read
+
+
+@dataclass(frozen=True)
+class GroupOverlaps:
+    """The overlap decomposition of one class, or of all data where there are no classes: always *observed*."""
+
+    label: str
+    points: int
+    scale: float | None  # Rips diameter at which Betti numbers are read
+    betti: tuple[int, ...] | None  # of the input
+    by_layer: tuple[Overlap, ...]
+    why: str = ""  # why it was left out
+
+    def at(self, index: int) -> Overlap | None:
+        """What was found at layer K, None where nothing was looked for."""
+        return next((own for own in self.by_layer if own.index == index), None)
+
+
+@dataclass(frozen=True)
 class Plane:
     """What a network with two inputs does to the plane, on a square grid of pixels (row 0 is the lowest y)."""
 
@@ -174,6 +208,8 @@ class Inspection:
     baseline: float | None = None  # share of the largest class
     regions: RankRegions | None = None  # exact polytopes and rank regions of a domain
     regions_why: str = ""  # why there are none, or of what smaller domain they are
+    images: Images | None = None  # exact homology of the images of that domain, if it is a curve or a surface
+    overlaps: tuple[GroupOverlaps, ...] = ()  # of each class, or of all data where there are no classes
 
     def to_dict(self) -> dict[str, Any]:
         """Every number as JSON types: what report.json holds.
@@ -218,4 +254,7 @@ _BUILDERS: dict[str, type] = {
     "stretch": Stretch,
     "plane": Plane,
     "regions": RankRegions,
+    "images": Images,
+    "overlaps": GroupOverlaps,
+    "by_layer": Overlap,
 }

@@ -54,7 +54,7 @@ def maxmin(x: Real[Tensor, "n *features"], count: int, *, seed: int = 0) -> Land
         return Landmarks(torch.zeros(0, dtype=torch.int64), 0.0)
     start = generator_of(seed).integers(len(cloud), size=1)
     everything = np.ones((1, len(cloud)), dtype=np.bool_)
-    chosen, nearest = spread(lambda index: cloud.squared(torch.from_numpy(index)).numpy(), everything, start, count)
+    chosen, nearest = spread(cloud.rows, everything, start, count)
     first = torch.full((len(cloud),), cloud.samples)
     first = first.scatter_reduce(0, cloud.inverse, torch.arange(cloud.samples), "amin")
     return Landmarks(first[torch.from_numpy(chosen[0])], float(nearest.max()) ** 0.5 * cloud.scale)
@@ -87,7 +87,7 @@ def draw(
     start = local[np.concatenate([generator.integers(n, size=1), orders[:, 0]])]
 
     def squared(index: Int64[np.ndarray, " k"]) -> Float64[np.ndarray, "k u"]:
-        found: np.ndarray = cloud.squared(torch.from_numpy(points[index])).numpy()[:, points]
+        found: np.ndarray = cloud.rows(points[index])[:, points]
         return found
 
     chosen, nearest = spread(squared, allowed, start, landmarks)

@@ -97,7 +97,7 @@ def _permuted(cloud: Cloud, n: int, draws: int, landmarks: int, generator: np.ra
     np.put_along_axis(allowed[::2], place, True, axis=1)
     np.put_along_axis(allowed[1::2], place[:, : math.ceil(n / 2)], True, axis=1)
     start = np.repeat(place[:, 0], 2)
-    chosen, nearest = spread(lambda at: cloud.squared(torch.from_numpy(at)).numpy(), allowed, start, landmarks)
+    chosen, nearest = spread(cloud.rows, allowed, start, landmarks)
     within = np.take_along_axis(nearest[1::2], place, axis=1)
     return [_shown(cloud.points, chosen[2 * k : 2 * k + 2], within[k]) for k in range(draws)]
 
@@ -111,22 +111,27 @@ def _gaussian(x: Float64[Tensor, "n d"], draws: int, landmarks: int, generator: 
     found: _Drawn = []
     for first in range(0, draws, at_once):
         count = min(at_once, draws - first)
-        points = torch.from_numpy(generator.standard_normal((count, n, len(widths)))) * widths
-        squares = points.square().sum(dim=2)
-        each = torch.arange(count).repeat_interleave(2)
+        points = generator.standard_normal((count, n, len(widths))) * widths.numpy()
+        squares = np.square(points).sum(axis=2)
+        each = np.arange(count).repeat(2)
 
-        def squared(
-            at: Int64[np.ndarray, " s"], points: Tensor = points, squares: Tensor = squares, each: Tensor = each
+        def squared(  # in NumPy, as `spread`
+            at: Int64[np.ndarray, " s"],
+            points: np.ndarray = points,
+            squares: np.ndarray = squares,
+            each: np.ndarray = each,
         ) -> Float64[np.ndarray, "s n"]:
-            ends = points[each, torch.from_numpy(at)].view(-1, 2, points.shape[2])
-            products = torch.bmm(ends, points.mT).flatten(0, 1)
-            out: np.ndarray = (squares[each] + squares[each, torch.from_numpy(at)][:, None] - 2 * products).numpy()
+            ends = points[each, at].reshape(-1, 2, points.shape[2])
+            products = np.matmul(ends, points.transpose(0, 2, 1)).reshape(len(at), -1)
+            out: np.ndarray = squares[each] + squares[each, at][:, None] - 2 * products
             return out.clip(0.0)
 
         allowed = np.ones((2 * count, n), dtype=np.bool_)
         allowed[1::2, math.ceil(n / 2) :] = False
         chosen, nearest = spread(squared, allowed, np.zeros(2 * count, dtype=np.int64), landmarks)
-        found += [_shown(points[k], chosen[2 * k : 2 * k + 2], nearest[2 * k + 1]) for k in range(count)]
+        found += [
+            _shown(torch.from_numpy(points[k]), chosen[2 * k : 2 * k + 2], nearest[2 * k + 1]) for k in range(count)
+        ]
     return found
 
 

@@ -147,7 +147,7 @@ class RankRegions:
             layers=tuple(_layer_of(layer) for layer in entries["layers"]),
             boundary=None
             if entries["boundary"] is None
-            else Boundary(entries["boundary"]["components"], _some(entries["boundary"]["homology"])),
+            else Boundary(entries["boundary"]["components"], Homology.from_dict(entries["boundary"]["homology"])),
             left_out=tuple(entries["left_out"]),
             polytopes=Cells.from_arrays(arrays) if arrays else None,
         )
@@ -459,17 +459,11 @@ def _short(betti: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _group(own: Homology | None) -> dict[str, Any] | None:
-    if own is None:
-        return None
-    return {"betti": list(own.betti), "torsion": [list(factors) for factors in own.torsion], "text": str(own)}
+    return None if own is None else own.to_dict()
 
 
 def _homology(entry: dict[str, Any] | None) -> Homology | None:
-    return None if entry is None else _some(entry)
-
-
-def _some(entry: dict[str, Any]) -> Homology:
-    return Homology(tuple(entry["betti"]), tuple(tuple(factors) for factors in entry["torsion"]))
+    return None if entry is None else Homology.from_dict(entry)
 
 
 def _region_entry(own: RankRegion) -> dict[str, Any]:
@@ -539,9 +533,9 @@ def _sequence_entry(own: LongExactSequence) -> dict[str, Any]:
 
 def _sequence_of(entry: dict[str, Any]) -> LongExactSequence:
     return LongExactSequence(
-        _some(entry["subspace"]),
-        _some(entry["space"]),
-        _some(entry["pair"]),
+        Homology.from_dict(entry["subspace"]),
+        Homology.from_dict(entry["space"]),
+        Homology.from_dict(entry["pair"]),
         tuple(Ranks(**row) for row in entry["ranks"]),
         modular_ranks={int(p): tuple(Ranks(**row) for row in rows) for p, rows in entry["modular_ranks"].items()},
         names=NAMES,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..networks import Network
-from . import phrases
+from . import group_overlaps, phrases
 from .facts import Facts
 from .inspection import LayerInspection
 from .phrases import listed, plural, share
@@ -310,6 +310,9 @@ def _exact(facts: Facts) -> Iterator[Sentence]:
         yield from (own for own in facts.exact.sentences if not own.text.startswith("No "))
     if facts.exact_why:
         yield Sentence(facts.exact_why, "computed")
+    if facts.images is not None:
+        yield from facts.images.sentences
+    yield from group_overlaps.sentences(facts.overlaps)
 
 
 def _certificates(facts: Facts) -> Iterator[Sentence]:

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from isotopy import see
 from isotopy.measure import phrases
-from isotopy.measure.inspection import Inspection, LayerInspection, SampleTopology
+from isotopy.measure.image_homology import same_groups
+from isotopy.measure.images import ImageAtLayer
+from isotopy.measure.inspection import GroupOverlaps, Inspection, LayerInspection, SampleTopology
 from isotopy.measure.statements import Sentence, Status
 from isotopy.report import page, pictures, words
 from isotopy.report.folder import replaced
@@ -98,6 +101,7 @@ _BETTI = tuple(
     )
     for degree, what in enumerate(("Components (b₀)", "Loops (b₁)"))
 )
+_TOLD_SHARE = 0.02  # a share of points that changes by less is not told
 _CHARTS = (*QUANTITIES[1:], *_BETTI)  # the widths stand in the table
 
 
@@ -154,6 +158,8 @@ def sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> list[Sent
         *_accuracy_sentences(a, b, names),
         *_rank_sentences(a, b, names),
         *_betti_sentences(a, b, names),
+        *_image_sentences(a, b, names),
+        *_overlap_sentences(a, b, names),
         *_stretch_sentences(a, b, names),
         *_probe_sentences(a, b, names),
     ]
@@ -216,6 +222,49 @@ def _betti_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> It
         p = [words.p_value(own) for own in both]
         chance = f"; p {p[0]} and {p[1]} against null samples" if any(own.nulls for own in both) else ", no null"
         yield Sentence(f"{text} (Betti numbers{chance}){most}.", "observed", layers[1].index)
+
+
+def _image_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
+    """The first layer at which the images of one domain have other homology."""
+    for old, new in _images(a, b):
+        if old is not None and new is not None and not same_groups(old.image, new.image):
+            assert a.images is not None
+            text = f"At layer {new.index} the image of {a.images.domain} has"
+            text += f" {_both([str(old.image), str(new.image)], names)}"
+            status: Status = "proved" if old.status == new.status == "proved" else "computed"
+            yield Sentence(f"{text}.", status, new.index)
+            return
+
+
+def _images(a: Inspection, b: Inspection) -> Iterator[tuple[ImageAtLayer | None, ImageAtLayer | None]]:
+    """Images of one domain at the layers of both; nothing where the domains differ."""
+    if a.images is not None and b.images is not None and a.images.domain == b.images.domain:
+        for k in sorted({own.index for i in (a.images, b.images) for own in i.layers}):
+            yield a.images.at(k), b.images.at(k)
+
+
+def _overlap_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
+    """The class and layer at which the share of points in overlaps changes most."""
+    changes = [
+        (abs(old.identified / first.points - new.identified / other.points), first, other, old, new)
+        for first, other in _groups(a, b)
+        for old in first.by_layer
+        if (new := other.at(old.index)) is not None and first.points and other.points
+    ]
+    if not changes:
+        return
+    size, first, other, old, new = max(changes, key=lambda entry: entry[0])
+    if size >= _TOLD_SHARE:
+        shares = [phrases.share(own.identified / group.points) for own, group in ((old, first), (new, other))]
+        who = "all points" if first.label == "all" else f"the points of class {first.label}"
+        text = f"Where images of polytopes overlap lie {_both(shares, names)} of {who} at layer {new.index}"
+        yield Sentence(f"{text}.", "observed", new.index)
+
+
+def _groups(a: Inspection, b: Inspection) -> Iterator[tuple[GroupOverlaps, GroupOverlaps]]:
+    """Overlap decompositions of the same class."""
+    theirs = {own.label: own for own in b.overlaps}
+    return ((own, theirs[own.label]) for own in a.overlaps if own.label in theirs)
 
 
 def _stretch_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
@@ -355,6 +404,9 @@ def _context(
         ],
         "linked": page.linked,
         "betti": _betti_rows(rows),
+        "images": _image_rows(a, b),
+        "overlaps": _overlap_rows(rows, a, b),
+        "domain": a.images.domain if a.images is not None else "",
     }
 
 
@@ -390,6 +442,37 @@ def _betti_rows(rows: list[Any]) -> list[dict[str, Any]]:
     return table
 
 
+def _image_rows(a: Inspection, b: Inspection) -> list[dict[str, Any]]:
+    """Homology of the images by layer: both, whether they differ, and what is said of the second."""
+    found = []
+    for old, new in _images(a, b):
+        some = new or old
+        assert some is not None
+        differ = old is not None and new is not None and not same_groups(old.image, new.image)
+        groups = [Markup("left out") if own is None else page.groups_of(own.image) for own in (old, new)]
+        reasons = [words.NONE if own is None else "; ".join(own.reasons) or words.NONE for own in (old, new)]
+        statuses = sorted({own.status for own in (old, new) if own is not None})
+        found.append(
+            {"index": some.index, "groups": groups, "differ": differ, "reasons": reasons, "status": ", ".join(statuses)}
+        )
+    return found
+
+
+def _overlap_rows(rows: list[Any], a: Inspection, b: Inspection) -> list[dict[str, Any]]:
+    """Share of the points in overlaps, a row per class and a column per layer."""
+    table = []
+    for first, other in _groups(a, b):
+        cells = []
+        for one, two in rows:
+            texts = []
+            for layer, group in ((one, first), (two, other)):
+                own = None if layer is None else group.at(layer.index)
+                texts.append(words.NONE if own is None else words.share(own.identified / group.points))
+            cells.append((texts[0] if texts[0] == texts[1] else " → ".join(texts), texts[0] != texts[1]))
+        table.append({"label": "all data" if first.label == "all" else first.label, "cells": cells})
+    return table
+
+
 def _betti_of(layer: LayerInspection | None, label: str) -> SampleTopology | None:
     return None if layer is None else next((found for found in layer.betti if found.label == label), None)
 
@@ -410,6 +493,8 @@ def _notes(a: Inspection, b: Inspection) -> list[str]:
         found.append(f"m is {a.m} and {b.m}: the destructive shares do not mean the same.")
     if a.classes != b.classes:
         found.append("The classes differ.")
+    if a.images is not None and b.images is not None and a.images.domain != b.images.domain:
+        found.append(f"Images are those of {a.images.domain} and of {b.images.domain}; they are not compared.")
     return found
 
 
@@ -429,6 +514,19 @@ def _numbers(a: Inspection, b: Inspection, names: tuple[str, str], found: list[S
                 "second": own.betti if (own := _betti_of(other, found_one.label)) else None,
             }
             for found_one in (one.betti if one else ())
+        }
+        entry["images"] = {
+            name: None if own is None else own.image.to_dict()
+            for name, i in (("first", a), ("second", b))
+            for own in [i.images.at(index) if i.images is not None else None]
+        }
+        entry["overlaps"] = {
+            first_one.label: {
+                name: None if found_own is None else found_own.identified
+                for name, group in (("first", first_one), ("second", other_one))
+                for found_own in [group.at(index)]
+            }
+            for first_one, other_one in _groups(a, b)
         }
         layers.append(entry)
     return {

@@ -451,6 +451,55 @@ def exact(i: Inspection, by_name: Mapping[str, Picture]) -> dict[str, Any] | Non
     }
 
 
+PREDICTIONS = {
+    "M": "The domain itself: nothing changes.",
+    "one point": "Ω₀, the region of rank 0, made one point.",
+    "components": "Each component of Ω₀ made a point of its own.",
+    "sequence": "Ω₀ made one point, then each component of the region of rank 1 (eq. 9 of Beshkov and Einevoll).",
+}
+"""Predictions of the homology of an image: name and meaning."""
+
+
+def images(i: Inspection) -> dict[str, Any] | None:
+    """The section on images: a row per layer, with the predictions and whether they hold."""
+    found = i.images
+    if found is None or not (found.layers or found.left_out):
+        return None
+    rows = [
+        {
+            "own": own,
+            "image": groups_of(own.image),
+            "cells": [(groups_of(group), own.right[name]) for name, group in own.predictions.items()],
+        }
+        for own in found.layers
+    ]
+    return {
+        "found": found,
+        "rows": rows,
+        "predictions": PREDICTIONS,
+        "agreement": [f"{right} of {len(found.layers)}" for right in found.agreement.values()],
+        "names": {layer.index: named(layer) for layer in i.layers},
+    }
+
+
+def overlaps(i: Inspection) -> list[dict[str, Any]]:
+    """The overlap decomposition, a row per class and a column per layer."""
+    indices = [layer.index for layer in i.layers if layer.index > 0]
+    rows = []
+    for group in i.overlaps:
+        cells = []
+        for k in indices:
+            own = group.at(k)
+            if own is None:
+                cells.append((words.NONE, ""))
+            else:
+                count = words.share(own.identified / group.points) if own.identified else "0"
+                cells.append((count, "" if own.betti is None or not own.identified else words.betti(own.betti)))
+        label = "all data" if group.label == "all" else group.label
+        rows.append({"label": label, "group": group, "cells": cells})
+    return rows
+
+
 def _only_rank(layer: RegionsAtLayer, kind: str) -> int:
     return (layer.ranks if kind == "ranks" else layer.tangential)[0].rank
 
@@ -499,6 +548,8 @@ def context(i: Inspection, pictures: list[Picture]) -> dict[str, Any]:
         "betti": betti_table(i),
         "plane": plane,
         "exact": exact(i, by_name),
+        "images": images(i),
+        "overlaps": overlaps(i),
         "settings": settings(i.settings),
         "traced": any(layer.rank for layer in i.layers),
         "slug": slug,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +51,19 @@ class Homology:
             'Z/2 + Z/4'
         """
         return _written(*self._parts(degree), self.modulus, latex=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The groups as JSON types."""
+        return {"betti": list(self.betti), "torsion": [list(factors) for factors in self.torsion], "text": str(self)}
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> Homology:
+        """Groups over Z that `to_dict` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: They are damaged.
+        """
+        return cls(tuple(entry["betti"]), tuple(tuple(factors) for factors in entry["torsion"]))
 
     def latex(self) -> str:
         r"""The groups as LaTeX, without dollar signs.

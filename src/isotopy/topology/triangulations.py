@@ -74,7 +74,8 @@ def circle(n: int = 64, *, radius: float = 1.0) -> SimplicialComplex:
         radius: Distance of the vertices from the origin.
 
     Returns:
-        Complex with coordinates `(n, 2)`, vertices counterclockwise from (radius, 0).
+        Complex with coordinates `(n, 2)`, vertices counterclockwise from (radius, 0). It has its mirror symmetries in
+        the axes exactly: a map that folds it along one lays both halves on each other.
 
     Raises:
         ValueError: `n` is below 3 or `radius` is not positive.
@@ -85,8 +86,7 @@ def circle(n: int = 64, *, radius: float = 1.0) -> SimplicialComplex:
     """
     _at_least("n", n, 3)
     _increasing(zero=0.0, radius=radius)
-    angle = _angles(n)
-    return polyline(radius * np.stack([np.cos(angle), np.sin(angle)], axis=1), closed=True)
+    return polyline(radius * _directions(n), closed=True)
 
 
 def sphere(subdivisions: int = 2, *, radius: float = 1.0) -> SimplicialComplex:
@@ -417,6 +417,19 @@ def _unit(points: np.ndarray) -> np.ndarray:
 
 def _angles(n: int) -> np.ndarray:
     return 2 * math.pi * np.arange(n) / n
+
+
+def _directions(n: int) -> np.ndarray:
+    """Unit vectors at n angles, those of the first quarter mirrored in the axes, so that no sign is up to rounding."""
+    turn = np.arange(n)
+    below = 2 * turn > n
+    turn = np.where(below, n - turn, turn)
+    left = 4 * turn > n if n % 2 == 0 else np.zeros(n, dtype=np.bool_)
+    turn = np.where(left, n // 2 - turn, turn)
+    angle = 2 * math.pi * turn / n
+    x = np.where(4 * turn == n, 0.0, np.cos(angle))
+    found: np.ndarray = np.stack([np.where(left, -x, x), np.where(below, -np.sin(angle), np.sin(angle))], axis=1)
+    return found
 
 
 def _at_least(name: str, value: int, least: int) -> None:
