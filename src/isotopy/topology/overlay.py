@@ -12,11 +12,10 @@ import torch
 
 from .. import _native
 from ..errors import BudgetError
-from .arrangement import Face, Half, Nodes, Plane, Sets, along, arrange
+from .arrangement import Face, Plane, Sets, along, arrange
 from .cells import CellComplex, Columns
-from .rational_hulls import Flat, Row, meet, signed_area
-
-_UNIT = 2.0**-53
+from .nodes import UNIT, Half, Nodes
+from .rational_hulls import Row, meet, signed_area
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +32,7 @@ class Cells:
         lines: Equal numbers, from 0: the segments lie on one line; -1 where nothing is known.
         polygons: (offsets, vertices in order around), of nonzero area.
         planes: Equal numbers, from 0: the polygons lie in one plane; -1 where nothing is known.
+        positive: No coordinate is negative, and those that are 0 have value and error 0; no others do.
     """
 
     values: np.ndarray
@@ -44,6 +44,7 @@ class Cells:
     lines: np.ndarray
     polygons: tuple[np.ndarray, np.ndarray]
     planes: np.ndarray
+    positive: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[], None] = lam
         cells,
         values=np.ascontiguousarray(cells.values[:, used]),
         errors=np.ascontiguousarray(cells.errors[:, used]),
-        exact=lambda vertex: tuple(cells.exact(vertex)[c] for c in used),
+        exact=lambda vertex: tuple(map(cells.exact(vertex).__getitem__, used.tolist())),
     )
     return _Work(part, memory, step).done()
 
@@ -104,6 +105,7 @@ class _Work:
         self.memory, self.step = memory, step
         first, node_of, self.shared = _merged(cells)
         self.nodes = Nodes(cells.values[first], cells.errors[first], lambda node: cells.exact(int(first[node])))
+        self.positive = cells.positive
         self.q = cells.values.shape[1]
         offsets, around = cells.polygons
         self.polygons = [tuple(part) for part in np.split(node_of[around], offsets[1:-1])] if len(offsets) > 1 else []
@@ -114,7 +116,8 @@ class _Work:
         self.segments = [(int(a), int(b)) for a, b in ends[long]]
         self.lines = _labels(cells.lines[long]) if self.q != 1 else [0] * len(self.segments)
         self.points = sorted({int(n) for n in node_of[cells.points]})
-        self.flats: dict[tuple[int, ...], Flat] = {}
+        self.differ: dict[int, set[int]] = defaultdict(set)  # planes that are other ones than a plane
+        self.checked: set[tuple[int, int]] = set()  # pairs of them that were compared in rationals
         self.edges: dict[Half, None] = {}
         self.bridges: list[Half] = []
         self.faces: list[dict[Half, int]] = []
@@ -129,8 +132,7 @@ class _Work:
         on, traces = self._meetings(intervals)
         self._arrange(traces)
         for (_, ends), found in on.items():
-            axis = self._axis(ends)
-            self.chains.append(along(Plane(self.nodes, (axis, axis)), ends, found))
+            self.chains.append(along(self.nodes, ends, found))
         thin = {(min(a, b), max(a, b)): None for chain in self.chains for a, b in itertools.pairwise(chain)}
         self.edges.update(thin)
         self.loops = _loops(thin)
@@ -159,9 +161,9 @@ class _Work:
             if len(segments) == 1:
                 found.extend((line, segment) for segment in segments)
                 continue
-            axis = self._axis(max(segments, key=lambda s: float(np.abs(np.subtract(*self._rows(s))).max())))
+            axis = self.nodes.axis(max(segments, key=lambda s: float(np.abs(np.subtract(*self._rows(s))).max())))
             ends = sorted({node for segment in segments for node in segment})
-            place = {node: i for i, node in enumerate(self._sorted(ends, axis))}
+            place = {node: i for i, node in enumerate(self.nodes.sorted(ends, axis))}
             spans = sorted(sorted((place[a], place[b])) for a, b in segments)
             order = sorted(place, key=place.__getitem__)
             low, high = spans[0]
@@ -175,28 +177,7 @@ class _Work:
         return found
 
     def _rows(self, nodes: Sequence[int]) -> np.ndarray:
-        return self.nodes.rows(np.array(nodes, np.int64))[0]
-
-    def _axis(self, ends: Half) -> int:
-        """A coordinate that differs between two points."""
-        value, error = self.nodes.rows(np.array(ends))
-        size = np.abs(value[1] - value[0])
-        axis = int(size.argmax())
-        if size[axis] > 2 * (error[0, axis] + error[1, axis]) + 4 * _UNIT * np.abs(value[:, axis]).sum():
-            return axis
-        one, two = (self.nodes.exact(n) for n in ends)
-        return max(range(self.q), key=lambda i: abs(one[i] - two[i]))
-
-    def _sorted(self, nodes: list[int], axis: int) -> list[int]:
-        """Points of a line in order of a coordinate."""
-        value, error = (part[:, axis] for part in self.nodes.rows(np.array(nodes)))
-        order = np.argsort(value, kind="stable")
-        reach = np.maximum.accumulate((value + error * (1 + 2**-20))[order])
-        loose = np.flatnonzero(~((value - error * (1 + 2**-20))[order][1:] > reach[:-1])) + 1
-        if len(loose):
-            runs = np.split(order, np.setdiff1d(np.arange(1, len(order)), loose))
-            order = np.concatenate([sorted(r, key=lambda i: self.nodes.exact(nodes[i])[axis]) for r in runs])
-        return [nodes[i] for i in order]
+        return self.nodes.rows(list(nodes))[0]
 
     # -- what meets
 
@@ -215,33 +196,110 @@ class _Work:
         hulls: list[tuple[int, ...]] = [*self.polygons, *(ends for _, ends in intervals), *((p,) for p in self.points)]
         labels = [*self.planes, *(first_line + line for line, _ in intervals), *([-1] * len(self.points))]
         pairs = self._close(hulls, labels)
+        status, ends, crossings = self._met(hulls, labels, pairs)
         sets, many = Sets(first_line), len(self.polygons)
-        apart = [(i, j) for i, j in pairs if j >= many or not self._one_plane(i, j, sets)]
+        differ = set()
+        apart = []
+        for k, (i, j) in enumerate(pairs):
+            if j >= many or (status[k] >= 0 and self.planes[i] != self.planes[j]) or not self._one_plane(i, j, sets):
+                apart.append(k)
+                if j < many:
+                    differ.add((self.planes[i], self.planes[j]))
         self.planes = [sets.find(plane) for plane in self.planes]
-        for i, j in apart:
+        for i, j in differ:
+            self.differ[sets.find(i)].add(sets.find(j))
+            self.differ[sets.find(j)].add(sets.find(i))
+        self._know()
+        for k in apart:
+            i, j = pairs[k]
             self.step()
+            if (j < many and self.planes[i] == self.planes[j]) or len(hulls[i]) == 1:
+                continue
+            common = (
+                self._common(hulls[i], hulls[j])
+                if status[k] < 0
+                else [self._node(end, hulls, sets, crossings) for end in ends[k][: status[k]]]
+            )
             if j < many:
-                if self.planes[i] != self.planes[j]:
-                    self._leave(traces, self.planes[i], self.planes[j], self._common(hulls[i], hulls[j]))
+                self._leave(traces, self.planes[i], self.planes[j], common)
             elif i < many:
-                common = self._common(hulls[i], hulls[j])
                 self._leave(traces, self.planes[i], None, common)
                 if len(hulls[j]) == 2:
                     on[intervals[j - many]].update(common)
-            elif len(hulls[i]) == 2:
-                common = self._common(hulls[i], hulls[j])
+            else:
                 self.doubled += len(common) == 2
-                for k in (i, j):
-                    if len(hulls[k]) == 2:
-                        on[intervals[k - many]].update(common)
+                for m in (i, j):
+                    if len(hulls[m]) == 2:
+                        on[intervals[m - many]].update(common)
         self._shared_parts(intervals, traces)
         return on, traces
 
-    @staticmethod
-    def _leave(traces: dict[int, tuple[set[Half], set[int]]], plane: int, other: int | None, common: list[int]) -> None:
+    def _know(self) -> None:
+        """What corners of polygons lie in."""
+        tokens = self.nodes.tokens
+        self.beside: dict[Half, set[int]] = defaultdict(set)
+        for plane, polygon in zip(self.planes, self.polygons, strict=True):
+            for a, b in _sides(polygon):
+                side = (min(a, b), max(a, b))
+                tokens[a] |= {plane, side}
+                tokens[b].add(side)
+                self.beside[side].add(plane)
+
+    def _met(
+        self, hulls: Sequence[tuple[int, ...]], labels: Sequence[int], pairs: Sequence[tuple[int, int]]
+    ) -> tuple[list[int], list[list[int]], list[tuple[list[int], np.ndarray, np.ndarray]]]:
+        """What pairs have in common as far as float64 can tell.
+
+        Returns:
+            Numbers of points that span it, -1 where that is open; the points: nodes, or -1 less the number of a
+            crossing; and crossings: (u, v, w, z), where it lies, error bounds.
+        """
+        _, offsets, used, local = _listed(hulls)
+        values, errors = self.nodes.rows(used)
+        found, crossings, places, doubts = _native.meets(
+            values, errors, offsets, local, np.array(labels, np.int64), np.array(pairs, np.int64).ravel(), self.positive
+        )
+        table, crossings = found.reshape(-1, 3), crossings.reshape(-1, 4)
+        hull = crossings[:, 3].copy()
+        plain = crossings[:, 2] < 0
+        crossings = np.where(crossings >= 0, used[np.minimum(crossings, len(used) - 1)], -1)
+        crossings[plain, 3] = hull[plain]
+        ends = table[:, 1:]
+        ends = np.where(ends < 0, 0, np.where(ends < len(used), used[np.minimum(ends, len(used) - 1)], len(used) - 1 - ends))
+        rows = zip(crossings.tolist(), places.reshape(-1, self.q), doubts.reshape(-1, self.q), strict=True)
+        return table[:, 0].tolist(), ends.tolist(), list(rows)
+
+    def _node(
+        self,
+        end: int,
+        hulls: Sequence[tuple[int, ...]],
+        sets: Sets,
+        crossings: Sequence[tuple[list[int], np.ndarray, np.ndarray]],
+    ) -> int:
+        if end >= 0:
+            return end
+        (u, v, w, z), value, error = crossings[-1 - end]
+        edge = (min(u, v), max(u, v))
+        tokens = {edge, *self.beside.get(edge, ())}
+        if w < 0:
+            plane = self.planes[z]
+            node = self.nodes.crossing([frozenset((edge, plane))], value, error, (edge, hulls[z]))
+            tokens.add(plane)
+        else:
+            other = (min(w, z), max(w, z))
+            node = self.nodes.crossing([frozenset((edge, other))], value, error, (edge, other))
+            tokens |= {other, *self.beside.get(other, ())}
+        self.nodes.tokens[node] |= tokens
+        return node
+
+    def _leave(
+        self, traces: dict[int, tuple[set[Half], set[int]]], plane: int, other: int | None, common: list[int]
+    ) -> None:
         for number in (plane, other):
             if number is None or not common:
                 continue
+            for node in common:
+                self.nodes.tokens[node].add(number)
             if len(common) == 2:
                 traces[number][0].add((min(common), max(common)))
             else:
@@ -270,12 +328,10 @@ class _Work:
                     traces[plane][0].add(side)
 
     def _close(self, hulls: Sequence[tuple[int, ...]], labels: Sequence[int]) -> list[tuple[int, int]]:
-        """Pairs that may meet; their nodes are then known in rationals."""
+        """Pairs that may meet."""
         if len(hulls) < 2:
             return []
-        flat = np.fromiter(itertools.chain.from_iterable(hulls), np.int64)
-        offsets = np.concatenate([[0], np.cumsum([len(hull) for hull in hulls])])
-        used, local = np.unique(flat, return_inverse=True)
+        _, offsets, used, local = _listed(hulls)
         values, errors = self.nodes.rows(used)
         try:
             found = _native.close_pairs(values, errors, offsets, local, np.array(labels, np.int64), self.memory)
@@ -284,36 +340,30 @@ class _Work:
                 f"more than memory={self.memory / 2**20:.0f} MiB of pairs among {len(hulls)} images of cells are close "
                 "to each other. Give more memory=, or a coarser complex."
             ) from None
-        pairs = found.reshape(-1, 2)
-        for hull in np.unique(pairs).tolist():
-            self.step()
-            for node in hulls[hull]:
-                self.nodes.exact(node)
-        return [(i, j) for i, j in pairs.tolist()]
+        return [(i, j) for i, j in found.reshape(-1, 2).tolist()]
 
     def _one_plane(self, i: int, j: int, sets: Sets) -> bool:
         """Whether two polygons lie in one plane; those of both are united then."""
         if sets.find(self.planes[i]) == sets.find(self.planes[j]):
             return True
-        basis = self._flat(self.polygons[i]).basis
+        pair = (self.planes[i], self.planes[j])
+        if pair in self.checked:
+            return False
+        basis = self.nodes.flat(self.polygons[i]).basis
         if all(basis.holds(self.nodes.exact(n)) for n in self.polygons[j]):
-            sets.join(self.planes[i], self.planes[j])
+            sets.join(*pair)
             return True
+        self.checked.add(pair)
         return False
 
     def _common(self, one: tuple[int, ...], two: tuple[int, ...]) -> list[int]:
         """Nodes that span the intersection of two hulls that lie in no common plane or line: none, one or two."""
         found: list[int] = []
-        for row in meet(self._flat(one), self._flat(two)):
+        for row in meet(self.nodes.flat(one), self.nodes.flat(two)):
             node = self.nodes.at(row)
             if node not in found:
                 found.append(node)
         return found
-
-    def _flat(self, hull: tuple[int, ...]) -> Flat:
-        if hull not in self.flats:
-            self.flats[hull] = Flat([self.nodes.exact(n) for n in hull])
-        return self.flats[hull]
 
     # -- planes
 
@@ -331,7 +381,7 @@ class _Work:
             contour = self._contour(polygons, axes, segments)
             if not contour and not points:
                 continue
-            found = arrange(self.nodes, axes, contour, points)
+            found = arrange(Plane(self.nodes, axes, plane, self.differ[plane]), contour, points)
             self.edges.update((edge, None) for edge in found.edges)
             self.used.update(points)
             if self.q == 2:
@@ -448,6 +498,14 @@ def _labels(labels: np.ndarray) -> list[int]:
     return found
 
 
+def _listed(hulls: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes of all hulls, where each begins, the different nodes, and all as numbers of those."""
+    flat = np.fromiter(itertools.chain.from_iterable(hulls), np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(hull) for hull in hulls])])
+    used, local = np.unique(flat, return_inverse=True)
+    return flat, offsets, used, local
+
+
 def _sides(polygon: tuple[int, ...]) -> Iterator[Half]:
     return zip(polygon, polygon[1:] + polygon[:1], strict=True)
 
@@ -463,6 +521,6 @@ def _areas(values: np.ndarray) -> np.ndarray:
 
 def _area_doubt(values: np.ndarray, errors: np.ndarray, i: int, j: int) -> float:
     size = np.abs(values - values[0])[:, [i, j]].sum(axis=1).max()
-    error = 2 * errors[:, [i, j]].max() + 2 * _UNIT * np.abs(values[:, [i, j]]).max()
+    error = 2 * errors[:, [i, j]].max() + 2 * UNIT * np.abs(values[:, [i, j]]).max()
     n = len(values)
-    return float((1 + 2**-20) * 4 * n * (error * (size + error) + (n + 4) * _UNIT * size**2))
+    return float((1 + 2**-20) * 4 * n * (error * (size + error) + (n + 4) * UNIT * size**2))
