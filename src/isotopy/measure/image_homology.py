@@ -271,7 +271,8 @@ def image_cells(p: Polytopes, dimensions: np.ndarray) -> Cells:
         following[offsets[1:] - 1] = offsets[:-1]
         segments, owners = np.stack([corners[place], corners[following[place]]], axis=1), owner[place]
     lines = _lines(segments, owners, _flats(p, 1), values, errors)
-    return Cells(values, errors, p.exact_image, same, points, segments, lines, polygons, planes)
+    positive = p.net.layers[-1].kind == "relu"  # signs are exact, and what is off is 0
+    return Cells(values, errors, p.exact_image, same, points, segments, lines, polygons, planes, positive)
 
 
 def _joined(count: int, one: np.ndarray, two: np.ndarray) -> np.ndarray:

@@ -13,8 +13,9 @@ import numpy as np
 
 from .. import _native
 from ..errors import BudgetError
-from .nodes import UNIT, Half, Nodes, Token
+from .nodes import TINY, UNIT, Half, Nodes, Token
 
+_OPEN = 2  # stands for a side
 _BYTES = 2**30  # of pairs of segments that may meet
 
 
@@ -123,11 +124,41 @@ class Plane:
             self._lines[segment] = {token for token in both if isinstance(token, tuple) or token in self.others}
         return self._lines[segment]
 
+    def known_lines(self, segment: Half) -> Iterator[tuple[object, ...]]:
+        """Names of the line of a segment: those with a common one lie on one line."""
+        for token in self.line(segment):
+            yield ("token", token)
+        one, two = self.near(segment[0]), self.near(segment[1])
+        for axis in (0, 1):
+            if one[axis] == two[axis] and one[axis + 2] == two[axis + 2] == 0:
+                yield (axis, one[axis])
+
     def side(self, segment: Half, node: int) -> int:
         """Side of the line from a to b on which a node lies: 1 left, -1 right, 0 on it."""
         if node in segment or not self.line(segment).isdisjoint(self.nodes.tokens[node]):
             return 0
         return self.turn(*segment, segment[0], node)
+
+    def sides(self, hulls: Sequence[Sequence[int]], pairs: Sequence[Sequence[int]]) -> list[list[int]]:
+        """For pairs of segments: sides of the first where the ends of the second lie, and the other way round.
+
+        A side is `_OPEN` where float64 does not tell, or one of the two is a point.
+        """
+        ends = np.array([(hulls[i][0], hulls[i][-1], hulls[j][0], hulls[j][-1]) for i, j in pairs], np.int64).reshape(-1, 4)
+        used, local = np.unique(ends, return_inverse=True)
+        value, error = (part[:, list(self.axes)][local.reshape(ends.shape)] for part in self.nodes.rows(used))
+        found = np.full((len(ends), 4), _OPEN)
+        for column, (a, b, c) in enumerate(((0, 1, 2), (0, 1, 3), (2, 3, 0), (2, 3, 1))):
+            (x, y), (z, w) = (np.moveaxis(value[:, k] - value[:, a], 1, 0) for k in (b, c))
+            (ex, ey), (ez, ew) = (np.moveaxis(error[:, k] + error[:, a], 1, 0) for k in (b, c))
+            ex, ey, ez, ew = (e + UNIT * abs(v) for e, v in ((ex, x), (ey, y), (ez, z), (ew, w)))
+            doubt = ex * abs(w) + ew * abs(x) + ex * ew + ey * abs(z) + ez * abs(y) + ey * ez
+            doubt += 4 * UNIT * (abs(x * w) + abs(y * z))
+            cross = x * w - y * z
+            sure = abs(cross) > (1 + 2**-20) * doubt + TINY
+            found[sure, column] = np.sign(cross[sure])
+        listed: list[list[int]] = found.tolist()
+        return listed
 
     def cross(self, a: int, b: int, c: int, d: int) -> tuple[float, float]:
         """The cross product (b - a) x (d - c), and a bound on its error; 0 and 0 if it is certainly 0."""
@@ -137,7 +168,7 @@ class Plane:
         doubt += 4 * UNIT * (abs(x * w) + abs(y * z))
         if (x == ex == 0 or w == ew == 0) and (y == ey == 0 or z == ez == 0):
             return 0.0, 0.0
-        return cross, (1 + 2**-20) * doubt + np.finfo(float).tiny
+        return cross, (1 + 2**-20) * doubt + TINY
 
     def turn(self, a: int, b: int, c: int, d: int) -> int:
         """Sign of the cross product (b - a) x (d - c)."""
@@ -192,18 +223,27 @@ def _lines(plane: Plane, segments: dict[Half, list[int]], points: list[int]) -> 
     keys = list(segments)
     hulls = [*keys, *((p,) for p in points)]
     through: list[set[int]] = [set(key) for key in keys]
-    sets = Sets(len(keys))
-    for i, j in _close(plane.nodes, hulls):
+    sets, first = Sets(len(keys)), dict[tuple[object, ...], int]()
+    for k, key in enumerate(keys):
+        for line in plane.known_lines(key):
+            sets.join(first.setdefault(line, k), k)
+    labels = [*(sets.find(k) for k in range(len(keys))), *([-1] * len(points))]
+    pairs = _close(plane.nodes, hulls, labels)
+    for (i, j), signs in zip(pairs, plane.sides(hulls, pairs), strict=True):
         if j >= len(keys):
             point = hulls[j][0]
             if i < len(keys) and not plane.side(keys[i], point):
                 through[i].add(point)
         elif sets.find(i) != sets.find(j):
-            sides = plane.side(keys[i], keys[j][0]), plane.side(keys[i], keys[j][1])
+            one, two = keys[i], keys[j]
+            sides, others = (
+                [plane.side(s, n) if k == _OPEN else k for k, n in zip(known, t, strict=True)]
+                for known, s, t in ((signs[:2], one, two), (signs[2:], two, one))
+            )
             if not any(sides):
                 sets.join(i, j)
             else:
-                for node in _crossing(plane, keys[i], keys[j], sides):
+                for node in _crossing(plane, one, two, sides, others):
                     through[i].add(node)
                     through[j].add(node)
     members: dict[int, list[int]] = defaultdict(list)
@@ -213,17 +253,16 @@ def _lines(plane: Plane, segments: dict[Half, list[int]], points: list[int]) -> 
         yield [keys[k] for k in line], along(plane.nodes, keys[line[0]], set().union(*(through[k] for k in line)), plane.axes)
 
 
-def _close(nodes: Nodes, hulls: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Pairs of hulls that may meet."""
+def _close(nodes: Nodes, hulls: Sequence[Sequence[int]], labels: Sequence[int]) -> list[list[int]]:
+    """Pairs of hulls of different labels that may meet."""
     if len(hulls) < 2:
         return []
     sizes = np.array([len(hull) for hull in hulls])
     flat = np.array([node for hull in hulls for node in hull], np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    free = np.full(len(hulls), -1)
     used, local = np.unique(flat, return_inverse=True)
     try:
-        pairs = _native.close_pairs(*nodes.rows(used), offsets, local, free, _BYTES).reshape(-1, 2)
+        pairs = _native.close_pairs(*nodes.rows(used), offsets, local, np.array(labels, np.int64), _BYTES).reshape(-1, 2)
     except MemoryError:
         raise BudgetError(
             f"more than {_BYTES / 2**20:.0f} MiB of pairs among {len(hulls)} segments of a plane are close to each "
@@ -233,7 +272,7 @@ def _close(nodes: Nodes, hulls: Sequence[Sequence[int]]) -> list[list[int]]:
     return found
 
 
-def _crossing(plane: Plane, one: Half, two: Half, sides: tuple[int, int]) -> list[int]:
+def _crossing(plane: Plane, one: Half, two: Half, sides: Sequence[int], others: Sequence[int]) -> list[int]:
     """A node where lines cross, if it can lie on both segments.
 
     Args:
@@ -241,10 +280,9 @@ def _crossing(plane: Plane, one: Half, two: Half, sides: tuple[int, int]) -> lis
         one: A segment.
         two: Another one.
         sides: Of the first, where the ends of the second lie; not both 0.
+        others: Of the second, where the ends of the first lie.
     """
-    (a, b), (c, d) = one, two
-    others = plane.side(two, a), plane.side(two, b)
-    for node, side in zip((c, d, a, b), (*sides, *others), strict=True):
+    for node, side in zip((*two, *one), (*sides, *others), strict=True):
         if side == 0:
             return [node]  # if it lies on the line beyond the segment, it cuts nothing
     if sides[0] == sides[1] or others[0] == others[1]:

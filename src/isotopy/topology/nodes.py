@@ -17,6 +17,7 @@ Token: TypeAlias = int | Half  # a plane, or the line through two nodes
 Recipe: TypeAlias = tuple[tuple[int, ...], tuple[int, ...]]  # hulls of nodes that meet in one point
 
 UNIT = 2.0**-53
+TINY = float(np.finfo(float).tiny)
 
 
 class Nodes:
@@ -68,7 +69,7 @@ class Nodes:
     def at(self, row: Row) -> int:
         """The node there; a new one if there is none."""
         value = np.array([float(x) for x in row])
-        return self._found(value, 2 * UNIT * np.abs(value) + np.finfo(float).tiny, lambda: row)
+        return self._found(value, 2 * UNIT * np.abs(value) + TINY, lambda: row)
 
     def crossing(self, names: Iterable[Hashable], value: np.ndarray, error: np.ndarray, recipe: Recipe) -> int:
         """The node where two hulls meet in one point; a new one if there is none.
@@ -159,7 +160,7 @@ class _Places:
     def _projected(self, value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Middles and half lengths; the second are bounds."""
         size = np.abs(value) @ self._direction
-        rounding = (len(self._direction) + 8) * UNIT * size + np.finfo(float).tiny
+        rounding = (len(self._direction) + 8) * UNIT * size + TINY
         return value @ self._direction, (error @ self._direction + rounding) * (1 + 2**-20)
 
     def add(self, node: int, value: np.ndarray, error: np.ndarray) -> None:

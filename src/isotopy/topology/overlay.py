@@ -15,7 +15,7 @@ from ..errors import BudgetError
 from .arrangement import Face, Plane, Sets, along, arrange
 from .cells import CellComplex, Columns
 from .nodes import UNIT, Half, Nodes
-from .rational_hulls import Row, meet, signed_area
+from .rational_hulls import Basis, Row, meet, signed_area
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +118,7 @@ class _Work:
         self.points = sorted({int(n) for n in node_of[cells.points]})
         self.differ: dict[int, set[int]] = defaultdict(set)  # planes that are other ones than a plane
         self.checked: set[tuple[int, int]] = set()  # pairs of them that were compared in rationals
+        self.bases: dict[int, Basis] = {}  # of planes
         self.edges: dict[Half, None] = {}
         self.bridges: list[Half] = []
         self.faces: list[dict[Half, int]] = []
@@ -349,8 +350,9 @@ class _Work:
         pair = (self.planes[i], self.planes[j])
         if pair in self.checked:
             return False
-        basis = self.nodes.flat(self.polygons[i]).basis
-        if all(basis.holds(self.nodes.exact(n)) for n in self.polygons[j]):
+        if pair[0] not in self.bases:
+            self.bases[pair[0]] = Basis([self.nodes.exact(n) for n in self.polygons[i]])
+        if all(self.bases[pair[0]].holds(self.nodes.exact(n)) for n in self.polygons[j]):
             sets.join(*pair)
             return True
         self.checked.add(pair)
