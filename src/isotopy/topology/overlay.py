@@ -206,6 +206,10 @@ class _Work:
                 apart.append(k)
                 if j < many:
                     differ.add((self.planes[i], self.planes[j]))
+        hinges = self._hinges(sets)
+        for (i, j), known in zip(hinges, self._met(hulls, labels, hinges)[0], strict=True):
+            if known < 0:  # a side counts as a fold only where no polygon of the same plane continues it
+                self._one_plane(i, j, sets)
         self.planes = [sets.find(plane) for plane in self.planes]
         for i, j in differ:
             self.differ[sets.find(i)].add(sets.find(j))
@@ -234,6 +238,19 @@ class _Work:
                         on[intervals[m - many]].update(common)
         self._shared_parts(intervals, traces)
         return on, traces
+
+    def _hinges(self, sets: Sets) -> list[tuple[int, int]]:
+        """Polygons of different planes, as far as is known, with a common side that a third one has, too."""
+        at: dict[Half, dict[int, int]] = defaultdict(dict)
+        count: Counter[Half] = Counter()
+        for number, polygon in enumerate(self.polygons):
+            for a, b in _sides(polygon):
+                side = (min(a, b), max(a, b))
+                at[side].setdefault(sets.find(self.planes[number]), number)
+                count[side] += 1
+        several = (polygons for side, polygons in at.items() if count[side] > 2 and len(polygons) > 1)
+        pairs = {(p, q): (i, j) for polygons in several for (p, i), (q, j) in itertools.combinations(polygons.items(), 2)}
+        return list(pairs.values())
 
     def _know(self) -> None:
         """What corners of polygons lie in."""
