@@ -43,9 +43,7 @@ class Arrangement:
     pieces: dict[Half, list[int]]  # nodes along each segment
 
 
-def arrange(
-    plane: Plane, segments: dict[Half, list[int]], points: Collection[int] = ()
-) -> Arrangement:
+def arrange(plane: Plane, segments: dict[Half, list[int]], points: Collection[int] = ()) -> Arrangement:
     """Lay segments of one plane over each other.
 
     Args:
@@ -98,7 +96,7 @@ class Plane:
         """Look nodes up, all at once."""
         new = [node for node in dict.fromkeys(nodes) if node not in self._near]
         value, error = (part[:, list(self.axes)] for part in self.nodes.rows(np.array(new, np.int64)))
-        self._near.update(zip(new, map(tuple, np.hstack([value, error]).tolist()), strict=True))  # type: ignore[arg-type]  # rows of four
+        self._near.update(zip(new, map(tuple, np.hstack([value, error]).tolist()), strict=True))
 
     def near(self, node: int) -> tuple[float, float, float, float]:
         """Both coordinates and their error bounds."""
@@ -144,7 +142,9 @@ class Plane:
 
         A side is `_OPEN` where float64 does not tell, or one of the two is a point.
         """
-        ends = np.array([(hulls[i][0], hulls[i][-1], hulls[j][0], hulls[j][-1]) for i, j in pairs], np.int64).reshape(-1, 4)
+        ends = np.array([(hulls[i][0], hulls[i][-1], hulls[j][0], hulls[j][-1]) for i, j in pairs], np.int64).reshape(
+            -1, 4
+        )
         used, local = np.unique(ends, return_inverse=True)
         value, error = (part[:, list(self.axes)][local.reshape(ends.shape)] for part in self.nodes.rows(used))
         found = np.full((len(ends), 4), _OPEN)
@@ -225,8 +225,8 @@ def _lines(plane: Plane, segments: dict[Half, list[int]], points: list[int]) -> 
     through: list[set[int]] = [set(key) for key in keys]
     sets, first = Sets(len(keys)), dict[tuple[object, ...], int]()
     for k, key in enumerate(keys):
-        for line in plane.known_lines(key):
-            sets.join(first.setdefault(line, k), k)
+        for name in plane.known_lines(key):
+            sets.join(first.setdefault(name, k), k)
     labels = [*(sets.find(k) for k in range(len(keys))), *([-1] * len(points))]
     pairs = _close(plane.nodes, hulls, labels)
     for (i, j), signs in zip(pairs, plane.sides(hulls, pairs), strict=True):
@@ -250,7 +250,10 @@ def _lines(plane: Plane, segments: dict[Half, list[int]], points: list[int]) -> 
     for k in range(len(keys)):
         members[sets.find(k)].append(k)
     for line in members.values():
-        yield [keys[k] for k in line], along(plane.nodes, keys[line[0]], set().union(*(through[k] for k in line)), plane.axes)
+        yield (
+            [keys[k] for k in line],
+            along(plane.nodes, keys[line[0]], set().union(*(through[k] for k in line)), plane.axes),
+        )
 
 
 def _close(nodes: Nodes, hulls: Sequence[Sequence[int]], labels: Sequence[int]) -> list[list[int]]:
@@ -262,7 +265,9 @@ def _close(nodes: Nodes, hulls: Sequence[Sequence[int]], labels: Sequence[int]) 
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     used, local = np.unique(flat, return_inverse=True)
     try:
-        pairs = _native.close_pairs(*nodes.rows(used), offsets, local, np.array(labels, np.int64), _BYTES).reshape(-1, 2)
+        pairs = _native.close_pairs(*nodes.rows(used), offsets, local, np.array(labels, np.int64), _BYTES).reshape(
+            -1, 2
+        )
     except MemoryError:
         raise BudgetError(
             f"more than {_BYTES / 2**20:.0f} MiB of pairs among {len(hulls)} segments of a plane are close to each "

@@ -116,14 +116,14 @@ class Nodes:
     def axis(self, ends: Half, axes: Collection[int] | None = None) -> int:
         """A coordinate, of some, that differs between two points."""
         value, error = self.rows(list(ends))
-        size = np.abs(value[1] - value[0])
+        size: np.ndarray = np.abs(value[1] - value[0])
         if axes is not None:
-            size[[i for i in range(len(size)) if i not in axes]] = -1
+            size[[i for i in range(value.shape[1]) if i not in axes]] = -1
         axis = int(size.argmax())
         if size[axis] > 2 * (error[0, axis] + error[1, axis]) + 4 * UNIT * np.abs(value[:, axis]).sum():
             return axis
-        one, two = (self.exact(n) for n in ends)
-        return max(axes or range(len(size)), key=lambda i: abs(one[i] - two[i]))
+        a, b = (self.exact(n) for n in ends)
+        return max(axes or range(value.shape[1]), key=lambda i: abs(a[i] - b[i]))
 
     def sorted(self, nodes: Sequence[int], axis: int) -> list[int]:
         """Points of a line in order of a coordinate that tells them apart."""
@@ -160,7 +160,7 @@ class _Places:
     def _projected(self, value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Middles and half lengths; the second are bounds."""
         size = np.abs(value) @ self._direction
-        rounding = (len(self._direction) + 8) * UNIT * size + TINY
+        rounding = (value.shape[1] + 8) * UNIT * size + TINY
         return value @ self._direction, (error @ self._direction + rounding) * (1 + 2**-20)
 
     def add(self, node: int, value: np.ndarray, error: np.ndarray) -> None:

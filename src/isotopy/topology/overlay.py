@@ -17,6 +17,8 @@ from .cells import CellComplex, Columns
 from .nodes import UNIT, Half, Nodes
 from .rational_hulls import Basis, Row, meet, signed_area
 
+_LINES, _PAIRS = 0.1, 0.5  # shares of the work that are done after the lines, and after the pairs
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -48,6 +50,27 @@ class Cells:
 
 
 @dataclass(frozen=True, eq=False)
+class Marks:
+    """What pictures show of an overlay, by numbers of its points.
+
+    Attributes:
+        vertices: The points, `(n, q)`, those where cells cross last.
+        node: The point of each vertex of the cells.
+        folds: Ends of the edges where all polygons, two at least, lie on one side in one plane, `(k, 2)`.
+        cuts: Ends of the segments along which polygons of two planes meet that are no common sides, `(k, 2)`.
+        shared: Points that vertices share.
+        crossings: Points where cells cross.
+    """
+
+    vertices: np.ndarray
+    node: np.ndarray
+    folds: np.ndarray
+    cuts: np.ndarray
+    shared: np.ndarray
+    crossings: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Overlay:
     """The union of cells.
 
@@ -62,6 +85,7 @@ class Overlay:
         sheets: Largest number of polygons of a plane over one point.
         loops: First Betti number of what the segments alone make up.
         asked: Number of points that were worked out in rationals.
+        marks: Where all that is.
     """
 
     complex: CellComplex
@@ -72,9 +96,10 @@ class Overlay:
     sheets: int
     loops: int
     asked: int
+    marks: Marks
 
 
-def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[], None] = lambda: None) -> Overlay:
+def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[float], None] = lambda share: None) -> Overlay:
     """Lay cells over each other.
 
     Equal points are merged; segments of one line, and polygons of one plane, become unions; then what is left of pairs
@@ -83,7 +108,7 @@ def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[], None] = lam
     Args:
         cells: The cells.
         memory: Bytes that pairs of close cells may take.
-        step: Called now and then.
+        step: Called with the share of the work that is done, from 0 to 1.
 
     Raises:
         BudgetError: More pairs of cells are close than fit into memory.
@@ -101,9 +126,13 @@ def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[], None] = lam
 
 
 class _Work:
-    def __init__(self, cells: Cells, memory: int, step: Callable[[], None]) -> None:
+    def __init__(self, cells: Cells, memory: int, step: Callable[[float], None]) -> None:
         self.memory, self.step = memory, step
         first, node_of, self.shared = _merged(cells)
+        self.node_of = node_of
+        self.folded: list[Half] = []
+        self.beside: dict[Half, set[int]] = defaultdict(set)  # planes of the polygons with a side
+        self.cuts: dict[Half, None] = {}
         self.nodes = Nodes(cells.values[first], cells.errors[first], lambda node: cells.exact(int(first[node])))
         self.positive = cells.positive
         self.q = cells.values.shape[1]
@@ -123,7 +152,7 @@ class _Work:
         self.bridges: list[Half] = []
         self.faces: list[dict[Half, int]] = []
         self.chains: list[list[int]] = []  # nodes along intervals
-        self.crossings = self.folds = self.doubled = self.loops = 0
+        self.doubled = self.loops = 0
         self.sheets = 1 if self.polygons else 0
         self.used: set[int] = set(self.points)
 
@@ -137,16 +166,25 @@ class _Work:
         thin = {(min(a, b), max(a, b)): None for chain in self.chains for a, b in itertools.pairwise(chain)}
         self.edges.update(thin)
         self.loops = _loops(thin)
-        self.crossings = len(self.nodes) - before
         return Overlay(
             complex=self._complex(),
-            shared=self.shared,
-            crossings=self.crossings,
-            folds=self.folds,
+            shared=len(self.shared),
+            crossings=len(self.nodes) - before,
+            folds=len(self.folded),
             doubled=self.doubled,
             sheets=self.sheets,
             loops=self.loops,
             asked=self.nodes.asked,
+            marks=Marks(
+                vertices=self.nodes.rows(np.arange(len(self.nodes)))[0],
+                node=self.node_of,
+                folds=np.array([side for side in self.folded if len(self.beside.get(side, ())) < 2], np.int64).reshape(
+                    -1, 2
+                ),
+                cuts=np.array(list(self.cuts), np.int64).reshape(-1, 2),
+                shared=self.shared,
+                crossings=np.arange(before, len(self.nodes)),
+            ),
         )
 
     # -- lines
@@ -157,8 +195,8 @@ class _Work:
         for line, (a, b) in zip(self.lines, self.segments, strict=True):
             by_line[line].add((min(a, b), max(a, b)))
         found: list[tuple[int, Half]] = []
-        for line, segments in by_line.items():
-            self.step()
+        for done, (line, segments) in enumerate(by_line.items()):
+            self.step(_LINES * done / len(by_line))
             if len(segments) == 1:
                 found.extend((line, segment) for segment in segments)
                 continue
@@ -215,9 +253,9 @@ class _Work:
             self.differ[sets.find(i)].add(sets.find(j))
             self.differ[sets.find(j)].add(sets.find(i))
         self._know()
-        for k in apart:
+        for done, k in enumerate(apart):
             i, j = pairs[k]
-            self.step()
+            self.step(_LINES + (_PAIRS - _LINES) * done / len(apart))
             if (j < many and self.planes[i] == self.planes[j]) or len(hulls[i]) == 1:
                 continue
             common = (
@@ -227,6 +265,8 @@ class _Work:
             )
             if j < many:
                 self._leave(traces, self.planes[i], self.planes[j], common)
+                if len(common) == 2 and not set(common) <= set(hulls[i]) & set(hulls[j]):
+                    self.cuts[min(common), max(common)] = None
             elif i < many:
                 self._leave(traces, self.planes[i], None, common)
                 if len(hulls[j]) == 2:
@@ -249,13 +289,14 @@ class _Work:
                 at[side].setdefault(sets.find(self.planes[number]), number)
                 count[side] += 1
         several = (polygons for side, polygons in at.items() if count[side] > 2 and len(polygons) > 1)
-        pairs = {(p, q): (i, j) for polygons in several for (p, i), (q, j) in itertools.combinations(polygons.items(), 2)}
+        pairs = {
+            (p, q): (i, j) for polygons in several for (p, i), (q, j) in itertools.combinations(polygons.items(), 2)
+        }
         return list(pairs.values())
 
     def _know(self) -> None:
         """What corners of polygons lie in."""
         tokens = self.nodes.tokens
-        self.beside: dict[Half, set[int]] = defaultdict(set)
         for plane, polygon in zip(self.planes, self.polygons, strict=True):
             for a, b in _sides(polygon):
                 side = (min(a, b), max(a, b))
@@ -283,7 +324,9 @@ class _Work:
         crossings = np.where(crossings >= 0, used[np.minimum(crossings, len(used) - 1)], -1)
         crossings[plain, 3] = hull[plain]
         ends = table[:, 1:]
-        ends = np.where(ends < 0, 0, np.where(ends < len(used), used[np.minimum(ends, len(used) - 1)], len(used) - 1 - ends))
+        ends = np.where(
+            ends < 0, 0, np.where(ends < len(used), used[np.minimum(ends, len(used) - 1)], len(used) - 1 - ends)
+        )
         rows = zip(crossings.tolist(), places.reshape(-1, self.q), doubts.reshape(-1, self.q), strict=True)
         return table[:, 0].tolist(), ends.tolist(), list(rows)
 
@@ -390,10 +433,12 @@ class _Work:
         members: dict[int, list[int]] = defaultdict(list)
         for number, plane in enumerate(self.planes):
             members[plane].append(number)
+        total, done = sum(len(segments) for segments, _ in traces.values()) + len(self.polygons), 0
         for plane in members.keys() | traces.keys():
-            self.step()
             polygons = [self.polygons[i] for i in members[plane]]
             segments, points = traces.get(plane, (set(), set()))
+            self.step(_PAIRS + (1 - _PAIRS) * done / max(total, 1))
+            done += len(polygons) + len(segments)
             if len(polygons) == 1 and self._plain(polygons[0], segments, points):
                 continue
             axes = self._axes(polygons) if polygons else (0, 1)
@@ -457,7 +502,7 @@ class _Work:
                 area = 1 if signed_area([(row[i], row[j]) for row in rows]) > 0 else -1
             for a, b in _sides(polygon):
                 sides[min(a, b), max(a, b)][int((a < b) != (area > 0))] += 1
-        self.folds += sum(1 for left, right in sides.values() if left + right > 1 and min(left, right) == 0)
+        self.folded += [side for side, (left, right) in sides.items() if left + right > 1 and min(left, right) == 0]
         return {edge: count for edge, count in sides.items() if count[0] != count[1] or edge in segments} | {
             edge: [0, 0] for edge in segments - sides.keys()
         }
@@ -480,8 +525,8 @@ class _Work:
         return CellComplex.unchecked(counts[:keep], columns[: keep - 1], values)
 
 
-def _merged(cells: Cells) -> tuple[np.ndarray, np.ndarray, int]:
-    """A vertex for each point, the point of each vertex, and how many points vertices share that were not known to."""
+def _merged(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A vertex for each point, the point of each vertex, and the points that vertices share which were not known to."""
     _, first, number = np.unique(cells.same, return_index=True, return_inverse=True)
     values, errors = np.ascontiguousarray(cells.values[first]), np.ascontiguousarray(cells.errors[first])
     flags = np.asarray(_native.touching(values, errors, np.full(len(first), -1)))
@@ -495,8 +540,8 @@ def _merged(cells: Cells) -> tuple[np.ndarray, np.ndarray, int]:
     for a, b in ends[target[ends[:, 0]] == target[ends[:, 1]]].tolist():
         sets.join(a, b)
     pieces = {(int(compact[k]), sets.find(k)) for k in np.flatnonzero(flags).tolist()}
-    shared = sum(1 for count in Counter(point for point, _ in pieces).values() if count > 1)
-    return first[kept], node, shared
+    shared = sorted(point for point, count in Counter(point for point, _ in pieces).items() if count > 1)
+    return first[kept], node, np.array(shared, np.int64)
 
 
 def _loops(edges: Collection[Half]) -> int:
