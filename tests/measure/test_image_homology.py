@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from isotopy import see
 from isotopy.errors import UnsupportedModuleError
 from isotopy.measure import image_homology, image_table
 from isotopy.measure.image_homology import image_cells, image_dimensions
@@ -88,6 +89,21 @@ def test_a_circle_becomes_a_figure_eight():
     assert groups(image_homology(lifted, DIAMOND)) == (1, 2)
     apart = absolute(SIGNS, [[0, 0, 1, -1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, -1, -1], [1, -1, 0, 0, 0, 0, 0, 0]])
     assert groups(image_homology(apart, DIAMOND)) == (1, 1)
+
+
+def test_drawings_mark_what_happened():
+    net = absolute(SIGNS, [[0, 0, 1, -1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, -1, -1]])
+    eight = image_homology(net, DIAMOND).drawing
+    assert eight["vertices"][eight["shared"]].tolist() == [[0, 0]]
+    assert len(eight["segments"]) == 8
+    assert len(eight["crossings"]) == 0
+    # |x| folds a square along x = 0: its image is half of it
+    half = image_homology(absolute(np.eye(2), [[1, 1, 0, 0], [0, 0, 1, -1]]), Box([-1, -1], [1, 1])).drawing
+    ends = half["vertices"][half["folds"]]
+    assert (ends[:, :, 0].min(), len(half["offsets"])) == (0, 5)
+    assert {tuple(end) for end in ends.reshape(-1, 2).tolist()} >= {(0, -1), (0, 0), (0, 1)}
+    assert image_homology(random_net(1, 3, 6, 5), triangulations.sphere(0)).drawing["vertices"].shape[1] == 3
+    see.image(**half)
 
 
 def flat_torus():
@@ -292,7 +308,10 @@ def test_boxes_and_slices():
 def test_a_table_of_layers():
     net, calls = random_net(0, 2, 8, 8, 2), []
     table = image_table(net, CIRCLE, progress=lambda *step: calls.append(step))
-    assert calls == [(1, 3), (2, 3), (3, 3)]
+    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
+    assert calls[-1] == (300, 300)
+    assert {total for _, total in calls} == {300}
+    assert len(calls) > 20
     assert [own.image for own in table.layers] == [image_homology(net, CIRCLE, k).image for k in (1, 2, 3)]
     assert table.agreement["M"] == sum(own.image == own.domain for own in table.layers)
     assert [own.layer for own in image_table(net, CIRCLE, [2]).layers] == [2]

@@ -301,10 +301,63 @@ def test_close_pairs_are_all_that_meet():
     assert {tuple(pair) for pair in named.reshape(-1, 2).tolist()} == {(i, j) for i, j in wanted if i % 2 != j % 2}
 
 
-def test_hulls_with_a_common_node_meet_nowhere_else():
+def test_hulls_with_a_common_node_or_side_meet_nowhere_else():
     fan = np.array(
-        [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [-1, -0.1, 0.1], [-1, -0.1, 1], [1, 0.5, 1], [1, 0.5, -1]], float
+        [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [-1, -0.1, 0.1], [-1, -0.1, 1], [1, 0.5, 1], [1, 0.5, -1],
+         [0.8, 0.3, 0]], float
+    )  # fmt: skip
+    triangles = np.array([0, 1, 2, 0, 4, 5, 0, 6, 7, 0, 2, 3, 0, 2, 8])
+    pairs = _native.close_pairs(fan, np.full_like(fan, 1e-14), np.arange(0, 16, 3), triangles, np.full(5, -1), 2**20)
+    # 0 and 2, 2 and 4 cross; 0 and 4 lie on one side of their common side in one plane, 0 and 3 on two
+    assert pairs.reshape(-1, 2).tolist() == [[0, 2], [0, 4], [2, 4]]
+
+
+def meets(points, hulls, *, error=1e-14, labels=None, positive=False):
+    """What all pairs of some hulls have in common: status and ends; and the crossings."""
+    values = np.array(points, float)
+    errors = np.where(values == 0, 0.0, error)
+    offsets = np.cumsum([0] + [len(hull) for hull in hulls])
+    pairs = np.array(list(itertools.combinations(range(len(hulls)), 2))).ravel()
+    labels = np.array([-1] * len(hulls) if labels is None else labels)
+    found, crossings, places, doubts = _native.meets(
+        values, errors, offsets, np.concatenate(hulls), labels, pairs, positive
     )
-    triangles = np.array([0, 1, 2, 0, 4, 5, 0, 6, 7, 0, 2, 3])
-    pairs = _native.close_pairs(fan, np.full_like(fan, 1e-14), np.arange(0, 13, 3), triangles, np.full(4, -1), 2**20)
-    assert pairs.reshape(-1, 2).tolist() == [[0, 2], [0, 3]]  # they cross; they lie in one plane
+    return found.reshape(-1, 3).tolist(), crossings.reshape(-1, 4).tolist(), places.reshape(-1, values.shape[1]), doubts
+
+
+def test_pairs_are_decided_by_signs():
+    table = [(0, 0, 0), (4, 0, 0), (4, 4, 0), (0, 4, 0)]
+    sail = [(1, 1, -1), (1, 3, -1), (1, 2, 3)]
+    found, crossings, places, doubts = meets([*table, *sail], [(0, 1, 2, 3), (4, 5, 6)])
+    assert found == [[2, 7, 8]]
+    assert sorted(tuple(c[:3]) for c in crossings) == [(5, 6, -1), (6, 4, -1)]
+    assert sorted(places.round(9).tolist()) == [[1, 1.25, 0], [1, 2.75, 0]]
+    assert 0 < doubts.max() < 1e-12
+    needle = [*table, (1, 1, -1), (1, 1, 1)]
+    assert meets(needle, [(0, 1, 2, 3), (4, 5)])[0] == [[1, 6, -1]]
+    beside = [*table, (5, 1, -1), (5, 1, 1)]
+    assert meets(beside, [(0, 1, 2, 3), (4, 5)])[0] == [[0, -1, -1]]
+    rim = [*table, (4, 1, -1), (4, 1, 1)]
+    assert meets(rim, [(0, 1, 2, 3), (4, 5)])[0] == [[-1, -1, -1]]  # touches: left to rationals
+    four = [(*point, 1) for point in [*table, *sail]]
+    assert meets(four, [(0, 1, 2, 3), (4, 5, 6)])[0] == [[-1, -1, -1]]  # in R^4 no sign says that they meet
+
+
+def test_pairs_of_an_orthant_meet_in_faces():
+    corners = [(1, 1, 0, 0), (3, 1, 0, 0), (2, 3, 0, 0), (2, 2, 0, 0), (5, 2, 0, 0), (4, 1, 2, 0), (0, 0, 1, 1)]
+    found, crossings, places, _ = meets(corners, [(0, 1, 2), (3, 4, 5), (0, 6)], positive=True)
+    # the second has a side in the plane of the first; the third, its corner; the last two, nothing
+    assert found == [[2, 3, 7], [1, 0, -1], [0, -1, -1]]
+    assert crossings == [[3, 4, 1, 2]]
+    assert places.round(9).tolist() == [[2.5, 2, 0, 0]]
+    assert meets(corners, [(0, 1, 2), (3, 4, 5)])[0] == [[-1, -1, -1]]
+
+
+def test_corners_of_polygons_of_one_plane_lie_in_it():
+    # the side (3, 4) belongs to a polygon of the plane of the first, off all coordinate planes
+    points = [(0, 0, 1, 1), (4, 0, 1, 1), (0, 4, 1, 1), (1, 1, 1, 1), (5, 1, 1, 1), (5, 2, 1, 1), (2, 1, 2, 1)]
+    hulls = [(0, 1, 2), (3, 4, 5), (3, 4, 6)]
+    found, crossings, _, _ = meets(points, hulls, labels=[0, 0, 1])
+    assert found[1] == [2, 3, 7]
+    assert crossings[0][:2] == [3, 4]
+    assert meets(points, hulls, labels=[0, 2, 1])[0][1] == [-1, -1, -1]

@@ -15,6 +15,7 @@
 
 #include "image_rank.hpp"
 #include "parallel.hpp"
+#include "sure.hpp"
 
 namespace isotopy {
 
@@ -23,7 +24,7 @@ namespace isotopy {
 // A tree of boxes leaves the pairs that are close. Two hulls are apart where a linear function, found by Wolfe's algorithm
 // for the nearest point of a hull, is larger on one than on the other by more than the errors; where they share a node, it
 // must be positive on one less that node, and negative on the other. Two polygons that share a side meet nowhere else if
-// they span R^3.
+// they span R^3, or lie on two sides of it in two of the coordinates.
 class Hulls {
 public:
     using Pair = std::array<std::int64_t, 2>;
@@ -179,7 +180,37 @@ private:
         if (count == 0) return distant(a, b);
         if (hulls_[a].count == 1 || hulls_[b].count == 1) return true;
         if (count == 1) return pointed(a, b, shared[0]);
-        return count == 2 && hulls_[a].count > 2 && hulls_[b].count > 2 && side(a, shared[0], shared[1]) && side(b, shared[0], shared[1]) && solid(a, b);
+        if (count > 2 || hulls_[a].count < 3 || hulls_[b].count < 3 || !side(a, shared[0], shared[1]) || !side(b, shared[0], shared[1])) return false;
+        return solid(a, b) || hinged(a, b, shared[0], shared[1]);
+    }
+
+    // Whether two coordinates have a polygon on each side of their common side.
+    bool hinged(std::size_t a, std::size_t b, Index u, Index v) const {
+        std::size_t first = 0, second = columns_;
+        const auto length = [&](std::size_t c) { return std::abs(at(u)[c] - at(v)[c]); };
+        for (std::size_t c = 1; c < columns_; ++c)
+            if (length(c) > length(first)) first = c;
+        double widest = 0;  // the coordinate in which the other corners are farthest from the line
+        const auto off = [&](Index node, std::size_t c) {
+            return (at(v)[first] - at(u)[first]) * (at(node)[c] - at(u)[c]) - (at(v)[c] - at(u)[c]) * (at(node)[first] - at(u)[first]);
+        };
+        for (std::size_t c = 0; c < columns_; ++c)
+            for (const Index node : hull(a))
+                if (c != first && std::abs(off(node, c)) > widest) widest = std::abs(off(node, c)), second = c;
+        if (second == columns_) return false;
+        const auto known = [&](Index node, std::size_t c) { return Sure{at(node)[c], slack_ * error_at(node)[c]}; };
+        int sides[2] = {0, 0};
+        for (const std::size_t i : {a, b})
+            for (const Index node : hull(i)) {
+                if (node == u || node == v) continue;
+                const Sure turn = (known(v, first) - known(u, first)) * (known(node, second) - known(u, second)) -
+                                  (known(v, second) - known(u, second)) * (known(node, first) - known(u, first));
+                const int found = sign(turn).value_or(0);
+                int& own = sides[i == a ? 0 : 1];
+                if (found == 0 || found == -own) return false;
+                own = found;
+            }
+        return sides[0] == -sides[1];
     }
 
     bool side(std::size_t i, Index one, Index two) const {

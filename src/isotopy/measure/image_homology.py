@@ -1,7 +1,7 @@
 """What the image of a curve or surface under a network really is, and what simpler predictions say it is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from ..topology.overlay import Cells, Overlay, overlay
 from ..topology.rational_hulls import Basis
 from .statements import Status
 
+_STEPS, _CUT, _LAID = 100, 10, 90  # steps of one layer; how many are done after the cut, and after the overlay
 _HIGHEST = 2  # dimension of a domain whose images are laid over each other
+_SHOWN = 3  # principal axes in drawings
 _DECIDED = 5000  # cells whose dimension may be decided in rational numbers
 
 
@@ -44,6 +46,8 @@ class ImageHomology:
         reasons: Why a prediction can differ from the image.
         vertices, cells: Of the cut domain.
         status: Of the image's homology: *proved* if the dimensions of all images are; all pairs of cells are decided.
+        drawing: Arrays for `see.image(**drawing)`, in the layer's coordinates that are not 0 everywhere, or in the
+            first three principal axes of more.
     """
 
     layer: int
@@ -57,6 +61,7 @@ class ImageHomology:
     vertices: int
     cells: int
     status: Status
+    drawing: dict[str, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def predictions(self) -> dict[str, Homology]:
@@ -145,7 +150,7 @@ def image_homology(
         complex: M: a Box or Slice of one or two dimensions, or a triangulated curve or surface with coordinates.
         layer: K, from 1; default the last.
         memory: Bytes that the cut, and then pairs of close cells, may take; default 80 % of what is available.
-        progress: Called with (steps done, steps).
+        progress: Called with (steps done, steps), a hundred steps of about the same length.
 
     Raises:
         TypeError, ValueError: M or the layer is none of these.
@@ -171,24 +176,19 @@ def image_homology(
     if isinstance(depth, bool) or not isinstance(depth, int) or not 1 <= depth <= net.depth:
         raise ValueError(f"layer must be between 1 and {net.depth}; got {layer!r}.")
     allowed = int(budget()) if memory is None else memory
-    p = polytopes(net.first(depth), complex, memory=allowed)
+    tell = _teller(progress)
+    p = polytopes(net.first(depth), complex, memory=allowed, progress=lambda done, total: tell(_CUT * done / total))
     if p.dimension > _HIGHEST:
         raise ValueError(
             f"complex must have dimension 1 or 2; got {p.dimension}. Take a surface in it, such as its boundary, or "
             "sample points: measure.overlap_decomposition."
         )
-    steps = 0
-
-    def step() -> None:
-        nonlocal steps
-        steps += 1
-        if progress is not None:
-            progress(steps, steps + 1)
-
     dimensions, sure = image_dimensions(p)
-    union = overlay(image_cells(p, dimensions), memory=allowed, step=step)
+    cells = image_cells(p, dimensions)
+    union = overlay(cells, memory=allowed, step=lambda share: tell(_CUT + (_LAID - _CUT) * share))
+    tell(_LAID)
     whole, nothing = p.region(depth, 0)
-    return ImageHomology(
+    found = ImageHomology(
         layer=depth,
         name=net.layers[depth - 1].name,
         domain=homology(whole),
@@ -200,7 +200,23 @@ def image_homology(
         vertices=whole.count(0),
         cells=len(p),
         status="proved" if sure else "computed",
+        drawing=_drawing(cells, union),
     )
+    tell(_STEPS)
+    return found
+
+
+def _teller(progress: Callable[[int, int], None] | None) -> Callable[[float], None]:
+    """Tells whole steps, each once."""
+    last = 0
+
+    def tell(done: float) -> None:
+        nonlocal last
+        if progress is not None and int(done) > last:
+            last = int(done)
+            progress(last, _STEPS)
+
+    return tell
 
 
 def image_table(
@@ -218,7 +234,7 @@ def image_table(
         complex: M, as in `image_homology`.
         layers: Numbers from 1; default all.
         memory: As in `image_homology`, for each layer.
-        progress: Called with (layers done, layers).
+        progress: Called with (steps done, steps), a hundred steps for each layer.
 
     Raises:
         TypeError, ValueError, UnsupportedModuleError, BudgetError: As in `image_homology`; no layer is asked for.
@@ -226,12 +242,18 @@ def image_table(
     wanted = range(1, net.depth + 1) if layers is None else list(layers)
     if not len(wanted):
         raise ValueError(f"layers must name one layer at least, from 1 to {net.depth}; got none.")
-    found = []
+    found: list[ImageHomology] = []
     for layer in wanted:
-        found.append(image_homology(net, complex, layer, memory=memory))
+        tell = None
         if progress is not None:
-            progress(len(found), len(wanted))
+            tell = _shifted(progress, _STEPS * len(found), _STEPS * len(wanted))
+        found.append(image_homology(net, complex, layer, memory=memory, progress=tell))
     return ImageTable(tuple(found))
+
+
+def _shifted(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
+    """Progress of a part of a longer work."""
+    return lambda done, _: progress(before + done, total)
 
 
 def image_dimensions(p: Polytopes) -> tuple[np.ndarray, bool]:
@@ -271,7 +293,8 @@ def image_cells(p: Polytopes, dimensions: np.ndarray) -> Cells:
         following[offsets[1:] - 1] = offsets[:-1]
         segments, owners = np.stack([corners[place], corners[following[place]]], axis=1), owner[place]
     lines = _lines(segments, owners, _flats(p, 1), values, errors)
-    return Cells(values, errors, p.exact_image, same, points, segments, lines, polygons, planes)
+    positive = p.net.layers[-1].kind == "relu"  # signs are exact, and what is off is 0
+    return Cells(values, errors, p.exact_image, same, points, segments, lines, polygons, planes, positive)
 
 
 def _joined(count: int, one: np.ndarray, two: np.ndarray) -> np.ndarray:
@@ -338,6 +361,35 @@ def _reasons(p: Polytopes, union: Overlay) -> list[str]:
     if union.crossings:
         found.append(f"crossing: images of cells cross in {union.crossings} points that are no images of vertices")
     return found
+
+
+def _drawing(cells: Cells, union: Overlay) -> dict[str, np.ndarray]:
+    """Plain arrays: images of cells, and what `topology.overlay` marks in them."""
+    marks = union.marks
+    vertices = marks.vertices
+    used = (vertices != 0).any(axis=0)
+    vertices = vertices[:, used] if used.any() else vertices[:, :1]
+    shown = 1.0
+    if vertices.shape[1] > _SHOWN:
+        centered = vertices - vertices.mean(axis=0)
+        spread, axes = np.linalg.eigh(centered.T @ centered)
+        shown = float(spread[-_SHOWN:].sum() / spread.sum()) if spread.sum() > 0 else 1.0
+        axes = axes[:, ::-1][:, :_SHOWN]
+        axes = axes * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(_SHOWN)] < 0, -1.0, 1.0)
+        vertices = centered @ axes
+    offsets, around = cells.polygons
+    segments = marks.node[cells.segments.reshape(-1, 2)]
+    return {
+        "vertices": vertices,
+        "segments": np.unique(np.sort(segments[segments[:, 0] != segments[:, 1]], axis=1), axis=0),
+        "offsets": offsets,
+        "corners": marks.node[around],
+        "folds": marks.folds,
+        "cuts": marks.cuts,
+        "shared": marks.shared,
+        "crossings": marks.crossings,
+        "shown": np.array(shown),
+    }
 
 
 def _short(group: Homology) -> str:

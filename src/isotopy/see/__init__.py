@@ -11,6 +11,7 @@ from .curves import spread as spread
 from .diagrams import barcode as barcode
 from .diagrams import diagram as diagram
 from .histograms import histograms as histograms
+from .images import image as image
 from .overview import Track as Track
 from .overview import dimensions as dimensions
 from .overview import overview as overview

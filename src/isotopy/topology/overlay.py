@@ -12,11 +12,12 @@ import torch
 
 from .. import _native
 from ..errors import BudgetError
-from .arrangement import Face, Half, Nodes, Plane, Sets, along, arrange
+from .arrangement import Face, Plane, Sets, along, arrange
 from .cells import CellComplex, Columns
-from .rational_hulls import Flat, Row, meet, signed_area
+from .nodes import UNIT, Half, Nodes
+from .rational_hulls import Basis, Row, meet, signed_area
 
-_UNIT = 2.0**-53
+_LINES, _PAIRS = 0.1, 0.5  # shares of the work that are done after the lines, and after the pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class Cells:
         lines: Equal numbers, from 0: the segments lie on one line; -1 where nothing is known.
         polygons: (offsets, vertices in order around), of nonzero area.
         planes: Equal numbers, from 0: the polygons lie in one plane; -1 where nothing is known.
+        positive: No coordinate is negative, and those that are 0 have value and error 0; no others do.
     """
 
     values: np.ndarray
@@ -44,6 +46,28 @@ class Cells:
     lines: np.ndarray
     polygons: tuple[np.ndarray, np.ndarray]
     planes: np.ndarray
+    positive: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """What pictures show of an overlay, by numbers of its points.
+
+    Attributes:
+        vertices: The points, `(n, q)`, those where cells cross last.
+        node: The point of each vertex of the cells.
+        folds: Ends of the edges where all polygons, two at least, lie on one side in one plane, `(k, 2)`.
+        cuts: Ends of the segments along which polygons of two planes meet that are no common sides, `(k, 2)`.
+        shared: Points that vertices share.
+        crossings: Points where cells cross.
+    """
+
+    vertices: np.ndarray
+    node: np.ndarray
+    folds: np.ndarray
+    cuts: np.ndarray
+    shared: np.ndarray
+    crossings: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +85,7 @@ class Overlay:
         sheets: Largest number of polygons of a plane over one point.
         loops: First Betti number of what the segments alone make up.
         asked: Number of points that were worked out in rationals.
+        marks: Where all that is.
     """
 
     complex: CellComplex
@@ -71,9 +96,10 @@ class Overlay:
     sheets: int
     loops: int
     asked: int
+    marks: Marks
 
 
-def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[], None] = lambda: None) -> Overlay:
+def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[float], None] = lambda share: None) -> Overlay:
     """Lay cells over each other.
 
     Equal points are merged; segments of one line, and polygons of one plane, become unions; then what is left of pairs
@@ -82,7 +108,7 @@ def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[], None] = lam
     Args:
         cells: The cells.
         memory: Bytes that pairs of close cells may take.
-        step: Called now and then.
+        step: Called with the share of the work that is done, from 0 to 1.
 
     Raises:
         BudgetError: More pairs of cells are close than fit into memory.
@@ -94,16 +120,21 @@ def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[], None] = lam
         cells,
         values=np.ascontiguousarray(cells.values[:, used]),
         errors=np.ascontiguousarray(cells.errors[:, used]),
-        exact=lambda vertex: tuple(cells.exact(vertex)[c] for c in used),
+        exact=lambda vertex: tuple(map(cells.exact(vertex).__getitem__, used.tolist())),
     )
     return _Work(part, memory, step).done()
 
 
 class _Work:
-    def __init__(self, cells: Cells, memory: int, step: Callable[[], None]) -> None:
+    def __init__(self, cells: Cells, memory: int, step: Callable[[float], None]) -> None:
         self.memory, self.step = memory, step
         first, node_of, self.shared = _merged(cells)
+        self.node_of = node_of
+        self.folded: list[Half] = []
+        self.beside: dict[Half, set[int]] = defaultdict(set)  # planes of the polygons with a side
+        self.cuts: dict[Half, None] = {}
         self.nodes = Nodes(cells.values[first], cells.errors[first], lambda node: cells.exact(int(first[node])))
+        self.positive = cells.positive
         self.q = cells.values.shape[1]
         offsets, around = cells.polygons
         self.polygons = [tuple(part) for part in np.split(node_of[around], offsets[1:-1])] if len(offsets) > 1 else []
@@ -114,12 +145,14 @@ class _Work:
         self.segments = [(int(a), int(b)) for a, b in ends[long]]
         self.lines = _labels(cells.lines[long]) if self.q != 1 else [0] * len(self.segments)
         self.points = sorted({int(n) for n in node_of[cells.points]})
-        self.flats: dict[tuple[int, ...], Flat] = {}
+        self.differ: dict[int, set[int]] = defaultdict(set)  # planes that are other ones than a plane
+        self.checked: set[tuple[int, int]] = set()  # pairs of them that were compared in rationals
+        self.bases: dict[int, Basis] = {}  # of planes
         self.edges: dict[Half, None] = {}
         self.bridges: list[Half] = []
         self.faces: list[dict[Half, int]] = []
         self.chains: list[list[int]] = []  # nodes along intervals
-        self.crossings = self.folds = self.doubled = self.loops = 0
+        self.doubled = self.loops = 0
         self.sheets = 1 if self.polygons else 0
         self.used: set[int] = set(self.points)
 
@@ -129,21 +162,29 @@ class _Work:
         on, traces = self._meetings(intervals)
         self._arrange(traces)
         for (_, ends), found in on.items():
-            axis = self._axis(ends)
-            self.chains.append(along(Plane(self.nodes, (axis, axis)), ends, found))
+            self.chains.append(along(self.nodes, ends, found))
         thin = {(min(a, b), max(a, b)): None for chain in self.chains for a, b in itertools.pairwise(chain)}
         self.edges.update(thin)
         self.loops = _loops(thin)
-        self.crossings = len(self.nodes) - before
         return Overlay(
             complex=self._complex(),
-            shared=self.shared,
-            crossings=self.crossings,
-            folds=self.folds,
+            shared=len(self.shared),
+            crossings=len(self.nodes) - before,
+            folds=len(self.folded),
             doubled=self.doubled,
             sheets=self.sheets,
             loops=self.loops,
             asked=self.nodes.asked,
+            marks=Marks(
+                vertices=self.nodes.rows(np.arange(len(self.nodes)))[0],
+                node=self.node_of,
+                folds=np.array([side for side in self.folded if len(self.beside.get(side, ())) < 2], np.int64).reshape(
+                    -1, 2
+                ),
+                cuts=np.array(list(self.cuts), np.int64).reshape(-1, 2),
+                shared=self.shared,
+                crossings=np.arange(before, len(self.nodes)),
+            ),
         )
 
     # -- lines
@@ -154,14 +195,14 @@ class _Work:
         for line, (a, b) in zip(self.lines, self.segments, strict=True):
             by_line[line].add((min(a, b), max(a, b)))
         found: list[tuple[int, Half]] = []
-        for line, segments in by_line.items():
-            self.step()
+        for done, (line, segments) in enumerate(by_line.items()):
+            self.step(_LINES * done / len(by_line))
             if len(segments) == 1:
                 found.extend((line, segment) for segment in segments)
                 continue
-            axis = self._axis(max(segments, key=lambda s: float(np.abs(np.subtract(*self._rows(s))).max())))
+            axis = self.nodes.axis(max(segments, key=lambda s: float(np.abs(np.subtract(*self._rows(s))).max())))
             ends = sorted({node for segment in segments for node in segment})
-            place = {node: i for i, node in enumerate(self._sorted(ends, axis))}
+            place = {node: i for i, node in enumerate(self.nodes.sorted(ends, axis))}
             spans = sorted(sorted((place[a], place[b])) for a, b in segments)
             order = sorted(place, key=place.__getitem__)
             low, high = spans[0]
@@ -175,28 +216,7 @@ class _Work:
         return found
 
     def _rows(self, nodes: Sequence[int]) -> np.ndarray:
-        return self.nodes.rows(np.array(nodes, np.int64))[0]
-
-    def _axis(self, ends: Half) -> int:
-        """A coordinate that differs between two points."""
-        value, error = self.nodes.rows(np.array(ends))
-        size = np.abs(value[1] - value[0])
-        axis = int(size.argmax())
-        if size[axis] > 2 * (error[0, axis] + error[1, axis]) + 4 * _UNIT * np.abs(value[:, axis]).sum():
-            return axis
-        one, two = (self.nodes.exact(n) for n in ends)
-        return max(range(self.q), key=lambda i: abs(one[i] - two[i]))
-
-    def _sorted(self, nodes: list[int], axis: int) -> list[int]:
-        """Points of a line in order of a coordinate."""
-        value, error = (part[:, axis] for part in self.nodes.rows(np.array(nodes)))
-        order = np.argsort(value, kind="stable")
-        reach = np.maximum.accumulate((value + error * (1 + 2**-20))[order])
-        loose = np.flatnonzero(~((value - error * (1 + 2**-20))[order][1:] > reach[:-1])) + 1
-        if len(loose):
-            runs = np.split(order, np.setdiff1d(np.arange(1, len(order)), loose))
-            order = np.concatenate([sorted(r, key=lambda i: self.nodes.exact(nodes[i])[axis]) for r in runs])
-        return [nodes[i] for i in order]
+        return self.nodes.rows(list(nodes))[0]
 
     # -- what meets
 
@@ -215,33 +235,132 @@ class _Work:
         hulls: list[tuple[int, ...]] = [*self.polygons, *(ends for _, ends in intervals), *((p,) for p in self.points)]
         labels = [*self.planes, *(first_line + line for line, _ in intervals), *([-1] * len(self.points))]
         pairs = self._close(hulls, labels)
+        status, ends, crossings = self._met(hulls, labels, pairs)
         sets, many = Sets(first_line), len(self.polygons)
-        apart = [(i, j) for i, j in pairs if j >= many or not self._one_plane(i, j, sets)]
+        differ = set()
+        apart = []
+        for k, (i, j) in enumerate(pairs):
+            if j >= many or (status[k] >= 0 and self.planes[i] != self.planes[j]) or not self._one_plane(i, j, sets):
+                apart.append(k)
+                if j < many:
+                    differ.add((self.planes[i], self.planes[j]))
+        hinges = self._hinges(sets)
+        for (i, j), known in zip(hinges, self._met(hulls, labels, hinges)[0], strict=True):
+            if known < 0:  # a side counts as a fold only where no polygon of the same plane continues it
+                self._one_plane(i, j, sets)
         self.planes = [sets.find(plane) for plane in self.planes]
-        for i, j in apart:
-            self.step()
+        for i, j in differ:
+            self.differ[sets.find(i)].add(sets.find(j))
+            self.differ[sets.find(j)].add(sets.find(i))
+        self._know()
+        for done, k in enumerate(apart):
+            i, j = pairs[k]
+            self.step(_LINES + (_PAIRS - _LINES) * done / len(apart))
+            if (j < many and self.planes[i] == self.planes[j]) or len(hulls[i]) == 1:
+                continue
+            common = (
+                self._common(hulls[i], hulls[j])
+                if status[k] < 0
+                else [self._node(end, hulls, sets, crossings) for end in ends[k][: status[k]]]
+            )
             if j < many:
-                if self.planes[i] != self.planes[j]:
-                    self._leave(traces, self.planes[i], self.planes[j], self._common(hulls[i], hulls[j]))
+                self._leave(traces, self.planes[i], self.planes[j], common)
+                if len(common) == 2 and not set(common) <= set(hulls[i]) & set(hulls[j]):
+                    self.cuts[min(common), max(common)] = None
             elif i < many:
-                common = self._common(hulls[i], hulls[j])
                 self._leave(traces, self.planes[i], None, common)
                 if len(hulls[j]) == 2:
                     on[intervals[j - many]].update(common)
-            elif len(hulls[i]) == 2:
-                common = self._common(hulls[i], hulls[j])
+            else:
                 self.doubled += len(common) == 2
-                for k in (i, j):
-                    if len(hulls[k]) == 2:
-                        on[intervals[k - many]].update(common)
+                for m in (i, j):
+                    if len(hulls[m]) == 2:
+                        on[intervals[m - many]].update(common)
         self._shared_parts(intervals, traces)
         return on, traces
 
-    @staticmethod
-    def _leave(traces: dict[int, tuple[set[Half], set[int]]], plane: int, other: int | None, common: list[int]) -> None:
+    def _hinges(self, sets: Sets) -> list[tuple[int, int]]:
+        """Polygons of different planes, as far as is known, with a common side that a third one has, too."""
+        at: dict[Half, dict[int, int]] = defaultdict(dict)
+        count: Counter[Half] = Counter()
+        for number, polygon in enumerate(self.polygons):
+            for a, b in _sides(polygon):
+                side = (min(a, b), max(a, b))
+                at[side].setdefault(sets.find(self.planes[number]), number)
+                count[side] += 1
+        several = (polygons for side, polygons in at.items() if count[side] > 2 and len(polygons) > 1)
+        pairs = {
+            (p, q): (i, j) for polygons in several for (p, i), (q, j) in itertools.combinations(polygons.items(), 2)
+        }
+        return list(pairs.values())
+
+    def _know(self) -> None:
+        """What corners of polygons lie in."""
+        tokens = self.nodes.tokens
+        for plane, polygon in zip(self.planes, self.polygons, strict=True):
+            for a, b in _sides(polygon):
+                side = (min(a, b), max(a, b))
+                tokens[a] |= {plane, side}
+                tokens[b].add(side)
+                self.beside[side].add(plane)
+
+    def _met(
+        self, hulls: Sequence[tuple[int, ...]], labels: Sequence[int], pairs: Sequence[tuple[int, int]]
+    ) -> tuple[list[int], list[list[int]], list[tuple[list[int], np.ndarray, np.ndarray]]]:
+        """What pairs have in common as far as float64 can tell.
+
+        Returns:
+            Numbers of points that span it, -1 where that is open; the points: nodes, or -1 less the number of a
+            crossing; and crossings: (u, v, w, z), where it lies, error bounds.
+        """
+        _, offsets, used, local = _listed(hulls)
+        values, errors = self.nodes.rows(used)
+        found, crossings, places, doubts = _native.meets(
+            values, errors, offsets, local, np.array(labels, np.int64), np.array(pairs, np.int64).ravel(), self.positive
+        )
+        table, crossings = found.reshape(-1, 3), crossings.reshape(-1, 4)
+        hull = crossings[:, 3].copy()
+        plain = crossings[:, 2] < 0
+        crossings = np.where(crossings >= 0, used[np.minimum(crossings, len(used) - 1)], -1)
+        crossings[plain, 3] = hull[plain]
+        ends = table[:, 1:]
+        ends = np.where(
+            ends < 0, 0, np.where(ends < len(used), used[np.minimum(ends, len(used) - 1)], len(used) - 1 - ends)
+        )
+        rows = zip(crossings.tolist(), places.reshape(-1, self.q), doubts.reshape(-1, self.q), strict=True)
+        return table[:, 0].tolist(), ends.tolist(), list(rows)
+
+    def _node(
+        self,
+        end: int,
+        hulls: Sequence[tuple[int, ...]],
+        sets: Sets,
+        crossings: Sequence[tuple[list[int], np.ndarray, np.ndarray]],
+    ) -> int:
+        if end >= 0:
+            return end
+        (u, v, w, z), value, error = crossings[-1 - end]
+        edge = (min(u, v), max(u, v))
+        tokens = {edge, *self.beside.get(edge, ())}
+        if w < 0:
+            plane = self.planes[z]
+            node = self.nodes.crossing([frozenset((edge, plane))], value, error, (edge, hulls[z]))
+            tokens.add(plane)
+        else:
+            other = (min(w, z), max(w, z))
+            node = self.nodes.crossing([frozenset((edge, other))], value, error, (edge, other))
+            tokens |= {other, *self.beside.get(other, ())}
+        self.nodes.tokens[node] |= tokens
+        return node
+
+    def _leave(
+        self, traces: dict[int, tuple[set[Half], set[int]]], plane: int, other: int | None, common: list[int]
+    ) -> None:
         for number in (plane, other):
             if number is None or not common:
                 continue
+            for node in common:
+                self.nodes.tokens[node].add(number)
             if len(common) == 2:
                 traces[number][0].add((min(common), max(common)))
             else:
@@ -270,12 +389,10 @@ class _Work:
                     traces[plane][0].add(side)
 
     def _close(self, hulls: Sequence[tuple[int, ...]], labels: Sequence[int]) -> list[tuple[int, int]]:
-        """Pairs that may meet; their nodes are then known in rationals."""
+        """Pairs that may meet."""
         if len(hulls) < 2:
             return []
-        flat = np.fromiter(itertools.chain.from_iterable(hulls), np.int64)
-        offsets = np.concatenate([[0], np.cumsum([len(hull) for hull in hulls])])
-        used, local = np.unique(flat, return_inverse=True)
+        _, offsets, used, local = _listed(hulls)
         values, errors = self.nodes.rows(used)
         try:
             found = _native.close_pairs(values, errors, offsets, local, np.array(labels, np.int64), self.memory)
@@ -284,36 +401,31 @@ class _Work:
                 f"more than memory={self.memory / 2**20:.0f} MiB of pairs among {len(hulls)} images of cells are close "
                 "to each other. Give more memory=, or a coarser complex."
             ) from None
-        pairs = found.reshape(-1, 2)
-        for hull in np.unique(pairs).tolist():
-            self.step()
-            for node in hulls[hull]:
-                self.nodes.exact(node)
-        return [(i, j) for i, j in pairs.tolist()]
+        return [(i, j) for i, j in found.reshape(-1, 2).tolist()]
 
     def _one_plane(self, i: int, j: int, sets: Sets) -> bool:
         """Whether two polygons lie in one plane; those of both are united then."""
         if sets.find(self.planes[i]) == sets.find(self.planes[j]):
             return True
-        basis = self._flat(self.polygons[i]).basis
-        if all(basis.holds(self.nodes.exact(n)) for n in self.polygons[j]):
-            sets.join(self.planes[i], self.planes[j])
+        pair = (self.planes[i], self.planes[j])
+        if pair in self.checked:
+            return False
+        if pair[0] not in self.bases:
+            self.bases[pair[0]] = Basis([self.nodes.exact(n) for n in self.polygons[i]])
+        if all(self.bases[pair[0]].holds(self.nodes.exact(n)) for n in self.polygons[j]):
+            sets.join(*pair)
             return True
+        self.checked.add(pair)
         return False
 
     def _common(self, one: tuple[int, ...], two: tuple[int, ...]) -> list[int]:
         """Nodes that span the intersection of two hulls that lie in no common plane or line: none, one or two."""
         found: list[int] = []
-        for row in meet(self._flat(one), self._flat(two)):
+        for row in meet(self.nodes.flat(one), self.nodes.flat(two)):
             node = self.nodes.at(row)
             if node not in found:
                 found.append(node)
         return found
-
-    def _flat(self, hull: tuple[int, ...]) -> Flat:
-        if hull not in self.flats:
-            self.flats[hull] = Flat([self.nodes.exact(n) for n in hull])
-        return self.flats[hull]
 
     # -- planes
 
@@ -321,17 +433,19 @@ class _Work:
         members: dict[int, list[int]] = defaultdict(list)
         for number, plane in enumerate(self.planes):
             members[plane].append(number)
+        total, done = sum(len(segments) for segments, _ in traces.values()) + len(self.polygons), 0
         for plane in members.keys() | traces.keys():
-            self.step()
             polygons = [self.polygons[i] for i in members[plane]]
             segments, points = traces.get(plane, (set(), set()))
+            self.step(_PAIRS + (1 - _PAIRS) * done / max(total, 1))
+            done += len(polygons) + len(segments)
             if len(polygons) == 1 and self._plain(polygons[0], segments, points):
                 continue
             axes = self._axes(polygons) if polygons else (0, 1)
             contour = self._contour(polygons, axes, segments)
             if not contour and not points:
                 continue
-            found = arrange(self.nodes, axes, contour, points)
+            found = arrange(Plane(self.nodes, axes, plane, self.differ[plane]), contour, points)
             self.edges.update((edge, None) for edge in found.edges)
             self.used.update(points)
             if self.q == 2:
@@ -388,7 +502,7 @@ class _Work:
                 area = 1 if signed_area([(row[i], row[j]) for row in rows]) > 0 else -1
             for a, b in _sides(polygon):
                 sides[min(a, b), max(a, b)][int((a < b) != (area > 0))] += 1
-        self.folds += sum(1 for left, right in sides.values() if left + right > 1 and min(left, right) == 0)
+        self.folded += [side for side, (left, right) in sides.items() if left + right > 1 and min(left, right) == 0]
         return {edge: count for edge, count in sides.items() if count[0] != count[1] or edge in segments} | {
             edge: [0, 0] for edge in segments - sides.keys()
         }
@@ -411,8 +525,8 @@ class _Work:
         return CellComplex.unchecked(counts[:keep], columns[: keep - 1], values)
 
 
-def _merged(cells: Cells) -> tuple[np.ndarray, np.ndarray, int]:
-    """A vertex for each point, the point of each vertex, and how many points vertices share that were not known to."""
+def _merged(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A vertex for each point, the point of each vertex, and the points that vertices share which were not known to."""
     _, first, number = np.unique(cells.same, return_index=True, return_inverse=True)
     values, errors = np.ascontiguousarray(cells.values[first]), np.ascontiguousarray(cells.errors[first])
     flags = np.asarray(_native.touching(values, errors, np.full(len(first), -1)))
@@ -426,8 +540,8 @@ def _merged(cells: Cells) -> tuple[np.ndarray, np.ndarray, int]:
     for a, b in ends[target[ends[:, 0]] == target[ends[:, 1]]].tolist():
         sets.join(a, b)
     pieces = {(int(compact[k]), sets.find(k)) for k in np.flatnonzero(flags).tolist()}
-    shared = sum(1 for count in Counter(point for point, _ in pieces).values() if count > 1)
-    return first[kept], node, shared
+    shared = sorted(point for point, count in Counter(point for point, _ in pieces).items() if count > 1)
+    return first[kept], node, np.array(shared, np.int64)
 
 
 def _loops(edges: Collection[Half]) -> int:
@@ -448,6 +562,14 @@ def _labels(labels: np.ndarray) -> list[int]:
     return found
 
 
+def _listed(hulls: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes of all hulls, where each begins, the different nodes, and all as numbers of those."""
+    flat = np.fromiter(itertools.chain.from_iterable(hulls), np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(hull) for hull in hulls])])
+    used, local = np.unique(flat, return_inverse=True)
+    return flat, offsets, used, local
+
+
 def _sides(polygon: tuple[int, ...]) -> Iterator[Half]:
     return zip(polygon, polygon[1:] + polygon[:1], strict=True)
 
@@ -463,6 +585,6 @@ def _areas(values: np.ndarray) -> np.ndarray:
 
 def _area_doubt(values: np.ndarray, errors: np.ndarray, i: int, j: int) -> float:
     size = np.abs(values - values[0])[:, [i, j]].sum(axis=1).max()
-    error = 2 * errors[:, [i, j]].max() + 2 * _UNIT * np.abs(values[:, [i, j]]).max()
+    error = 2 * errors[:, [i, j]].max() + 2 * UNIT * np.abs(values[:, [i, j]]).max()
     n = len(values)
-    return float((1 + 2**-20) * 4 * n * (error * (size + error) + (n + 4) * _UNIT * size**2))
+    return float((1 + 2**-20) * 4 * n * (error * (size + error) + (n + 4) * UNIT * size**2))
