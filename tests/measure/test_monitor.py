@@ -796,6 +796,18 @@ def test_table_compares_the_last_step_with_the_first():
     ]
 
 
+def test_table_has_columns_of_a_few_classes():
+    found = {}
+    for count in (2, 4):
+        x = circle()
+        labels = torch.arange(len(x)) % count
+        monitor = TopologyMonitor(nn.Sequential(nn.Linear(2, 2)), x, labels, points=160, seconds=EVER)
+        monitor()
+        found[count] = str(monitor.history).splitlines()[1]
+    assert found[2].endswith("b0 of 0  b0 of 1  b1 of 0  b1 of 1")
+    assert " of " not in found[4]
+
+
 # --- adapters ---------------------------------------------------------------------------------------------------
 
 

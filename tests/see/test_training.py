@@ -161,6 +161,24 @@ def test_layers_of_one_end_share_a_label():
     assert ends == ["2–4", "1"]  # at 0 and at 1; the input is dotted and named in the key
 
 
+def test_line_that_ends_before_the_last_step_has_no_label_there():
+    given = history(layers=4)
+    given.quantities["b1"][3:, 1] = nan
+    assert [text.get_text() for text in panel(see.training(given), "b₁").texts] == ["2–4"]
+
+
+def test_key_names_what_is_drawn():
+    figure = see.training(history(layers=2), quantities=["rank_mean"])
+    assert [text.get_text() for text in figure.texts] == ["layer 1", "layer 2"]
+
+
+def test_small_shares_fill_their_panel():
+    given = history()
+    given.quantities["destructive_share"] *= 0.0
+    given.quantities["destructive_share"][2, 2] = 0.15
+    assert panel(see.training(given), "Destructive").get_ylim() == pytest.approx((-0.012, 0.212))
+
+
 def test_lines_of_one_value_are_drawn_apart():
     ax = panel(see.training(history(layers=4)), "b₀")
     ax.figure.canvas.draw()

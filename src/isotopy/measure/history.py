@@ -29,7 +29,9 @@ QUANTITIES = (
 
 PARTS = ("ranks", "stretch", "betti")
 
-_TABLE = (
+_FEW = 3  # classes that have columns of their own in the table
+
+_TABLE = [
     ("mean rank", "rank_mean"),
     ("destructive", "destructive_share"),
     ("codeword", "codeword_size"),
@@ -38,7 +40,7 @@ _TABLE = (
     ("b1", "b1"),
     ("stretch", "stretch_largest"),
     ("stretch ratio", "stretch_ratio"),
-)
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +235,9 @@ class History:
         span = f"step {last}" if len(self) == 1 else f"steps {first} to {last}, {len(self)} records"
         points, m = self.settings.get("points"), self.settings.get("m")
         title = f"{self.settings.get('network', 'Network')}: {span}, {points} points, m = {m}"
-        shown = [(head, name) for head, name in _TABLE if np.isfinite(self.quantities[name][[0, -1]]).any()]
+        classes = [name for name in self.quantities if name.startswith(("b0/", "b1/"))]
+        of_classes = [(name.replace("/", " of "), name) for name in sorted(classes)] if len(classes) <= 2 * _FEW else []
+        shown = [(h, name) for h, name in _TABLE + of_classes if np.isfinite(self.quantities[name][[0, -1]]).any()]
         rows = [["layer", "width", *(head for head, _ in shown)]]
         for k, name in enumerate(self.layers):
             own = self.quantities

@@ -75,9 +75,9 @@ def training(
     """How layers change while a network is trained: small multiples over one axis of steps.
 
     Scalars such as the loss come first, then a panel for each quantity, where a line is a layer: its color runs from
-    blue to orange with depth, and its number stands at its end. Lines of the same value are drawn side by side. What is
-    not defined at a step leaves a gap; a quantity that is nowhere defined gets no panel. The input is a dotted line
-    among the Betti numbers, to compare with.
+    blue to orange with depth, and its number stands where it reaches the last step. Lines of the same value are drawn
+    side by side. What is not defined at a step leaves a gap; a quantity that is nowhere defined gets no panel. The
+    input is a dotted line among the Betti numbers, to compare with.
 
     Args:
         history: `steps (s,)`, `layers`, `indices`, `quantities` of `(s, l)` and `scalars` of `(s,)`.
@@ -105,7 +105,8 @@ def training(
     count = max(1, len(scalars) + len(shown))
     columns = max(1, min(columns, count))
     rows = -(-count // columns)
-    key = _key(history, width) if shown else []
+    drawn = [np.isfinite(_drawn(history, name)).any(axis=0) for name in shown]
+    key = _key(history, np.flatnonzero(np.any(drawn, axis=0)).tolist(), width) if shown else []
     tall = height * rows + _BELOW + _KEY * len(key)
     figure = Figure(figsize=(width, tall), facecolor="none")
     FigureCanvasAgg(figure)
@@ -173,13 +174,16 @@ def _quantity(ax: Axes, history: Training, quantity: str) -> None:
         ax.set_ylim(low / room, high * room)
         log_axis(ax)
     elif quantity == "destructive_share":
-        ax.set_ylim(-0.06, 1.06)
-        ax.set_yticks([0, 0.5, 1])
+        top = next(share for share in (0.1, 0.2, 0.5, 1.0) if share >= min(high, 1.0))
+        ax.set_ylim(-0.06 * top, 1.06 * top)
+        ax.set_yticks([0, top / 2, top])
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="\u202f%"))
     else:
         whole = bool(np.all(values[np.isfinite(values)] % 1 == 0))
         room = 0.08 * max(high - low, 1.0)
-        ax.set_ylim(low - room, max(high, low + 1.0) + room)
+        if high - low < 1.0:  # an axis around a constant: numbers of things grow from there, ranks fall
+            low, high = (max(0.0, high - 1.0), high) if quantity.startswith("rank") else (low, low + 1.0)
+        ax.set_ylim(low - room, high + room)
         ax.yaxis.set_major_locator(MaxNLocator(4, integer=whole, steps=[1, 2, 2.5, 5, 10]))
     base, _, group = quantity.partition("/")
     title = _TITLES.get(quantity, _BETTI.get(base, quantity))
@@ -244,10 +248,10 @@ def _steps(ax: Axes, steps: Int[np.ndarray, " s"], *, labels: bool) -> None:
 
 def _ends(ax: Axes, history: Training, values: Float[np.ndarray, "s l"], own: Sequence[int]) -> None:
     """Numbers of the layers at the ends of their lines; those that end too near to each other share a label."""
-    own = [k for k in own if history.indices[k] > 0]  # the input is dotted, and named in the key
+    own = [k for k in own if history.indices[k] > 0 and np.isfinite(values[-1, k])]  # the input is dotted, see the key
     if not own:
         return
-    last = np.array([values[np.isfinite(values[:, k]), k][-1] for k in own])
+    last = values[-1, own]
     high = inches_of(ax)[1]
     gap = 0.135 / max(high, 0.3)
     heights = ax.transAxes.inverted().transform(ax.transData.transform(np.stack([np.zeros(len(own)), last], axis=1)))[
@@ -330,11 +334,11 @@ def _name(index: int, name: str) -> str:
     return f"layer {index}" if name.rsplit(".", 1)[-1].isdigit() else f"{index} {short(name, 22)}"
 
 
-def _key(history: Training, width: float) -> list[list[tuple[float, int]]]:
-    """Lines of the key: the place in inches and the layer of each entry."""
+def _key(history: Training, own: Sequence[int], width: float) -> list[list[tuple[float, int]]]:
+    """Lines of the key: the place in inches and the layer of each entry, of those that are drawn."""
     lines: list[list[tuple[float, int]]] = [[]]
     at = _LEFT
-    for k in range(len(history.layers)):
+    for k in own:
         needs = 0.3 + _LETTER * len(_name(history.indices[k], history.layers[k])) + 0.12
         if lines[-1] and at + needs > width - 0.1:
             lines.append([])
