@@ -64,7 +64,7 @@ def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, 
     assert unseen.labels is not None
     place = device_of(device)
     network = mlp(_WIDTHS, generator)
-    monitor = measure.TopologyMonitor(network, unseen.points, seed=seed, every=_EVERY)
+    monitor = measure.TopologyMonitor(network, unseen.points, seconds=5.0, seed=seed, every=_EVERY)
     inspections = []
     for stage in ("before", "after"):
         if stage == "after":
