@@ -528,6 +528,9 @@ def test_betti_numbers_from_fewer_landmarks_and_back(monkeypatch):
     assert second.used["betti"] == 32
     assert second.skipped == ("Betti numbers: from 32 of 64 landmarks only, to stay in time",)
     assert np.isfinite(second.values["b0"][:2]).all()
+    clock.costs["betti"] = 0.06
+    # twice the landmarks cost no more than the 10 s of a step, but that cannot be known: up to eight times as much
+    assert [monitor().used["betti"] for _ in range(3)] == [32, 32, 32]
     clock.costs["betti"] = 0.001
     assert [monitor().used["betti"] for _ in range(3)] == [32, 64, 64]  # the cheaper cost is known one step later
 
@@ -878,11 +881,15 @@ def test_lightning_callback_records_each_training_epoch(lightning):
     monitor = TopologyMonitor(mlp(2, 3, 2), cloud()[0], points=20, landmarks=10)
     callback = monitor.lightning()
     assert isinstance(callback, lightning.Callback)
+    callback.on_train_start(trainer(0, is_global_zero=False), None)
+    assert len(monitor.history) == 0
     callback.on_train_start(trainer(0), None)
     callback.on_train_start(trainer(0), None)  # only once
     callback.on_train_epoch_end(trainer(0, sanity_checking=True), None)
+    assert len(monitor.history) == 1
     callback.on_train_epoch_end(trainer(0, callback_metrics={"val/loss": torch.tensor(0.5), "step": 3}), None)
     callback.on_train_epoch_end(trainer(1, is_global_zero=False), None)
+    assert len(monitor.history) == 2
     callback.on_train_epoch_end(trainer(1, callback_metrics={"val/loss": torch.tensor(0.25)}), None)
     assert monitor.history.steps.tolist() == [0, 1, 2]
     np.testing.assert_array_equal(monitor.history.scalars["val/loss"], [math.nan, 0.5, 0.25])
@@ -912,6 +919,6 @@ def test_huggingface_callback_records_each_epoch(monkeypatch):
 
     callback.on_train_begin(None, state(0), None, model=None)
     callback.on_epoch_end(None, state(1.0), None, model=None)
-    callback.on_epoch_end(None, state(1.0, zero=False), None)
+    callback.on_epoch_end(None, state(2.0, zero=False), None)
     assert monitor.history.steps.tolist() == [0, 1]
     np.testing.assert_array_equal(monitor.history.scalars["loss"], [math.nan, 0.5])

@@ -148,6 +148,7 @@ def test_labels_never_overlap_nor_leave_the_figure(layers):
         boxes = sorted((text.get_window_extent() for text in ax.texts), key=lambda box: box.y0)
         assert all(low.y1 <= high.y0 + 2 for low, high in itertools.pairwise(boxes)), ax.get_title(loc="left")
         assert all(box.x1 <= whole.x1 for box in boxes)
+        assert all(ax.bbox.y0 - 20 <= box.y0 and box.y1 <= ax.bbox.y1 + 25 for box in boxes)  # a fifth of an inch
     key = [text.get_window_extent() for text in figure.texts]
     assert len(key) == layers + 1
     for k, box in enumerate(key):
