@@ -814,16 +814,19 @@ def test_table_compares_the_last_step_with_the_first():
     ]
 
 
-def test_table_has_columns_of_a_few_classes():
-    found = {}
-    for count in (2, 4):
-        x = circle()
-        labels = torch.arange(len(x)) % count
-        monitor = TopologyMonitor(nn.Sequential(nn.Linear(2, 2)), x, labels, points=160, seconds=EVER)
+def test_table_has_columns_of_classes_whose_betti_numbers_changed():
+    x = torch.cat([circle(), torch.tensor([[6.0, 0.0]]).repeat(80, 1) + 0.1 * cloud(80)[0]])
+    module = nn.Sequential(nn.Linear(2, 2))
+    monitor = TopologyMonitor(module, x, [0] * 160 + [1] * 80, points=500, landmarks=64, seconds=EVER)
+    for weight in (torch.eye(2), torch.diag(torch.tensor([1.0, 0.0]))):
+        with torch.no_grad():
+            module[0].weight.copy_(weight)
+            module[0].bias.zero_()
         monitor()
-        found[count] = str(monitor.history).splitlines()[1]
-    assert found[2].endswith("b0 of 0  b0 of 1  b1 of 0  b1 of 1")
-    assert " of " not in found[4]
+    head, entry, layer = str(monitor.history).splitlines()[1:4]
+    assert head.endswith("stretch ratio  b1 of 0")
+    assert entry.split()[-1] == "1"
+    assert layer.endswith("1 -> 0")
 
 
 # --- adapters ---------------------------------------------------------------------------------------------------
