@@ -35,7 +35,7 @@ help: ## list the targets
 
 install: .venv/.package ## create .venv with isotopy in it
 
-demo: .venv/.package ## train a small network on handwritten digits, inspect it before and after, write three reports
+demo: .venv/.package ## train a small network on handwritten digits, follow it, inspect it before and after, write three reports
 	@$(BIN)/isotopy demo --out $(OUT)
 
 test: .venv/.dev ## unit tests and doctests, a few minutes

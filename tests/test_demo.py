@@ -7,7 +7,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
-from isotopy import cli, datasets
+from isotopy import cli, datasets, measure
 from isotopy import report as report_room
 from isotopy.cli import demonstration, session
 
@@ -59,6 +59,22 @@ def test_reports_differ_and_accuracy_of_the_report_is_that_of_the_demo(demo):
     out, result = demo
     assert report(out, "before")["accuracy"] < 0.4
     assert report(out, "after")["accuracy"] == pytest.approx(result["accuracy"])
+
+
+def test_demo_keeps_the_history_of_the_training_and_its_picture(demo):
+    out, result = demo
+    assert result["training"] == str(out / "training" / "metrics.jsonl")
+    assert result["picture"] == str(out / "training.png")
+    assert (out / "training.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    history = measure.History.load(out / "training")
+    assert history.steps.tolist() == list(range(0, 61, 6))
+    assert history.settings["points"] == 80
+    last = report(out, "after")["layers"]  # of the same digits
+    assert history.quantities["rank_mean"][-1].tolist() == [layer["rank"]["mean"] for layer in last]
+    assert history.quantities["polytopes"][-1, 1:].tolist() == [layer["polytopes"] for layer in last[1:]]
+    first = report(out, "before")["layers"]
+    assert history.quantities["rank_mean"][0].tolist() == [layer["rank"]["mean"] for layer in first]
+    assert sorted(path.name for path in out.iterdir()) == ["after", "before", "comparison", "training", "training.png"]
 
 
 def test_training_is_decided_by_the_seed_and_leaves_global_state():

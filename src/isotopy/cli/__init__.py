@@ -354,7 +354,9 @@ def estimate(
 @app.command()
 @command
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the three reports.")] = Path("isotopy-demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the three reports and the training.")] = Path(
+        "isotopy-demo"
+    ),
     as_json: AsJson = False,
     seed: Seed = 0,
     samples: Annotated[
@@ -375,6 +377,7 @@ def demo(
     for sentence in result["sentences"]:
         say(f"- {sentence['text']} [{sentence['status']}]")
     say(f"\nBefore:     {result['before']}\nAfter:      {result['after']}\nComparison: {result['comparison']}")
+    say(f"Training:   {result['picture']}\n            {result['training']}")
 
 
 @app.command()

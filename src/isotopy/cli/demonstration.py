@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +19,22 @@ from isotopy.cli.inspecting import device_of
 from isotopy.cli.session import Bars, check_output
 
 if TYPE_CHECKING:
+    from isotopy.measure.history import History
     from isotopy.measure.inspection import Inspection
+    from isotopy.measure.monitor import TopologyMonitor
 
 _WIDTHS = (64, 64, 48, 32, 10)
 _EPOCHS = 60
 _BATCH = 64
+_EVERY = 6  # epochs between two looks at the network
+_PANELS = ("rank_mean", "codeword_size", "polytopes", "b0", "stretch_ratio")
 
 
 def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, notices: list[str]) -> dict[str, Any]:
-    """Train, inspect twice, write three reports.
+    """Train, inspect twice, write three reports and the history of the training.
 
     Args:
-        out: Folder for `before/`, `after/` and `comparison/`.
+        out: Folder for `before/`, `after/`, `comparison/`, `training/` and `training.png`.
         seed: Of the split, the initial weights and the order of training.
         samples: Digits to inspect; none of them is trained on.
         device: `auto`, `cpu` or `cuda`.
@@ -37,13 +42,15 @@ def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, 
         notices: Filled by the caller with warnings; they go into the reports.
 
     Returns:
-        JSON types: paths of the three pages, accuracy, the three most telling sentences.
+        JSON types: paths of the pages, the history and its picture, accuracy, the three most telling sentences.
     """
     from isotopy import datasets, measure, networks, report
 
     parts = {name: out / name for name in ("before", "after", "comparison")}
     for directory in parts.values():
         check_output(directory)
+    if (out / "training").exists() and not (out / "training").is_dir():
+        raise FileExistsError(f"{out / 'training'} must be a folder; it is a file. Choose another --out.")
     generator = torch.Generator().manual_seed(seed)
     digits = datasets.load("digits", dtype=torch.float32)
     assert digits.labels is not None
@@ -57,10 +64,11 @@ def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, 
     assert unseen.labels is not None
     place = device_of(device)
     network = mlp(_WIDTHS, generator)
+    monitor = measure.TopologyMonitor(network, unseen.points, seconds=5.0, seed=seed, every=_EVERY)
     inspections = []
     for stage in ("before", "after"):
         if stage == "after":
-            train(network, seen.points, seen.labels, generator=generator, bars=bars)
+            train(network, seen.points, seen.labels, generator=generator, bars=bars, monitor=monitor)
         network = network.to(place)
         inspection = measure.inspect(
             networks.trace(network, unseen.points[:2].to(place)),
@@ -80,9 +88,12 @@ def demonstrate(out: Path, *, seed: int, samples: int, device: str, bars: Bars, 
             for stage, inspection in zip(("before", "after"), inspections, strict=True)
         ]
         pages.append(report.compare(parts["before"], parts["after"], parts["comparison"]))
+        picture = _keep(monitor.history, out)
     compared = json.loads((parts["comparison"] / "compare.json").read_text(encoding="utf-8"))
     return {
         **{name: str(page) for name, page in zip(parts, pages, strict=True)},
+        "training": str(out / "training" / "metrics.jsonl"),
+        "picture": str(picture),
         "seed": seed,
         "samples": samples,
         "accuracy": float(right.float().mean()),
@@ -111,15 +122,28 @@ def mlp(widths: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def train(network: nn.Module, x: Tensor, labels: Tensor, *, generator: torch.Generator, bars: Bars) -> None:
-    """Cross-entropy by Adam, on the CPU: a second for the digits."""
+def train(
+    network: nn.Module,
+    x: Tensor,
+    labels: Tensor,
+    *,
+    generator: torch.Generator,
+    bars: Bars,
+    monitor: TopologyMonitor | None = None,
+) -> None:
+    """Cross-entropy by Adam, on the CPU: a second for the digits, and two more where a monitor looks on."""
+    if monitor is not None:
+        monitor()
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3, weight_decay=1e-4)
     advance = bars.of("training")
     for epoch in range(_EPOCHS):
         for rows in torch.split(torch.randperm(len(x), generator=generator), _BATCH):
             optimizer.zero_grad()
-            torch.autograd.backward(nn.functional.cross_entropy(network(x[rows]), labels[rows]))
+            loss = nn.functional.cross_entropy(network(x[rows]), labels[rows])
+            torch.autograd.backward(loss)
             optimizer.step()
+        if monitor is not None:
+            monitor(loss=loss)
         advance(epoch + 1, _EPOCHS)
 
 
@@ -145,6 +169,17 @@ def _described(inspection: Inspection, stage: str, sampling: str, seed: int, not
     model = f"MLP {'-'.join(map(str, _WIDTHS))}, {stage} training"
     own = {"model": model, "data": "digits", "sampling": sampling, "seed": seed, "command": "isotopy demo"}
     return dataclasses.replace(inspection, settings={**inspection.settings, **own, "notices": list(notices)})
+
+
+def _keep(history: History, out: Path) -> Path:
+    """`training/` with every number, and `training.png`; returns the picture."""
+    from isotopy import see
+
+    history.save(out / "training")
+    with tempfile.TemporaryDirectory(dir=out, prefix=".training-") as folder:  # whole or not at all
+        return see.save(see.training(history, quantities=_PANELS), Path(folder) / "training.png").replace(
+            out / "training.png"
+        )
 
 
 @contextlib.contextmanager

@@ -113,8 +113,6 @@ def take_up(directory: Path, about: Mapping[str, Any]) -> tuple[list[dict[str, A
             f"out must be new, or hold a history with the same settings; in {directory} {name} was "
             f"{_short(known.get(name))} and is now {_short(own[name])}. Choose another folder."
         )
-    with (directory / METRICS).open("r+b") as stream:  # what was cut off goes
-        stream.truncate(size)
     return records, size
 
 
@@ -137,7 +135,7 @@ class Appender:
             return
         with self._path.open("ab", buffering=0) as stream:
             try:
-                os.ftruncate(stream.fileno(), self._size)
+                os.ftruncate(stream.fileno(), self._size)  # what an earlier run left half done goes
                 done = 0
                 while done < len(self._waiting):
                     done += stream.write(self._waiting[done:])

@@ -89,7 +89,7 @@ class Step:
         self._quantities = tuple(quantities)
         self._box = box
         self._opaque = opaque
-        self._at_input: dict[int, list[float]] = {}  # landmarks -> Betti numbers of the input, which stays
+        self._at_input: tuple[int, list[float]] = (0, [])  # landmarks and Betti numbers of the input, which stays
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -101,7 +101,7 @@ class Step:
         box, n_layers = self._box, len(self._sample.layers)
         found = Findings({name: np.full(n_layers, math.nan) for name in self._quantities}, notes=list(notes))
         box.start()
-        with untouched(module):
+        with found.telling("measurement"), untouched(module):
             if not box.fits("network", 1):
                 self._leave_out(found, "everything", "network", 1)
                 return found
@@ -210,7 +210,7 @@ class Step:
         sample, box = self._sample, self._box
         most = sample.landmarks
         layers = {layer["index"]: layer["name"] for layer in sample.layers}
-        due = [k for k in layers if k > 0 or most not in self._at_input]
+        due = [k for k in layers if k > 0 or self._at_input[0] < most]
         size = box.largest("betti", most, min(FEWEST, most), power=3, places=due)
         if size == 0:
             self._leave_out(found, "Betti numbers", "betti", min(FEWEST, most), due)
@@ -220,8 +220,8 @@ class Step:
             found.skipped.append(f"Betti numbers: from {size} of {most} landmarks only, to stay in time")
         late = []
         for (k, name), values in zip(layers.items(), activations, strict=True):
-            if k == 0 and size in self._at_input:
-                self._set_betti(found, 0, self._at_input[size])
+            if k == 0 and self._at_input[0] >= size:
+                self._set_betti(found, 0, self._at_input[1])
             elif not bool(values.isfinite().all()):
                 found.note(f"Betti numbers: the activations of {phrases.layer(k, name)} are not finite.")
             elif not box.fits("betti", size, power=3, places=(k,)):
@@ -232,7 +232,7 @@ class Step:
                     numbers = self._numbers(values, size)
                     self._set_betti(found, k, numbers)
                     if k == 0:
-                        self._at_input[size] = numbers
+                        self._at_input = size, numbers
         if late:
             found.skipped.append(f"Betti numbers: left out at layer {phrases.numbers(late)}, no time was left")
 

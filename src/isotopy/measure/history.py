@@ -29,7 +29,9 @@ QUANTITIES = (
 
 PARTS = ("ranks", "stretch", "betti")
 
-_TABLE = (
+_FEW = 4  # Betti numbers of classes that have columns of their own in the table, of those that changed
+
+_TABLE = [
     ("mean rank", "rank_mean"),
     ("destructive", "destructive_share"),
     ("codeword", "codeword_size"),
@@ -38,7 +40,7 @@ _TABLE = (
     ("b1", "b1"),
     ("stretch", "stretch_largest"),
     ("stretch ratio", "stretch_ratio"),
-)
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +235,13 @@ class History:
         span = f"step {last}" if len(self) == 1 else f"steps {first} to {last}, {len(self)} records"
         points, m = self.settings.get("points"), self.settings.get("m")
         title = f"{self.settings.get('network', 'Network')}: {span}, {points} points, m = {m}"
-        shown = [(head, name) for head, name in _TABLE if np.isfinite(self.quantities[name][[0, -1]]).any()]
+        ends = {name: values[[0, -1]] for name, values in self.quantities.items()}
+        of_classes = [
+            (name.replace("/", " of "), name)
+            for name, (start, end) in ends.items()
+            if name.startswith(("b0/", "b1/")) and not np.array_equal(start, end, equal_nan=True)
+        ][:_FEW]
+        shown = [(head, name) for head, name in _TABLE + of_classes if np.isfinite(ends[name]).any()]
         rows = [["layer", "width", *(head for head, _ in shown)]]
         for k, name in enumerate(self.layers):
             own = self.quantities

@@ -305,9 +305,6 @@ class TopologyMonitor:
             for layer, value in zip(self._about["layers"], values.tolist(), strict=True):
                 if math.isfinite(value):
                     writer.add_scalar(f"topology/{layer['name']}/{quantity}", value, record.step)
-        for name, value in record.scalars.items():
-            if math.isfinite(value):
-                writer.add_scalar(f"topology/{name}", value, record.step)
 
 
 @dataclass(frozen=True)

@@ -29,3 +29,5 @@ from .theme import png as png
 from .theme import save as save
 from .theme import style as style
 from .theme import svg as svg
+from .training import Training as Training
+from .training import training as training

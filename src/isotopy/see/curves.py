@@ -71,20 +71,14 @@ def by_layer(
     Returns:
         The axes.
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     depth = len(layers)
     ax = new_axes(float(np.clip(3.4 + 0.3 * depth, 4.8, 7.4)), 2.5) if ax is None else ax
     ends = draw_curves(ax, curves, log=log)
     if log:
-        ax.set_yscale("log")
-        ax.yaxis.set_minor_formatter(NullFormatter())
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
-        lowest, highest = ax.get_ylim()
-        if highest < 100 * lowest:  # powers of ten alone would leave one tick
-            ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    if not log:
+        log_axis(ax)
+    else:
         _some_height(ax, bounds)
     dress(ax, grid="y", spines="b")
     if shares:
@@ -167,7 +161,7 @@ def destructive(
     ax.bar(x, np.nan_to_num(share), width=0.72, color=wide.color, alpha=0.32, linewidth=0, label=f"rank < {m}")
     if low is not None and np.isfinite(low).any():
         ax.bar(x, np.nan_to_num(low), width=0.3, color=wide.color, linewidth=0, label="rank < intrinsic dimension")
-    room = _inches(ax)[0] * 72 / max(depth, 1) / 4.8  # letters of 7.5 pt that fit above a bar
+    room = inches_of(ax)[0] * 72 / max(depth, 1) / 4.8  # letters of 7.5 pt that fit above a bar
     texts = ["–" if not np.isfinite(value) else percent(float(value)) for value in share]
     if max(map(len, texts), default=1) > room:
         texts = ["–" if not np.isfinite(value) else percent(float(value), rough=True) for value in share]
@@ -176,7 +170,7 @@ def destructive(
         if (depth - 1 - column) % every == 0:
             height = 0.015 + (value if np.isfinite(value) else 0.0)
             ax.text(column, height, text, fontsize=7.5, color=theme().ink, ha="center", va="bottom")
-    ax.set_ylim(0, 1.0 + 0.2 / max(_inches(ax)[1], 0.5))
+    ax.set_ylim(0, 1.0 + 0.2 / max(inches_of(ax)[1], 0.5))
     ax.set_yticks([0, 0.5, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol="\u202f%"))
     dress(ax, grid="y", spines="b")
@@ -332,9 +326,22 @@ def draw_curves(ax: Axes, curves: Sequence[Curve], *, log: bool = False) -> list
     return ends
 
 
+def log_axis(ax: Axes) -> None:
+    """A logarithmic vertical axis with as many ticks as it takes."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_yscale("log")
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power(value)))
+    lowest, highest = ax.get_ylim()
+    if highest < 100 * lowest:  # powers of ten alone would leave one tick
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
 def layer_axis(ax: Axes, layers: Sequence[str], numbers: Sequence[int] | None) -> None:
     """Layers along the horizontal axis: by name where the names have room, else by number."""
-    depth, inches = len(layers), _inches(ax)[0]
+    depth, inches = len(layers), inches_of(ax)[0]
     step = int(np.ceil(depth / min(5.5 * inches, 16)))
     named = depth <= 3.2 * inches
     counted = range(depth) if numbers is None else numbers
@@ -353,24 +360,8 @@ def end_labels(ax: Axes, ends: list[tuple[float, Curve]], *, shares: bool = Fals
     """Names and last values at the ends of the lines, pushed apart so that none overlaps."""
     if not ends:
         return
-    gap = 0.155 / max(_inches(ax)[1], 0.5)  # a line of 8 pt, as share of the axes
-    heights = [ax.transAxes.inverted().transform(ax.transData.transform((0.0, value)))[1] for value, _ in ends]
-    order = np.argsort(heights, kind="stable")
-    at = np.clip(np.array(heights)[order], 0.0, 1.0)
-    for _ in range(60):  # relax: neighbors closer than a line move apart
-        moved = False
-        for i in range(len(at) - 1):
-            lack = gap - (at[i + 1] - at[i])
-            if lack > 1e-6:
-                at[i] -= lack / 2
-                at[i + 1] += lack / 2
-                moved = True
-        at -= max(0.0, float(at.max()) - (1.0 - 0.5 * gap))  # a title may stand above
-        at -= min(0.0, float(at.min()))
-        if not moved:
-            break
-    for k, y in zip(order, at.tolist(), strict=True):
-        value, curve = ends[k]
+    gap = 0.155 / max(inches_of(ax)[1], 0.5)  # a line of 8 pt, as share of the axes
+    for (value, curve), y in zip(ends, label_heights(ax, [value for value, _ in ends], gap), strict=True):
         number = percent(value) if shares else digits(value)
         said = f"{short(curve.name)}  {number}"
         ax.text(1.03, y, said, transform=ax.transAxes, fontsize=8, va="center", ha="left", color=theme().ink)
@@ -389,7 +380,29 @@ def end_labels(ax: Axes, ends: list[tuple[float, Curve]], *, shares: bool = Fals
         )
 
 
-def _inches(ax: Axes) -> tuple[float, float]:
+def label_heights(ax: Axes, values: Sequence[float], gap: float) -> list[float]:
+    """Heights of labels beside values, as shares of the axes, pushed apart to `gap` so that none overlaps."""
+    heights = [ax.transAxes.inverted().transform(ax.transData.transform((0.0, value)))[1] for value in values]
+    order = np.argsort(heights, kind="stable")
+    at = np.clip(np.array(heights)[order], 0.0, 1.0)
+    for _ in range(60):  # relax: neighbors closer than a line move apart
+        moved = False
+        for i in range(len(at) - 1):
+            lack = gap - (at[i + 1] - at[i])
+            if lack > 1e-6:
+                at[i] -= lack / 2
+                at[i + 1] += lack / 2
+                moved = True
+        at -= max(0.0, float(at.max()) - (1.0 - 0.5 * gap))  # a title may stand above
+        at -= min(0.0, float(at.min()))
+        if not moved:
+            break
+    found = np.empty(len(at))
+    found[order] = at
+    return [float(height) for height in found]
+
+
+def inches_of(ax: Axes) -> tuple[float, float]:
     """Width and height of the axes, as far as they are known before the layout."""
     wide, high = ax.figure.get_size_inches()  # type: ignore[union-attr]  # drawn axes have a figure
     box = ax.get_position()
