@@ -494,7 +494,7 @@ def test_table_and_numbers():
     o = decompose(random_net(0, 3, 8, 8, 2), cloud(0, 40, 3), [3, 1])
     assert [own.layer for own in o.layers] == [1, 3]
     lines = str(o).splitlines()
-    assert " ".join(lines[0].split()) == "layer regions ranks 0, 1, ... hits overlaps identified classes status"
+    assert " ".join(lines[0].split()) == "layer regions of rank hits overlaps identified classes status"
     numbers = json.loads(json.dumps(o.to_dict(), allow_nan=False))
     own = o.at(3)
     entry = numbers["layers"][1]
