@@ -19,6 +19,7 @@ from ..topology.memory import budget, written
 from .statements import Status
 
 _LARGEST_TOLERANCE = 1e-3
+_MOST_RANKS = 4  # that a table lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +135,8 @@ class OverlapsAtLayer:
 class OverlapDecomposition:
     """A sample at several layers: M / O_Phi, where the points of overlaps are identified.
 
-    `str` writes a table: a line for each layer with its polytopes, how many have rank 0, 1, ..., hits, overlapping
-    pairs of polytopes, identified points and the sizes of their classes.
+    `str` writes a table: a line for each layer with its polytopes, how many have which rank, hits, overlapping pairs of
+    polytopes, identified points and the sizes of their classes.
 
     Attributes:
         layers: In their order.
@@ -217,14 +218,13 @@ class OverlapDecomposition:
         return {"points": len(self.points), "layers": [own.to_dict() for own in self.layers]}
 
     def __str__(self) -> str:
-        rows = [("layer", "regions", "ranks 0, 1, ...", "hits", "overlaps", "identified", "classes", "status")]
+        rows = [("layer", "regions", "of rank", "hits", "overlaps", "identified", "classes", "status")]
         for own in self.layers:
-            ranks = ", ".join(str(count) for count in torch.bincount(own.ranks).tolist())
             rows.append(
                 (
                     f"{own.layer} {own.name}",
                     str(own.regions),
-                    ranks,
+                    _counted(own.ranks),
                     str(len(own.point_of_hit)),
                     str(len(own.pairs)),
                     str(int(own.identified.sum())),
@@ -258,7 +258,8 @@ def overlap_decomposition(
     said: two polytopes that the sample visits overlap if points of each have images in the other's, and the prediction
     M / O_Phi collapses the points of every overlap to one point. It is *observed*: polytopes that hold no sample point
     are not seen, preimages lie in polytopes but need not be data, and overlaps that touch fall into one point even
-    where the image has a loop.
+    where the image has a loop. Each layer is looked at by itself: later polytopes are smaller, so that points
+    identified at one layer may not be at the next, although images that have met stay together.
 
     Every hit comes with its preimage. It is found without a linear program where a polytope's map has full rank, rank
     0, or a line as its fibre; polytopes of rank 1 take two programs, others one for each point that simpler tests leave
@@ -291,9 +292,9 @@ def overlap_decomposition(
         >>> net = networks.trace(fold, torch.zeros(1, 1))
         >>> o = overlap_decomposition(net, torch.tensor([[-2.0], [-1.0], [1.5]]))
         >>> print(o)
-        layer  regions  ranks 0, 1, ...  hits  overlaps  identified  classes  status
-        1 1    2        0, 2             0     0         0           -        observed
-        2 2    2        0, 2             3     1         3           3        observed
+        layer  regions  of rank  hits  overlaps  identified  classes  status
+        1 1    2        1: 2     0     0         0           -        observed
+        2 2    2        1: 2     3     1         3           3        observed
         >>> o.layers[1].preimages.flatten()         # the negative half reaches 1.5 from -1.5; the other 2 and 1
         tensor([-1.5000,  2.0000,  1.0000], dtype=torch.float64)
 
@@ -396,6 +397,14 @@ def _shortest(between: np.ndarray) -> np.ndarray:
     """Lengths of shortest chains between classes."""
     found: np.ndarray = floyd_warshall(between)
     return found
+
+
+def _counted(ranks: Tensor) -> str:
+    """How many have which rank; of many different ones the range."""
+    values, counts = ranks.unique(return_counts=True)
+    if len(values) > _MOST_RANKS:
+        return f"{int(values[0])} to {int(values[-1])}"
+    return ", ".join(f"{rank}: {count}" for rank, count in zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def _listed(sizes: Sequence[int]) -> str:

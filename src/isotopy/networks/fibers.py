@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,9 @@ _PIECES = 1024  # at a time
 _FLAT = 2.0**-14  # a spread below this part of the values is not told from rounding at the default tolerance
 _HIDDEN = 2.0**-40  # a singular value below this part of the largest is lost in the rounding of a product
 _MOVED = 2.0**-46  # rounding of an image, as a part of its scale
+_FEW = 33  # variables up to which the kernel solves linear programs
+_ROUNDS, _ROOM = 32, 2.0**-10  # of alternating projections; how far from walls they aim, as a part of the sample's size
+_SURE = 1e-7  # feasibility tolerance of HiGHS
 _WORK = 2.0**40  # multiplications that linear programs may take: about a quarter of an hour
 
 
@@ -76,6 +79,34 @@ class _Pieces:
     walls: int  # the first so many of each row count
 
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """The pieces of one layer and rank, as the kernel takes them."""
+
+    pieces: _Pieces
+    arguments: dict[str, np.ndarray]
+    base: np.ndarray  # (p, d) the points that they are around
+    hidden: np.ndarray  # (p,) whether the true rank is larger than the one that float64 can work with
+
+    def walls(self, piece: int) -> tuple[np.ndarray, np.ndarray]:
+        """Unit normals and distances of the walls."""
+        row = int(self.arguments["rows"][piece])
+        offsets = self.pieces.offsets[row, : self.pieces.walls]
+        real = np.isfinite(offsets)
+        return self.pieces.normals[row, : self.pieces.walls][real], offsets[real]
+
+    def shifts(self, piece: int, images: np.ndarray) -> np.ndarray:
+        """The nearest points of fibres, from the base point."""
+        along = (images - self.arguments["images"][piece]) @ self.arguments["frames"][piece].T
+        found: np.ndarray = along @ self.arguments["lifts"][piece]
+        return found
+
+    def misses(self, piece: int, shifts: np.ndarray, images: np.ndarray) -> np.ndarray:
+        """By what images of shifted points differ from those wanted."""
+        found: np.ndarray = shifts @ self.arguments["maps"][piece].T + self.arguments["images"][piece] - images
+        return found
+
+
 class _Layer:
     """What is found at one layer, piece by piece."""
 
@@ -122,10 +153,9 @@ class _Layer:
         rank: int,
     ) -> None:
         u, s, v = parts
-        base, hidden = points[rows], self.ranks[points[rows]] > rank
+        base = points[rows]
         frames = np.ascontiguousarray(u[:, :, :rank].transpose(0, 2, 1))
         smallest = s[:, rank - 1] if rank else np.full(len(rows), math.inf)
-        errors = _MOVED * self.scale / smallest
         arguments = {
             "images": self.images[base],
             "maps": np.ascontiguousarray(pieces.maps[rows]),
@@ -133,10 +163,11 @@ class _Layer:
             "lifts": np.ascontiguousarray(v[:, :rank] / s[:, :rank, None]),
             "kernels": np.ascontiguousarray(v[:, rank:]),
             "probes": _probes(frames),
-            "errors": errors,
+            "errors": _MOVED * self.scale / smallest,
             "regions": self.polytopes[base],
             "rows": rows,
         }
+        group = _Group(pieces, arguments, x[base], self.ranks[base] > rank)
         search = _native.FiberSearch(
             **arguments,
             normals=pieces.normals,
@@ -150,79 +181,107 @@ class _Layer:
         )
         threads = torch.get_num_threads()
         found = search.search(threads)
-        self._take(found, base, x, errors, hidden)
-        if not len(found["open_piece"]):
-            return
-        if rank > 1:
-            self._afford(pieces, len(found["open_piece"]), x.shape[1] - rank)
-        found = search.programs(found["open_piece"], found["open_point"], threads)
-        self._take(found, base, x, errors, hidden)
-        for piece, point in zip(found["open_piece"].tolist(), found["open_point"].tolist(), strict=True):
-            self._settle(arguments, pieces, piece, point, (base, x, errors, hidden))
+        self._take(found, group)
+        left = found["open_piece"], found["open_point"]
+        variables = x.shape[1] - rank + 1
+        if variables > _FEW:
+            left = self._level(group, *left)
+        if rank > 1 or variables > _FEW:
+            self._afford(pieces, len(left[0]), variables)
+        if variables <= _FEW and len(left[0]):
+            found = search.programs(*left, threads)
+            self._take(found, group)
+            left = found["open_piece"], found["open_point"]
+        for piece, point in zip(left[0].tolist(), left[1].tolist(), strict=True):
+            self._settle(group, piece, point)
 
-    def _afford(self, pieces: _Pieces, programs: int, free: int) -> None:
+    def _afford(self, pieces: _Pieces, programs: int, variables: int) -> None:
         """Raise where linear programs would take too long."""
-        work = float(programs) * pieces.walls * (free + 1) ** 2
+        work = float(programs) * pieces.walls * variables * (pieces.walls + variables)
         if work > _WORK:
             n = len(self.polytopes)
             fit = max(1, int(n * math.sqrt(_WORK / work)))
             raise BudgetError(
-                f"layer {pieces.layer.index} ({pieces.layer.name}) leaves {programs} linear programs with {free + 1} "
-                f"variables and {pieces.walls} walls, about {work / _WORK:.0f} times the work that is allowed. Take "
+                f"layer {pieces.layer.index} ({pieces.layer.name}) leaves {programs} linear programs with {variables} "
+                f"variables and {pieces.walls} walls, about {work / _WORK:.1f} times the work that is allowed. Take "
                 f"about {fit} of the {n} points, or layers before this one."
             )
 
-    def _settle(
-        self, arguments: dict[str, np.ndarray], pieces: _Pieces, piece: int, point: int, where: tuple[Any, ...]
-    ) -> None:
-        """The largest slack of one candidate by another solver, where rounding stopped the first."""
-        base, row = where[0], int(arguments["rows"][piece])
-        normals, offsets = pieces.normals[row, : pieces.walls], pieces.offsets[row, : pieces.walls]
-        walls = np.isfinite(offsets)
-        frame, map_ = arguments["frames"][piece], arguments["maps"][piece]
-        target = self.images[point] - arguments["images"][piece]
-        d = map_.shape[1]
+    def _level(self, group: _Group, pieces: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Look for preimages in wide fibres by alternating projections; what stays open.
+
+        The heights of a point of the fibre above all walls lie in a flat, those of points inside in an orthant.
+        """
+        open_piece, open_point = [pieces[:0]], [points[:0]]
+        for piece in np.unique(pieces).tolist():
+            some = points[pieces == piece]
+            normals, offsets = group.walls(piece)
+            kernel = group.arguments["kernels"][piece]
+            shifts = group.shifts(piece, self.images[some])
+            heights = shifts @ normals.T + offsets
+            directions, sizes, sides = np.linalg.svd(normals @ kernel.T, full_matrices=False)
+            kept = sizes > 1e-10 * sizes.max(initial=0.0)
+            directions = directions[:, kept]
+            now, busy = heights.copy(), np.arange(len(some))
+            for _ in range(_ROUNDS):
+                part = now[busy]
+                for _ in range(16):
+                    part += np.maximum(_ROOM * self.reach - part, 0.0) @ directions @ directions.T
+                now[busy] = part
+                busy = busy[part.min(axis=1, initial=math.inf) < _ROOM / 2 * self.reach]
+            moves = (now - heights) @ directions / sizes[kept] @ sides[kept]
+            shifts = shifts + moves @ kernel
+            slacks = (shifts @ normals.T + offsets).min(axis=1, initial=math.inf)
+            residuals = np.abs(group.misses(piece, shifts, self.images[some])).max(axis=1)
+            far = 10 * max(self.tolerance, group.arguments["errors"][piece])
+            good = (slacks > far) & (residuals <= self.rtol * self.scale)
+            self._take(_found(piece, some[good], shifts[good], slacks[good], residuals[good]), group)
+            open_piece.append(np.full(int((~good).sum()), piece))
+            open_point.append(some[~good])
+        return np.concatenate(open_piece), np.concatenate(open_point)
+
+    def _settle(self, group: _Group, piece: int, point: int) -> None:
+        """The largest slack of one candidate by HiGHS: where fibres are wide, or rounding stopped the kernel."""
+        normals, offsets = group.walls(piece)
+        kernel, image = group.arguments["kernels"][piece], self.images[point : point + 1]
+        start = group.shifts(piece, image)[0]
+        free = len(kernel)
         self.programs += 1
-        found = linprog(
-            np.r_[np.zeros(d), -1.0],
-            A_ub=np.c_[-normals[walls], np.ones(walls.sum())],
-            b_ub=offsets[walls],
-            A_eq=np.c_[frame @ map_, np.zeros(len(frame))] if len(frame) else None,
-            b_eq=frame @ target if len(frame) else None,
-            bounds=[(None, None)] * d + [(None, self.reach)],
+        program = linprog(
+            np.r_[np.zeros(free), -1.0],
+            A_ub=np.c_[-normals @ kernel.T, np.ones(len(normals))],
+            b_ub=normals @ start + offsets,
+            bounds=[(None, None)] * free + [(None, self.reach)],
             method="highs",
         )
-        if found.status != 0:
+        if program.status != 0:
             self.unsettled += 1
             return
-        shift = found.x[:d]
-        slack = float((normals[walls] @ shift + offsets[walls]).min(initial=math.inf))
-        residual = float(np.abs(map_ @ shift - target).max())
+        shift = start + program.x[:free] @ kernel
+        slack = float((normals @ shift + offsets).min(initial=math.inf))
+        residual = float(np.abs(group.misses(piece, shift[None], image)).max(initial=0.0))
         if slack >= -self.tolerance and residual <= self.rtol * self.scale:
-            one = {"piece": [piece], "point": [point], "shifts": shift, "slacks": [slack], "residuals": [residual]}
-            taken = {key: np.asarray(value) for key, value in one.items()}
-            self._take(taken | {"rejected_slack": -math.inf, "rejected_residual": math.inf}, base, *where[1:])
-        elif -found.fun < -self.tolerance:
-            self.rejected_slack = max(self.rejected_slack, -float(found.fun))
-            self.close += -found.fun >= -10 * self.tolerance
+            one = np.array([point])
+            self._take(_found(piece, one, shift[None], np.array([slack]), np.array([residual])), group)
+        elif -program.fun < -max(self.tolerance, _SURE * self.reach):
+            self.rejected_slack = max(self.rejected_slack, -float(program.fun))
+            self.close += -program.fun >= -10 * self.tolerance
         else:
             self.unsettled += 1
 
-    def _take(
-        self, found: dict[str, Any], base: np.ndarray, x: np.ndarray, errors: np.ndarray, hidden: np.ndarray
-    ) -> None:
+    def _take(self, found: Mapping[str, Any], group: _Group) -> None:
         piece, slack = found["piece"], found["slacks"]
         residual = found["residuals"] / self.scale
-        doubt = (slack < np.maximum(errors[piece], self.tolerance)) | (residual > self.rtol / 10) | hidden[piece]
-        preimages = x[base[piece]] + found["shifts"].reshape(len(piece), x.shape[1])
+        errors = np.maximum(group.arguments["errors"][piece], self.tolerance)
+        doubt = (slack < errors) | (residual > self.rtol / 10) | group.hidden[piece]
+        preimages = group.base[piece] + found["shifts"].reshape(len(piece), group.base.shape[1])
         if len(piece):
-            self.parts.append(
-                (self.polytopes[base[piece]], found["point"], preimages, slack, residual, np.asarray(doubt))
-            )
+            region = group.arguments["regions"][piece]
+            self.parts.append((region, found["point"], preimages, slack, residual, np.asarray(doubt)))
         self.programs += found.get("programs", 0)
         self.close += found.get("close", 0)
-        self.rejected_slack = max(self.rejected_slack, found["rejected_slack"])
-        self.rejected_residual = min(self.rejected_residual, found["rejected_residual"] / self.scale)
+        self.rejected_slack = max(self.rejected_slack, found.get("rejected_slack", -math.inf))
+        self.rejected_residual = min(self.rejected_residual, found.get("rejected_residual", math.inf) / self.scale)
 
     def result(self, d: int) -> Fibers:
         """Everything, by polytope and point."""
@@ -306,6 +365,14 @@ def fibers(
         if progress is not None:
             progress(min(start + chunk, len(points)), len(points))
     return [states[k].result(x.shape[1]) for k in layers]
+
+
+def _found(
+    piece: int, points: np.ndarray, shifts: np.ndarray, slacks: np.ndarray, residuals: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Hits of one piece, in the form of the kernel."""
+    pieces = np.full(len(points), piece, np.int64)
+    return {"piece": pieces, "point": points, "shifts": shifts, "slacks": slacks, "residuals": residuals}
 
 
 def size(values: Tensor) -> float:
