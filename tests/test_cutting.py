@@ -249,7 +249,7 @@ def test_inspect_works_out_images_and_overlaps_when_asked(place):
     assert (without["images"], without["overlaps"]) == (None, [])
     result = invoke("inspect", "--model", "corner.py:build", "--data", "data.npz", "--images", "--layers", "0")
     assert result.exit_code == 2
-    assert "images need a domain of dimension 1 or 2; none was cut" in " ".join(result.stderr.split())
+    assert "needs exact=True and a layer above the input" in " ".join(result.stderr.split())
 
 
 def test_inspect_takes_the_box_around_the_data_by_itself(place):

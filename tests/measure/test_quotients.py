@@ -112,15 +112,19 @@ def test_both_come_back_from_files(folded, tmp_path):
 def test_larger_domains_wait_to_be_asked_for(generator, monkeypatch):
     x, few = ring(40, generator), {"landmarks": 20, "certify": False, "overlaps": False}
     monkeypatch.setattr(images, "CELLS", {1: 30, 2: 30})
-    monkeypatch.setattr("isotopy.measure.exact.CELLS", {1: 30, 2: 30})
     circle = triangulations.circle(26)  # 28 cells once the axes cut it, 26 before
     assert len(measure.inspect(mirror(), x, domain=circle, **few).images.layers) == 2
     circle = triangulations.circle(90)
     left = measure.inspect(mirror(), x, domain=circle, **few).images
     assert left.layers == ()
-    assert left.left_out == ("layers 1 and 2: more than 30 cells; images=True works them out",)
+    assert left.left_out == (
+        "layers 1 and 2: many cells, which may take minutes; images=True (--images) works them out",
+    )
     assert len(measure.inspect(mirror(), x, domain=circle, images=True, **few).images.layers) == 2
     assert measure.inspect(mirror(), x, domain=circle, images=False, **few).images is None
+    monkeypatch.setattr(images, "CELLS", {1: 1000, 2: 1000})
+    monkeypatch.setattr(images, "_WORK", 92 * 8)  # 92 cells: 8 multiplications to the first layer, 16 to the second
+    assert [own.index for own in measure.inspect(mirror(), x, domain=circle, **few).images.layers] == [1]
 
 
 def test_memory_that_is_too_small_is_told(generator):
@@ -129,7 +133,7 @@ def test_memory_that_is_too_small_is_told(generator):
         triangulations.circle(400),
         "the circle",
         [1, 2],
-        most=None,
+        few=False,
         memory=1000,
     )
     assert kept.layers == ()

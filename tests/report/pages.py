@@ -70,7 +70,7 @@ def check(text):
         if tag == "image":
             assert attrs["href"].startswith("data:image/png;base64,")
         if tag == "th":
-            assert attrs.get("scope") in {"col", "row", "colgroup"}
+            assert attrs.get("scope") in {"col", "row", "colgroup", "rowgroup"}
         if tag == "section":
             assert attrs.get("aria-labelledby")
         if tag == "li":

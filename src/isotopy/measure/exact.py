@@ -8,7 +8,7 @@ from ..errors import BudgetError, UnsupportedModuleError
 from ..networks import Network
 from ..networks.domains import Domain
 from . import manifolds, regions
-from .images import CELLS, Images, images_of
+from .images import Images, images_of
 from .regions import Progress, RankRegions
 
 _OWN_PART = 2**27  # bytes of cells that nobody asked for: some 100,000 polyhedra, seconds of work
@@ -85,6 +85,5 @@ def exact_images(
         )
     if asked is False or cut is None or domain is None or cut.dimension > 2 or not layers:
         return None
-    most = None if asked else CELLS[cut.dimension]
     part = memory if asked else max(1, min(memory // 8, _OWN_PART))
-    return images_of(net, domain, cut.domain, layers, most=most, memory=part, progress=progress)
+    return images_of(net, domain, cut.domain, layers, few=not asked, memory=part, progress=progress)

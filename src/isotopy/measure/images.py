@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BudgetError
-from ..networks import Network, polytopes
+from ..networks import Network, Polytopes, polytopes
 from ..networks.domains import Domain
 from ..topology import Homology
 from . import phrases
@@ -16,8 +16,11 @@ from .statements import Sentence, Status
 
 Progress = Callable[[int, int], None]
 
-CELLS = {1: 20_000, 2: 400}
+CELLS = {1: 20_000, 2: 2000}
 """Cells of a curve and of a surface at a layer up to which an inspection works out its image unless it is asked to."""
+
+_NUMBERS = 60_000  # coordinates of one point per cell, and
+_WORK = 4_000_000  # multiplications behind them, up to which it does
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def images_of(
     words: str,
     layers: Sequence[int],
     *,
-    most: int | None,
+    few: bool,
     memory: int,
     progress: Progress | None = None,
 ) -> Images:
@@ -126,29 +129,37 @@ def images_of(
         domain: Of dimension 1 or 2.
         words: What to call it.
         layers: Numbers from 1, in order.
-        most: Cells of a layer up to which it is worked out; None: as many as the memory holds.
+        few: Whether to leave out layers at which the domain has many cells, or cells behind wide layers.
         memory: Bytes for the cut and for pairs of close cells, at each layer.
         progress: Called with (layers done, layers).
     """
     found: list[ImageAtLayer] = []
     large: list[int] = []
     left_out: list[str] = []
+    crowded = False
     for done, layer in enumerate(layers):
         if progress is not None:
             progress(done, len(layers))
-        if large and most is not None:  # cells only become more
+        if crowded:
             large.append(layer)
             continue
         try:
-            if most is not None and len(polytopes(net.first(layer), domain, memory=memory)) > most:
+            p = polytopes(net.first(layer), domain, memory=memory) if few else None
+            if p is not None and _many(p):
                 large.append(layer)
+                crowded = len(p) > CELLS[p.dimension]  # cells only become more
                 continue
             found.append(_kept(image_homology(net, domain, layer, memory=memory)))
         except BudgetError as error:
             left_out.append(f"layer {layer}: {error}")
     if large:
-        left_out.append(f"{_layers(large)}: more than {phrases.number(most or 0)} cells; images=True works them out")
+        left_out.append(f"{_layers(large)}: many cells, which may take minutes; images=True (--images) works them out")
     return Images(words, tuple(found), tuple(left_out))
+
+
+def _many(p: Polytopes) -> bool:
+    work = sum(layer.rows * sum(layer.source_widths) for layer in p.net.layers)
+    return len(p) > min(CELLS[p.dimension], _NUMBERS // p.net.output_width, _WORK // work)
 
 
 def _kept(own: ImageHomology) -> ImageAtLayer:

@@ -97,7 +97,7 @@ def inspect(
         domain_words: What to call the domain; by default what it is.
         exact: Whether to cut a domain at all.
         images: Whether to work out the exact homology of the images of that domain, a curve or surface. By default at
-            layers where a curve has at most 20 000 cells, a surface 2000; True: at all layers, as memory allows.
+            layers where a curve has at most 20 000 cells, a surface 2000, less in wide layers; True: at all layers.
         overlaps: Whether to decompose each class (all data where there are none) by overlaps of polytopes in their
             images. By default where the input has at most 3 dimensions.
         seed: Of the subset, halves, folds and first landmarks.
@@ -226,6 +226,8 @@ def inspect(
     if net is None and ((exact and domain is not None) or images or overlaps):
         name = "domain" if domain is not None else "images" if images else "overlaps"
         raise ValueError(f"{name} needs a network that can be cut; of this one only activations are known.")
+    if images and not (exact and inner_layers):
+        raise ValueError("images=True needs exact=True and a layer above the input to look at.")
     if net is not None and exact and (inner_layers or domain is not None):
         with clock("polytopes", 10) as inner:
             whole, area_cut, whole_why = exact_part(
