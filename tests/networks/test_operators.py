@@ -42,6 +42,14 @@ def test_bounds_hold(name, tight, spread):
                 assert abs(Fraction(found) - wanted) <= Fraction(allowed)
 
 
+@pytest.mark.parametrize("name", operators())
+def test_no_points_have_no_values(name):
+    operator, lengths = operators()[name]
+    none = [torch.zeros(0, length, dtype=torch.float64) for length in lengths]
+    for found in (operator(*none), operator.linear(*none), operator.bound(operator(*none), none, none, tight=True)):
+        assert found.shape == (0, operator.size)
+
+
 def test_tight_bounds_are_no_wider_and_zero_is_exact():
     dense = Dense(double(3, 4), None)
     x = torch.zeros(2, 4, dtype=torch.float64)

@@ -325,10 +325,11 @@ class Convolution(Operator):
 
     def _convolve(self, x: Tensor, weight: Tensor, groups: int) -> Tensor:
         pads = [side for pair in reversed(self.padding) for side in pair]
-        image = torch.nn.functional.pad(x.reshape(x.shape[0], -1, *self.shape[1:]), pads)
+        channels = x.shape[1] // math.prod(self.shape[1:])
+        image = torch.nn.functional.pad(x.reshape(x.shape[0], channels, *self.shape[1:]), pads)
         convolve = (torch.conv1d, torch.conv2d, torch.conv3d)[len(self.spatial) - 1]
         y = convolve(image, weight.to(x.dtype), None, self.stride, 0, self.dilation, groups)
-        return y.reshape(x.shape[0], -1)
+        return y.flatten(1)
 
     def __call__(self, *x: Tensor) -> Tensor:
         y = self.linear(*x)
