@@ -24,6 +24,7 @@ namespace nb = nanobind;
 void bind_chains(nb::module_& m);
 void bind_clouds(nb::module_& m);
 void bind_complexes(nb::module_& m);
+void bind_fibers(nb::module_& m);
 void bind_grids(nb::module_& m);
 void bind_hulls(nb::module_& m);
 void bind_ranks(nb::module_& m);

@@ -7,6 +7,7 @@ NB_MODULE(_native, m) {
     bindings::bind_chains(m);
     bindings::bind_clouds(m);
     bindings::bind_complexes(m);
+    bindings::bind_fibers(m);
     bindings::bind_grids(m);
     bindings::bind_hulls(m);
     bindings::bind_ranks(m);

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -219,3 +220,27 @@ def close_pairs(
 def touching(values: np.ndarray, errors: np.ndarray, labels: np.ndarray) -> NDArray[np.uint8]: ...
 def distinct_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 def all_within(values: np.ndarray, low: float, high: float) -> bool: ...
+
+class FiberSearch:
+    def __init__(
+        self,
+        images: np.ndarray,
+        maps: np.ndarray,
+        frames: np.ndarray,
+        lifts: np.ndarray,
+        kernels: np.ndarray,
+        probes: np.ndarray,
+        errors: np.ndarray,
+        regions: np.ndarray,
+        rows: np.ndarray,
+        normals: np.ndarray,
+        offsets: np.ndarray,
+        walls: int,
+        target_images: np.ndarray,
+        target_regions: np.ndarray,
+        residual: float,
+        slack: float,
+        reach: float,
+    ) -> None: ...
+    def search(self, threads: int) -> dict[str, Any]: ...
+    def programs(self, pieces: np.ndarray, points: np.ndarray, threads: int) -> dict[str, Any]: ...
