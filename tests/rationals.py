@@ -25,6 +25,7 @@ class RationalLayer:
     winners: list[int] | None  # of max pooling
     value: list[Fraction]
     jacobian: list[list[Fraction]]
+    walls: list[list[Fraction]]  # values that are not negative in the closed polytope, each with its gradient
 
     @property
     def rank(self) -> int:
@@ -138,7 +139,9 @@ def convolution(t: Dual, weight, bias=None, stride=1, padding=0, dilation=1, gro
     return result if bias is None else shifted(result, fractions(bias).reshape(-1, *[1] * axes))
 
 
-def max_pool(t: Dual, kernel, stride=None, padding=0, dilation=1, ceil_mode=False) -> tuple[Dual, list[int]]:
+def max_pool(
+    t: Dual, kernel, stride=None, padding=0, dilation=1, ceil_mode=False, rivals=None
+) -> tuple[Dual, list[int]]:
     axes = t.ndim - 2
     size = _many(kernel, axes)
     steps = size if stride is None else _many(stride, axes)
@@ -151,6 +154,9 @@ def max_pool(t: Dual, kernel, stride=None, padding=0, dilation=1, ceil_mode=Fals
                 if cell is not None and (best is None or t[(channel, *cell)][0] > t[(channel, *best)][0]):
                     best = cell
             picked.append(int(np.ravel_multi_index((channel, *best), t.shape[:-1])))
+            if rivals is not None:
+                others = [(channel, *cell) for cell in cells if cell is not None and cell != best]
+                rivals += [(picked[-1], int(np.ravel_multi_index(other, t.shape[:-1]))) for other in others]
     return flat[picked].reshape(t.shape[0], *out, t.shape[-1]), picked
 
 
@@ -192,17 +198,22 @@ class Oracle:
         self.layers: list[RationalLayer] = []
         self.start = point(x)
 
-    def end(self, t: Dual, word=None, winners=None) -> Dual:
+    def end(self, t: Dual, word=None, winners=None, walls=()) -> Dual:
         flat = t.reshape(-1, t.shape[-1])
-        self.layers.append(RationalLayer(word, winners, flat[:, 0].tolist(), flat[:, 1:].tolist()))
+        sides = [wall.tolist() for wall in walls]
+        self.layers.append(RationalLayer(word, winners, flat[:, 0].tolist(), flat[:, 1:].tolist(), sides))
         return t
 
     def relu(self, t: Dual, slope=0) -> Dual:
-        return self.end(*relu(t, slope))
+        after, word = relu(t, slope)
+        before = t.reshape(-1, t.shape[-1])
+        return self.end(after, word, walls=[z if on else -z for z, on in zip(before, word, strict=True)])
 
     def max_pool(self, t: Dual, *args, **kwargs) -> Dual:
-        pooled, winners = max_pool(t, *args, **kwargs)
-        return self.end(pooled, winners=winners)
+        rivals: list[tuple[int, int]] = []
+        pooled, winners = max_pool(t, *args, **kwargs, rivals=rivals)
+        flat = t.reshape(-1, t.shape[-1])
+        return self.end(pooled, winners=winners, walls=[flat[best] - flat[other] for best, other in rivals])
 
     def apply(self, module: nn.Module, t: Dual) -> Dual:
         match module:

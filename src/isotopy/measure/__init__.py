@@ -21,6 +21,10 @@ from .landmarks import maxmin as maxmin
 from .landmarks import sample_topology as sample_topology
 from .manifolds import box_around as box_around
 from .manifolds import manifold as manifold
+from .overlap_decomposition import OverlapDecomposition as OverlapDecomposition
+from .overlap_decomposition import OverlapMargins as OverlapMargins
+from .overlap_decomposition import OverlapsAtLayer as OverlapsAtLayer
+from .overlap_decomposition import overlap_decomposition as overlap_decomposition
 from .regions import Boundary as Boundary
 from .regions import RankRegion as RankRegion
 from .regions import RankRegions as RankRegions
