@@ -72,6 +72,7 @@ bench: .venv/.bench ## measure against other libraries and the usual ways, some 
 	@$(BIN)/python benchmarks/run.py --out benchmarks/results.json --table docs/_static/persistence.inc
 	@$(BIN)/python benchmarks/ranks.py
 	@$(BIN)/python benchmarks/polytopes.py
+	@$(BIN)/python benchmarks/overlaps.py
 
 docs: .venv/.docs ## build the documentation, examples executed, into docs/_build/html
 	@echo "-- building the documentation"
