@@ -155,10 +155,31 @@ void cubes() {
         }
 }
 
+// A wall that fibres cross only far away: the first box of the program is too small.
+void far() {
+    const Stop stop;
+    const double length = std::sqrt(1 + 1e-6);
+    for (const double side : {1.0, -1.0}) {  // -1: a second wall that keeps them from it
+        const std::vector<double> image{0, 0}, map{1, 0, 0, 0, 0, 1, 0, 0}, frame{1, 0, 0, 1}, lift{1, 0, 0, 0, 0, 1, 0, 0}, kernel{0, 0, 1, 0, 0, 0, 0, 1}, probe{0, 0}, error{0};
+        const std::vector<double> normals{-1 / length, 0, 1e-3 / length, 0, 0, 0, side, 0}, offsets{1 / length, 1};
+        const std::vector<double> images{5, 0};
+        const std::vector<std::int64_t> own{0}, row{0}, other{1};
+        const Pieces pieces{2, 4, 2, image, map, frame, lift, kernel, probe, error, own, row, normals, offsets, 2, 2};
+        const Targets targets{images, other};
+        const Tolerances tolerances{1e-9, 1e-9, 1.0};
+        const Hits open = Fiber(pieces, targets, tolerances, 0).search(stop);
+        CHECK(open.open_point.size() == 1);
+        const Hits found = Fiber(pieces, targets, tolerances, 0).programs(open.open_point, stop);
+        CHECK(found.open_point.empty() && found.point.size() == (side > 0 ? 1u : 0u));
+        CHECK(side > 0 ? found.slacks[0] >= 0 && found.shifts[2] >= 4000 - 1e-6 : found.rejected_slack < -1);
+    }
+}
+
 }  // namespace
 
 int main() {
     programs();
     cubes();
+    far();
     return 0;
 }

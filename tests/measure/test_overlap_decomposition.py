@@ -445,12 +445,21 @@ def test_networks_without_walls_have_one_region():
 
 
 def test_images_far_from_the_origin_are_told_apart():
-    fold = dense(([[1.0], [-1.0]], 0.0), ([[1.0, 1.0]], 1e6))
-    x = points([[-1.0], [1.0 + 2.0**-20], [3.0]])
-    own = decompose(fold, x * 1e-3, rtol=1e-9).at(2)
-    assert hits(own) == {(0, 1), (1, 0)} | {(0, 2)}
-    row = own.point_of_hit.tolist().index(1)
-    assert abs(float(own.preimages[row, 0]) + float(x[1, 0]) * 1e-3) < 1e-9
+    corner = ([[1.0], [-1.0]], 0.0), ([[1.0, 1.0], [1.0, 0.0]], 1e6)  # x -> (|x|, max(x, 0)), far out
+    x = points([[-1.0], [1.5], [3.0]]) * 1e-4
+    assert hits(decompose(dense(*corner), x).at(2)) == set()
+
+
+def test_directions_that_rounding_hides_are_doubtful():
+    # x -> |x| on the first axis; the second is shrunk by 2^-45, to nothing beside the first
+    first = [[1.0, 0], [-1, 0], [0, 2.0**-45], [0, -(2.0**-45)]]
+    module = dense((first, 0.0), ([[1, 1, 0, 0], [0, 0, 1, -1]], 0.0))
+    x = points([[-1.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
+    own = decompose(module, x).at(2)
+    assert own.ranks.tolist() == [2, 2]
+    assert hits(own) == {(0, 1), (0, 2), (1, 0)}
+    assert own.undecided.all()
+    assert not decompose(module, x * points([[1.0, 2.0**45]])).at(2).undecided.any()
 
 
 def test_wide_inputs():
@@ -462,7 +471,7 @@ def test_wide_inputs():
     clear = 1e-6  # HiGHS is sure of about 1e-7
     assert {pair for pair, slack in slacks.items() if slack > clear} <= hits(o.at(3))
     assert all(slacks[pair] > -clear for pair in hits(o.at(3)))
-    assert 10 < o.at(3).programs < len(slacks), "projections find most preimages, programs do the rest"
+    assert 10 < o.at(3).programs < 50, "projections find most preimages, programs do the rest"
     assert len(hits(o.at(3))) > 50
     check_preimages(net, o, x)
 
@@ -481,6 +490,8 @@ def test_programs_that_fail_are_settled_by_another_solver(monkeypatch):
     found = overlap_decomposition(net, x)
     assert sum(own.programs for own in found.layers) > 20
     assert [hits(own) for own in found.layers] == [hits(own) for own in wanted.layers]
+    assert all(own.margins.unsettled == 0 for own in found.layers)
+    assert any(np.isfinite(own.margins.rejected_slack) for own in found.layers)
     check_preimages(net, found, x)
 
     failed = type("Result", (), {"status": 4})

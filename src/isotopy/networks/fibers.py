@@ -320,7 +320,7 @@ def fibers(
     """Which polytopes that a sample visits reach the images of its points in other polytopes, at some layers.
 
     Args:
-        net: A network, piecewise linear up to the last of the layers.
+        net: A piecewise linear network that ends with the last of the layers.
         x: The sample, flat, on the CPU.
         decomposition: Of the same sample.
         layers: Numbers from 1, increasing.
@@ -329,10 +329,9 @@ def fibers(
         progress: Called with (polytopes done, polytopes).
 
     Raises:
-        UnsupportedModuleError: A smooth activation up to the last layer.
+        UnsupportedModuleError: A smooth activation.
         BudgetError: One piece, or the hits, take more than `memory`, or linear programs too long.
     """
-    net = net.first(layers[-1])
     for layer in net.layers:
         if not layer.activation.piecewise_linear:
             raise UnsupportedModuleError(
