@@ -1,5 +1,6 @@
 """Cells after max pooling and cells of classes: one for each list of winners, and nothing finer."""
 
+import itertools
 import math
 from collections import Counter
 from fractions import Fraction
@@ -443,3 +444,23 @@ def test_cells_of_a_bottleneck_have_images_in_one_flat(pooled):
             cells = (numbers == number).nonzero()[:, 0].tolist()
             vertices = {v for c in cells for v in corners[offsets[c] : offsets[c + 1]]}
             assert len(Basis([p.exact_image(v) for v in sorted(vertices)]).rows) <= size
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pinched_edges_are_points_in_rationals(seed):
+    widths = (3, 3, 3, 6, 5)
+    parts = [part for a, b in itertools.pairwise(widths) for part in (nn.Linear(a, b), nn.ReLU())]
+    p = cut(uniform(nn.Sequential(*parts), generator(seed)).requires_grad_(False), topology.triangulations.sphere(1))
+    pinched = p.pinched().tolist()
+    assert all(p.exact_image(u) == p.exact_image(v) for u, v in pinched)
+    edges = {tuple(sorted(edge)) for edge in p.edges.tolist()}
+    assert {tuple(sorted(edge)) for edge in pinched} <= edges
+    points = sum(p.exact_image(u) == p.exact_image(v) for u, v in edges)
+    assert not points or pinched  # where edges become points, some are found
+
+
+def test_no_edges_are_pinched_where_nothing_is_narrow():
+    module = nn.Sequential(nn.Linear(3, 8), nn.LeakyReLU(0.5), nn.Linear(8, 8), nn.ReLU())
+    assert cut(module.requires_grad_(False).double(), topology.triangulations.sphere(0)).pinched().shape == (0, 2)
+    line = nn.Sequential(nn.Linear(1, 2), nn.ReLU()).requires_grad_(False).double()
+    assert cut(line, Box([-1], [1])).pinched().shape == (0, 2)

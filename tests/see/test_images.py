@@ -23,7 +23,7 @@ def test_a_curve_has_its_segments_and_its_crossing():
     assert np.array_equal(np.array(lines.get_segments()), EIGHT[AROUND])
     (cross,) = collections(ax, mc.PathCollection)
     assert cross.get_offsets().tolist() == [[1, 1]]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["image", "crossing point"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["curve", "crossing point"]
 
 
 @pytest.mark.parametrize(("dark", "inks"), [(False, LIGHT), (True, DARK)])

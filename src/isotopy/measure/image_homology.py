@@ -278,7 +278,9 @@ def image_cells(p: Polytopes, dimensions: np.ndarray) -> Cells:
     point = np.where(flat, _flats(p, 0), -1)[owner]  # of each corner
     first = np.zeros(len(p), np.int64)  # a corner of each point
     first[point[point >= 0]] = corners[point >= 0]
-    same = _joined(len(values), first[point[point >= 0]], corners[point >= 0])
+    one, two = p.pinched().numpy().T
+    one, two = np.concatenate([first[point[point >= 0]], one]), np.concatenate([corners[point >= 0], two])
+    same = _joined(len(values), one, two)
     points = np.unique(same[corners[point >= 0]])
     polygons, planes = (np.zeros(1, np.int64), np.zeros(0, np.int64)), np.zeros(0, np.int64)
     thin = np.flatnonzero(dimensions == 1)

@@ -20,7 +20,7 @@ CELLS = {1: 20_000, 2: 2000}
 """Cells of a curve and of a surface at a layer up to which an inspection works out its image unless it is asked to."""
 
 _NUMBERS = 60_000  # coordinates of one point per cell, and
-_WORK = 4_000_000  # multiplications behind them, up to which it does
+_WORK = 2_000_000  # multiplications behind them, up to which it does
 
 
 @dataclass(frozen=True)

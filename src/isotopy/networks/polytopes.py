@@ -245,6 +245,38 @@ class Polytopes:
             found[rows] = found.max() + 1 + _native.distinct_rows(np.concatenate(bytes_, axis=1))[0]
         return torch.from_numpy(found)
 
+    def pinched(self) -> Int64[Tensor, "k 2"]:
+        """Edges that certainly become points: ends of walls in cells that earlier layers had made segments.
+
+        The layer before sends the cell onto a segment. Along it a neuron is affine, positive inside the cell, and 0 at
+        both ends of the wall: these have one image. For curves and nets that are not sequential there are none.
+        """
+        if self.dimension != 2 or not self.net.sequential:
+            return torch.zeros(0, 2, dtype=torch.int64)
+        exact = self._cutting.exact
+        made = np.full((exact.named, 2), -1)  # layer and neuron whose wall a vertex was made on
+        for cuts, first, what in exact.made:
+            if what.windows is None and not what.activated and what.layer.kind == "relu":
+                made[first : first + len(cuts)] = np.column_stack([np.full(len(cuts), what.layer.index), cuts[:, 2]])
+        offsets, corners = (part.numpy() for part in self.cells)
+        following = np.arange(len(corners)) + 1
+        following[offsets[1:] - 1] = offsets[:-1]
+        owner = np.repeat(np.arange(len(self)), np.diff(offsets))
+        walls = made[exact.names]
+        layer, neuron = walls[corners].T
+        at = np.flatnonzero((walls[corners] == walls[corners[following]]).all(axis=1) & (layer > 1))
+        cell, before = owner[at], layer[at] - 2
+        thin = self.tangential_proved.numpy()[cell, before] & (self.tangential_ranks.numpy()[cell, before] <= 1)
+        at = at[thin]
+        on = np.zeros(len(at), np.bool_)
+        for k in np.unique(layer[at]).tolist():
+            some = layer[at] == k
+            words, column = self._words[k - 1].active, neuron[at][some]
+            assert words is not None
+            on[some] = words[owner[at][some], column // 8] >> (column % 8) & 1 == 1
+        at = at[on]
+        return torch.from_numpy(np.stack([corners[at], corners[following[at]]], axis=1))
+
     def image_bounds(self) -> tuple[Float64[Tensor, "v width"], Float64[Tensor, "v width"]]:
         """Vertices at the last layer, and bounds on how far they are from the real ones."""
         last = self._cutting.known[self.net.depth]

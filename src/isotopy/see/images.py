@@ -38,8 +38,9 @@ def image(
 ) -> Axes:
     """The image of a curve or surface under a network, as `measure.image_homology(...).drawing` has it.
 
-    Polygons are sheets of glass: where several lie on each other, the color is deeper. Strong lines are folds, where
-    all sheets of a plane lie on one side; colored ones are cuts, where sheets of two planes pass through each other.
+    Polygons are sheets of glass: where several lie on each other, the color is deeper. What is a curve only is green
+    then. Strong lines are folds, where all sheets of a plane lie on one side; colored ones are cuts, where sheets of
+    two planes pass through each other.
     Rings are points that several vertices of the cut curve or surface share; crosses are points where curves cross, or
     sheets meet in a point.
 
@@ -92,7 +93,7 @@ def image(
         )
         ax.add_collection(sheets)
     layers = (
-        (lines, inks.ink, 1.4, "image"),
+        (lines, class_style(2).color if len(starts) > 1 else inks.ink, 1.4, "curve"),
         (edges, inks.ink, 1.3 if len(edges) < _RASTER_FROM else 0.6, "fold"),
         (cracks, COLLAPSE, 1.3 if len(cracks) < _RASTER_FROM else 0.6, "crossing"),
     )

@@ -529,7 +529,12 @@ def _merged(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A vertex for each point, the point of each vertex, and the points that vertices share which were not known to."""
     _, first, number = np.unique(cells.same, return_index=True, return_inverse=True)
     values, errors = np.ascontiguousarray(cells.values[first]), np.ascontiguousarray(cells.errors[first])
-    flags = np.asarray(_native.touching(values, errors, np.full(len(first), -1)))
+    flags = np.zeros(len(first), np.uint8)
+    off = (values == 0) & (errors == 0) if cells.positive else np.zeros((len(first), 1), np.bool_)
+    alike = np.unique(off, axis=0, return_inverse=True)[1].ravel()  # others are different points
+    order = np.argsort(alike, kind="stable")
+    for some in np.split(order, np.flatnonzero(np.diff(alike[order])) + 1):
+        flags[some] = _native.touching(values[some], errors[some], np.full(len(some), -1))
     target = np.arange(len(first))
     known: dict[Row, int] = {}
     for k in np.flatnonzero(flags).tolist():
