@@ -159,7 +159,7 @@ def images_of(
 
 def _many(p: Polytopes) -> bool:
     work = sum(layer.rows * sum(layer.source_widths) for layer in p.net.layers)
-    return len(p) > min(CELLS[p.dimension], _NUMBERS // p.net.output_width, _WORK // work)
+    return len(p) > CELLS[p.dimension] or len(p) * p.net.output_width > _NUMBERS or len(p) * work > _WORK
 
 
 def _kept(own: ImageHomology) -> ImageAtLayer:
