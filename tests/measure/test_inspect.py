@@ -521,6 +521,7 @@ def test_narrow_layers_and_networks_without_activation():
     assert [layer.width for layer in found.layers] == [2, 0, 2]
     assert found.layers[1].certificate.verdict == "collapse"
     assert found.layers[2].rank.histogram == {0: 120}
+    assert [str(own.image) for own in found.images.layers] == ["H0 = Z", "H0 = Z"]  # points
     json.dumps(found.to_dict(), allow_nan=False)
 
 

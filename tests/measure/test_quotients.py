@@ -132,8 +132,9 @@ def test_memory_that_is_too_small_is_told(generator):
         networks.trace(mirror(), torch.zeros(1, 2, dtype=torch.float64)),
         triangulations.circle(400),
         "the circle",
+        1,
         [1, 2],
-        few=False,
+        few=None,
         memory=1000,
     )
     assert kept.layers == ()

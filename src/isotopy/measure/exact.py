@@ -86,4 +86,5 @@ def exact_images(
     if asked is False or cut is None or domain is None or cut.dimension > 2 or not layers:
         return None
     part = memory if asked else max(1, min(memory // 8, _OWN_PART))
-    return images_of(net, domain, cut.domain, layers, few=not asked, memory=part, progress=progress)
+    few = None if asked else {own.index: own.polytopes for own in cut.layers}
+    return images_of(net, domain, cut.domain, cut.dimension, layers, few=few, memory=part, progress=progress)

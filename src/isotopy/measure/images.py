@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BudgetError
-from ..networks import Network, Polytopes, polytopes
+from ..networks import Network, polytopes
 from ..networks.domains import Domain
 from ..topology import Homology
 from . import phrases
@@ -116,9 +116,10 @@ def images_of(
     net: Network,
     domain: Domain,
     words: str,
+    dimension: int,
     layers: Sequence[int],
     *,
-    few: bool,
+    few: Mapping[int, int] | None,
     memory: int,
     progress: Progress | None = None,
 ) -> Images:
@@ -126,29 +127,29 @@ def images_of(
 
     Args:
         net: A traced piecewise linear network.
-        domain: Of dimension 1 or 2.
+        domain: A curve or a surface.
         words: What to call it.
+        dimension: 1 or 2.
         layers: Numbers from 1, in order.
-        few: Whether to leave out layers at which the domain has many cells, or cells behind wide layers.
+        few: Polytopes of the domain at each layer: layers with many cells, or cells behind wide layers, are then left
+            out. None: every layer is worked out.
         memory: Bytes for the cut and for pairs of close cells, at each layer.
         progress: Called with (layers done, layers).
     """
     found: list[ImageAtLayer] = []
     large: list[int] = []
     left_out: list[str] = []
-    crowded = False
     for done, layer in enumerate(layers):
         if progress is not None:
             progress(done, len(layers))
-        if crowded:
-            large.append(layer)
-            continue
         try:
-            p = polytopes(net.first(layer), domain, memory=memory) if few else None
-            if p is not None and _many(p):
-                large.append(layer)
-                crowded = len(p) > CELLS[p.dimension]  # cells only become more
-                continue
+            if few is not None:
+                part = net.first(layer)
+                if _many(part, few[layer], dimension) or _many(
+                    part, len(polytopes(part, domain, memory=memory)), dimension
+                ):
+                    large.append(layer)
+                    continue
             found.append(_kept(image_homology(net, domain, layer, memory=memory)))
         except BudgetError as error:
             left_out.append(f"layer {layer}: {error}")
@@ -157,9 +158,9 @@ def images_of(
     return Images(words, tuple(found), tuple(left_out))
 
 
-def _many(p: Polytopes) -> bool:
-    work = sum(layer.rows * sum(layer.source_widths) for layer in p.net.layers)
-    return len(p) > CELLS[p.dimension] or len(p) * p.net.output_width > _NUMBERS or len(p) * work > _WORK
+def _many(net: Network, cells: int, dimension: int) -> bool:
+    work = sum(layer.rows * sum(layer.source_widths) for layer in net.layers)
+    return cells > CELLS[dimension] or cells * net.output_width > _NUMBERS or cells * work > _WORK
 
 
 def _kept(own: ImageHomology) -> ImageAtLayer:

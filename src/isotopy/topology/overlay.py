@@ -6,6 +6,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -113,6 +114,9 @@ def overlay(cells: Cells, *, memory: int = 2**31, step: Callable[[float], None] 
     Raises:
         BudgetError: More pairs of cells are close than fit into memory.
     """
+    if cells.values.shape[1] == 0:  # R^0 has one point, as 0 in R
+        zeros = np.zeros((len(cells.values), 1))
+        cells = replace(cells, values=zeros, errors=zeros, exact=lambda vertex: (Fraction(0),))
     used = np.flatnonzero((cells.values != 0).any(axis=0) | (cells.errors != 0).any(axis=0))
     if not len(used):
         used = np.arange(1)  # everything is in one point
