@@ -171,6 +171,16 @@ def test_many_inputs_and_smooth_networks_are_left_alone_unless_asked(generator):
         measure.inspect(smooth, x[:, :2], overlaps=True, **few)
 
 
+def test_betti_numbers_of_overlaps_need_the_input(generator):
+    """The scale of another layer says nothing about distances in the input."""
+    x, few = ring(150, generator), {"landmarks": 80, "certify": False, "exact": False}
+    [whole] = measure.inspect(mirror(), x, **few).overlaps
+    [part] = measure.inspect(mirror(), x, layers=[2], **few).overlaps
+    assert (whole.betti, whole.at(2).betti) == ((1, 1), (1, 0))
+    assert (part.scale, part.betti, part.at(2).betti) == (None, None, None)
+    assert part.at(2).identified == whole.at(2).identified
+
+
 def test_a_class_without_points_is_told(generator):
     x = ring(30, generator)
     i = measure.inspect(mirror(), x, torch.zeros(30), classes=["ring", "nothing"], landmarks=20, exact=False)

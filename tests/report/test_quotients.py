@@ -94,12 +94,14 @@ def test_p_values_and_limits_are_in_the_tables(factory):
     assert cells == {
         "gaps from": f"5.0{percent}",
         "loops from": f"10.0{percent}",
+        "in class disk": "–",
+        "in class annulus": "–",
         "spheres from": "none",
         "covering radius": f"2.5{percent}",
         "band": f"1.0{percent}, 25.0{percent}",
         "outside": "1, 2",
     }
-    assert [cells[1] for _, _, cells in table["limits"]] == ["–"] * 6
+    assert [cells[1] for _, _, cells in table["limits"]] == ["–"] * 8
 
 
 @pytest.mark.usefixtures("sketched")

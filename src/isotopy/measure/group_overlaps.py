@@ -36,7 +36,7 @@ def overlaps_of(
     Args:
         net: A traced network.
         x: The sample.
-        read: Betti numbers at the input: of all data, then of every class.
+        read: Betti numbers at the input: of all data, then of every class; only their scales are used.
         target: Class of each point.
         layers: Numbers from 1.
         asked: True: in any case; None: of piecewise linear networks with few inputs; False: not at all.
@@ -110,4 +110,5 @@ def sentences(overlaps: Sequence[GroupOverlaps]) -> Iterator[Sentence]:
         yield Sentence(f"{text} (overlap decomposition).", "observed", first.index)
     left = [own for own in overlaps if own.why and own.points]
     if left:
-        yield Sentence(f"Overlaps of class {left[0].label} were left out: {left[0].why}", "computed")
+        who = "all data" if left[0].label == "all" else f"class {left[0].label}"
+        yield Sentence(f"Overlaps of {who} were left out: {left[0].why}", "computed")

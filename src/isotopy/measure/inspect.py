@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -238,7 +238,14 @@ def inspect(
     if net is not None and inner_layers:
         with clock("overlaps", 10) as inner:
             collapsed = group_overlaps.overlaps_of(
-                net, subject.x, found[0].betti, target, inner_layers, asked=overlaps, memory=budget, progress=inner
+                net,
+                subject.x,
+                _at_input(found[0]),
+                target,
+                inner_layers,
+                asked=overlaps,
+                memory=budget,
+                progress=inner,
             )
     counts = None if target is None else torch.bincount(target)
     facts = Facts(
@@ -466,6 +473,11 @@ def _topology(
     return betti_numbers.topology_of(
         cloud, target, names=names if target is not None else None, landmarks=count, seed=seed
     )
+
+
+def _at_input(first: LayerInspection) -> tuple[SampleTopology, ...]:
+    """Betti numbers at the input; no scale where another layer is the first that was looked at."""
+    return first.betti if first.index == 0 else tuple(replace(own, scale=None) for own in first.betti)
 
 
 def _rounded(dimensions: Mapping[str, float | None]) -> int | None:

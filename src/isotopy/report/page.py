@@ -253,13 +253,17 @@ def betti_table(i: Inspection) -> dict[str, Any]:
 
 
 def _limits(i: Inspection) -> list[tuple[str, str, list[str]]]:
-    """What all data could show at each layer: name, meaning and cells; empty where no layer says."""
-    all_data = [layer.betti[0] if layer.betti and layer.betti[0].smallest else None for layer in i.layers]
-    if not any(all_data):
+    """What the sample could show at each layer: name, meaning and cells; empty where no layer says."""
+    places = range(max((len(layer.betti) for layer in i.layers), default=0))
+    known = [
+        [own if (own := (layer.betti[k : k + 1] or (None,))[0]) and own.smallest else None for layer in i.layers]
+        for k in places
+    ]
+    if not known or not any(known[0]):
         return []
 
-    def row(get: Callable[[SampleTopology], str]) -> list[str]:
-        return [words.NONE if own is None else get(own) for own in all_data]
+    def row(get: Callable[[SampleTopology], str], place: int = 0) -> list[str]:
+        return [words.NONE if own is None else get(own) for own in known[place]]
 
     def least(degree: int) -> Callable[[SampleTopology], str]:
         def text(own: SampleTopology) -> str:
@@ -272,6 +276,11 @@ def _limits(i: Inspection) -> list[tuple[str, str, list[str]]]:
     return [
         ("gaps from", f"Half the smallest gap between two pieces that could be read, {radius}.", row(least(0))),
         ("loops from", f"Radius of the smallest circle that could be read, {radius}.", row(least(1))),
+        *(
+            (f"in class {label}", f"The same for class {label}, in percent of its own radius.", row(least(1), place))
+            for place, label in enumerate(i.classes, start=1)
+            if place < len(known)
+        ),
         (
             "spheres from",
             f"Radius of the smallest 2-sphere whose void the sample could show, {radius}; voids are not worked out.",
