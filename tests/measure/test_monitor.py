@@ -317,9 +317,10 @@ def test_scalars_that_are_no_numbers_are_notes():
         "accuracy must be a number; got list: left out.",
         "b0 is also the name of an entry of the record: kept as b0_.",
     )
+    assert math.isnan(monitor(loss=10**400).scalars["loss"])
     plain = TopologyMonitor.__call__.__wrapped__  # without the type checks of the tests
-    assert plain(monitor, step="one").step == 1
-    assert "step must be a whole number" in monitor.history.notes[1][0]
+    assert plain(monitor, step="one").step == 2
+    assert "step must be a whole number" in monitor.history.notes[2][0]
 
 
 def test_one_point_and_equal_points():

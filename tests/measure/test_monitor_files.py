@@ -106,6 +106,16 @@ def test_full_disk_ends_no_training_and_loses_nothing(tmp_path, monkeypatch):
     assert History.load(tmp_path).steps.tolist() == [0, 1, 2]
 
 
+def test_file_that_was_moved_away_begins_anew(tmp_path):
+    module, (x, _) = mlp(2, 4, 3), cloud()
+    monitor = TopologyMonitor(module, x, points=40, landmarks=20, seconds=EVER, out=tmp_path / "run")
+    monitor()
+    (tmp_path / "run" / "metrics.jsonl").unlink()
+    monitor()
+    assert History.load(tmp_path / "run").steps.tolist() == [1]
+    assert monitor.history.steps.tolist() == [0, 1]
+
+
 def test_training_goes_on_in_the_same_folder(tmp_path):
     first = run(tmp_path)
     with (tmp_path / "metrics.jsonl").open("a") as stream:

@@ -117,21 +117,23 @@ def test_null_samples_in_pieces_are_like_those_at_once(generator, monkeypatch):
 
 
 def test_null_landmarks_are_maxmin_landmarks():
-    """Greedy by hand on the same normal points, from the first of them."""
+    """Greedy by hand on the same normal points: the whole from any of them, the half from its first."""
     rng = np.random.default_rng(5)
     x = torch.from_numpy(np.random.default_rng(6).standard_normal((40, 2)))
     [(distances, window)] = nulls._gaussian(x, 1, 12, rng)
     widths = np.linalg.svd(x - x.mean(0), compute_uv=False) / math.sqrt(39)
-    points = np.random.default_rng(5).standard_normal((40, 2)) * widths
+    same = np.random.default_rng(5)
+    first = int(same.integers(40, size=1)[0])
+    points = same.standard_normal((40, 2)) * widths
     d = np.linalg.norm(points[:, None] - points, axis=2)
 
-    def greedy(allowed):
-        chosen = [0]
+    def greedy(allowed, first):
+        chosen = [first]
         while len(chosen) < 12:
             chosen.append(max(allowed, key=lambda i: min(d[i, j] for j in chosen)))
         return chosen
 
-    whole, half = greedy(range(40)), greedy(range(20))
+    whole, half = greedy(range(40), first), greedy(range(20), 0)
     assert np.allclose(distances, d[np.ix_(whole, whole)], atol=1e-9)
     reached = np.sort(d[half].min(axis=0))[math.ceil(0.95 * 40) - 1]
     assert window[0] == pytest.approx(2 * reached)
@@ -209,3 +211,10 @@ def test_units_and_number_of_draws(generator):
 
 def test_p_values_count_the_sample_itself():
     assert Null("matched Gaussian", 19, (None, 4)).p_values == (None, 0.25)
+
+
+def test_a_few_places_show_gaps_but_no_loops():
+    """Of 200 points nearly all lie on 5 places: no gap is too small to be seen, and no circle is there to be seen."""
+    places = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [3.0, 3.0], [5.0, 1.0]])
+    found = sample_topology(places.repeat(40, 1))[0]
+    assert found.smallest == (0.0, None, None)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from isotopy import measure, networks
-from isotopy.measure import Inspection, images
+from isotopy.measure import Inspection, group_overlaps, images
 from isotopy.topology import triangulations
 
 
@@ -185,3 +185,32 @@ def test_a_class_without_points_is_told(generator):
     x = ring(30, generator)
     i = measure.inspect(mirror(), x, torch.zeros(30), classes=["ring", "nothing"], landmarks=20, exact=False)
     assert [own.why for own in i.overlaps] == ["", "no points"]
+
+
+def test_counts_of_overlaps_stay_where_distances_do_not_fit(generator):
+    net = networks.trace(mirror(), torch.zeros(1, 2, dtype=torch.float64))
+    x = ring(150, generator)
+    read = measure.sample_topology(x, landmarks=80)
+    [whole] = group_overlaps.overlaps_of(net, x, read, None, [1, 2], asked=None, memory=2**30)
+    [small] = group_overlaps.overlaps_of(net, x, read, None, [1, 2], asked=None, memory=800_000)
+    assert (whole.why, whole.betti, whole.at(2).betti) == ("", (1, 1), (1, 0))
+    assert small.why.startswith("Betti numbers of 150 points take about 0 MiB")
+    assert (small.betti, small.at(2).betti, small.at(2).identified) == (None, None, whole.at(2).identified)
+    [none] = group_overlaps.overlaps_of(net, x, read, None, [1, 2], asked=None, memory=1000)
+    assert none.by_layer == ()
+    assert next(group_overlaps.sentences([none], False)).text.startswith("Overlaps of all data were left out: ")
+
+
+def test_far_from_the_origin_distances_are_the_same(generator):
+    net = networks.trace(mirror(), torch.zeros(1, 2, dtype=torch.float64))
+    x = ring(150, generator) + 2.0**30
+    [own] = group_overlaps.overlaps_of(
+        net, x, measure.sample_topology(x, landmarks=80), None, [1], asked=None, memory=2**30
+    )
+    assert own.betti == (1, 1)
+
+
+def test_a_class_may_be_called_all(generator):
+    x = torch.cat([ring(60, generator), ring(60, generator) + 9.0])
+    i = measure.inspect(mirror(), x, ["all"] * 60 + ["none"] * 60, landmarks=30, exact=False)
+    assert any("points of class all, " in s.text for s in i.sentences)

@@ -338,6 +338,16 @@ def test_nulls_are_told_where_they_are_as_clear():
     assert said(0, 2, 5) == start + "from layer 1 on, up to 5 of 19 null samples are as clear)."
 
 
+def test_an_empty_class_takes_no_null_away():
+    ring = SampleTopology("a", 9, 9, 0.0, (1, 1), None, None, 20, {}, nulls=(Null("matched Gaussian", 19, (None, 0)),))
+    nothing = SampleTopology("b", 0, 0, 0.0, (0, 0), None, None, 0, {})
+    point = SampleTopology("all", 9, 9, 0.0, (1, 0), None, None, 20, {})
+    many = (ring, nothing, *(dataclasses.replace(ring, label=name) for name in "cdefg"))
+    layers = [dataclasses.replace(layer(k), betti=(point, *many)) for k in range(2)]
+    text = told(facts((2, 4), [[2]] * 5, layers=layers), "of the 7 classes")[0][0]
+    assert text.endswith("none of 19 null samples is as clear.")
+
+
 def test_what_the_sample_could_show():
     def said(*sizes):
         layers = [sampled(k, smallest=(size, size, None)) for k, size in enumerate(sizes)]

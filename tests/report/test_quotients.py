@@ -12,7 +12,7 @@ from isotopy import measure, report
 from isotopy.measure.images import ImageAtLayer, Images
 from isotopy.measure.inspection import GroupOverlaps, Null, Overlap
 from isotopy.report import page
-from isotopy.report.compare import sentences
+from isotopy.report.compare import _images, _notes, sentences
 from isotopy.topology import Homology
 
 LOOP, ARC = Homology((1, 1), ((), ())), Homology((1, 0), ((), ()))
@@ -138,6 +138,18 @@ def test_comparison_of_images_and_overlaps(plain, check, tmp_path):
 def test_images_of_different_domains_are_not_compared(plain):
     other = dataclasses.replace(plain, images=dataclasses.replace(plain.images, domain="the box"))
     assert not any("image of" in s.text for s in sentences(plain, other, ("a", "b")))
+
+
+def test_boxes_around_different_data_are_not_compared():
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    x = torch.rand(30, 2, generator=torch.Generator().manual_seed(0))
+    one, same, other = (
+        measure.inspect(net, own, landmarks=10, certify=False, overlaps=False) for own in (x, x.clone(), 2 * x)
+    )
+    assert [own.images.domain for own in (one, other)] == ["the box around the data"] * 2
+    assert len(list(_images(one, same))) == 1
+    assert list(_images(one, other)) == []
+    assert any("of another one; they are not compared" in note for note in _notes(one, other))
 
 
 @pytest.mark.usefixtures("sketched")

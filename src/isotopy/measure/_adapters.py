@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .monitor import TopologyMonitor
+from collections.abc import Sized
+from typing import Any, Protocol, runtime_checkable
 
 
-def lightning(monitor: TopologyMonitor) -> Any:
+@runtime_checkable
+class Recorder(Protocol):
+    """A monitor, as callbacks see it."""
+
+    @property
+    def history(self) -> Sized: ...
+
+    def __call__(self, /, step: int | None = None, **scalars: Any) -> object: ...
+
+
+def lightning(monitor: Recorder) -> Any:
     """A Lightning callback: step 0 when training starts, then one record at the end of each training epoch."""
     library = _first(("lightning.pytorch", "pytorch_lightning"), "isotopy[lightning]")
 
@@ -31,7 +39,7 @@ def lightning(monitor: TopologyMonitor) -> Any:
     return TopologyCallback()
 
 
-def huggingface(monitor: TopologyMonitor) -> Any:
+def huggingface(monitor: Recorder) -> Any:
     """A callback of transformers.Trainer: step 0 when training begins, then one record at the end of each epoch."""
     library = _first(("transformers",), "transformers")
 

@@ -7,14 +7,11 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from ._storage import written
-
-if TYPE_CHECKING:
-    from .history import Record
 
 FORMAT = "isotopy.training"
 VERSION = 1
@@ -22,7 +19,27 @@ META, METRICS = "meta.json", "metrics.jsonl"
 OWN = ("step", "index", "layer", "kind", "width", "about")  # entries of a line or row that are no scalars
 
 
-def lines(about: Mapping[str, Any], record: Record) -> bytes:
+@runtime_checkable
+class Measured(Protocol):
+    """A record, as it is written."""
+
+    @property
+    def step(self) -> int: ...
+    @property
+    def values(self) -> Mapping[str, np.ndarray]: ...
+    @property
+    def scalars(self) -> Mapping[str, float]: ...
+    @property
+    def used(self) -> Mapping[str, int]: ...
+    @property
+    def seconds(self) -> Mapping[str, float]: ...
+    @property
+    def skipped(self) -> tuple[str, ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+def lines(about: Mapping[str, Any], record: Measured) -> bytes:
     """The lines of one step; the first one also says, under `about`, what concerns the step as a whole."""
     whole = {
         "used": record.used,
@@ -134,6 +151,7 @@ class Appender:
         if not self._waiting:
             return
         with self._path.open("ab", buffering=0) as stream:
+            self._size = min(self._size, os.fstat(stream.fileno()).st_size)  # somebody may have moved the file away
             try:
                 os.ftruncate(stream.fileno(), self._size)  # what an earlier run left half done goes
                 done = 0

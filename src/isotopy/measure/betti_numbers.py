@@ -45,11 +45,13 @@ def sample_topology(
     The result is *observed*: it may differ on another sample. Three things say how far to trust it.
 
     - `nulls`: as many points without this topology (normal ones of the same mean and covariance; for a class also as
-      many points of all data), and how often they show as many classes over as long a range of scales. Where one
-      component and no loop were read there is nothing to explain, and no null.
+      many points of all data), and how often they show as many classes over as long a range of scales. The number is
+      that of the sample, so that the share is no level of a test. Where one component and no loop were read there is
+      nothing to explain, and no null.
     - `smallest`: the radius of the smallest round 0-, 1- and 2-sphere that could be read from a sample like this. A
       sphere of radius r and dimension k dies in the Vietoris–Rips filtration at sqrt(2 (k + 2) / (k + 1)) r, which must
-      be 1.5 times the finest scale. None where no scale is left, or where the space has too few dimensions.
+      be 1.5 times the finest scale. None where no scale is left, where the space has too few dimensions, or where
+      nearly all points share a few places.
     - `half_widths` of a band around the diagram, per degree, in the maximum norm: the diagrams of all halves are within
       this bottleneck distance of that of the whole. `beyond` counts what it does not reach, above the finest scale.
 
@@ -146,7 +148,8 @@ def _smallest(own: Draw, dimension: int, unit: float) -> tuple[float | None, ...
     if SPAN * own.finest > own.coarsest:
         return (None,) * len(_DEGREES)
     dies = [math.sqrt(2.0 * (k + 2) / (k + 1)) for k in _DEGREES]  # of a unit sphere
-    return tuple(SPAN * own.finest / dies[k] * unit if k < dimension else None for k in _DEGREES)
+    atoms = own.finest == 0.0  # few places that many points share: gaps of any size are seen between them, no spheres
+    return tuple(SPAN * own.finest / dies[k] * unit if k < dimension and not (atoms and k) else None for k in _DEGREES)
 
 
 def _groups(n: int, labels: Tensor | None, names: Sequence[str] | None) -> list[tuple[str, Int64[Tensor, " rows"]]]:

@@ -54,23 +54,45 @@ def overlaps_of(
                 progress(100 * place + 100 * done // max(1, total), 100 * len(groups))
 
         points = x if target is None else x[(target == number).to(x.device)]
-        why, by_layer, before = "", tuple[Overlap, ...](), None
-        if not len(points):
-            why = "no points"
-        else:
-            try:
-                o = overlap_decomposition(net, points, layers, memory=memory, progress=inner)
-                before = None if own.scale is None else _betti(torch.cdist(o.points, o.points), own.scale)
-                by_layer = tuple(_overlap(o, k, own.scale, before) for k in layers)
-            except BudgetError as error:
-                why = str(error)
-        found.append(GroupOverlaps(own.label, len(points), own.scale, before, by_layer, why))
+        found.append(_group(net, points, own, layers, memory, inner))
     return tuple(found)
+
+
+def _group(
+    net: Network,
+    points: Float[Tensor, "n ..."],
+    own: SampleTopology,
+    layers: Sequence[int],
+    memory: int,
+    inner: Progress,
+) -> GroupOverlaps:
+    if not len(points):
+        return GroupOverlaps(own.label, 0, None, None, (), "no points")
+    try:
+        o = overlap_decomposition(net, points, layers, memory=memory, progress=inner)
+    except BudgetError as error:
+        return GroupOverlaps(own.label, len(points), None, None, (), str(error))
+    scale, before, why = own.scale, None, ""
+    need = 40 * len(points) ** 2  # as `OverlapDecomposition.quotient_distances`, whatever is identified
+    if scale is not None and need > memory:
+        why = f"Betti numbers of {phrases.number(len(points))} points take about {need >> 20} MiB of distances."
+        scale = None
+    if scale is not None:
+        apart = torch.cdist(o.points, o.points, compute_mode="donot_use_mm_for_euclid_dist")
+        before = _betti(apart, scale)
+    by_layer = tuple(_overlap(o, k, scale, before) for k in layers)
+    return GroupOverlaps(own.label, len(points), scale, before, by_layer, why)
 
 
 def _overlap(o: OverlapDecomposition, layer: int, scale: float | None, before: tuple[int, ...] | None) -> Overlap:
     own = o.at(layer)
     identified = int(own.identified.sum())
+    after = before
+    if scale is not None and identified:
+        try:
+            after = _betti(o.quotient_distances(layer), scale)
+        except BudgetError:
+            after = None
     return Overlap(
         index=layer,
         regions=own.regions,
@@ -79,7 +101,7 @@ def _overlap(o: OverlapDecomposition, layer: int, scale: float | None, before: t
         identified=identified,
         classes=len(own.classes),
         largest=max(own.classes, default=0),
-        betti=_betti(o.quotient_distances(layer), scale) if scale is not None and identified else before,
+        betti=after,
     )
 
 
@@ -90,7 +112,7 @@ def _betti(distances: Float64[Tensor, "n n"], scale: float) -> tuple[int, ...]:
     return tuple(int(count) for count in counts[0])
 
 
-def sentences(overlaps: Sequence[GroupOverlaps]) -> Iterator[Sentence]:
+def sentences(overlaps: Sequence[GroupOverlaps], classes: bool) -> Iterator[Sentence]:
     """Where points first fall together, and how many at the end; nothing of groups without overlaps."""
     told = sorted(
         (own for own in overlaps if any(one.identified for one in own.by_layer)),
@@ -99,7 +121,7 @@ def sentences(overlaps: Sequence[GroupOverlaps]) -> Iterator[Sentence]:
     for own in told[:2]:
         first = next(one for one in own.by_layer if one.identified)
         most = max(own.by_layer, key=lambda one: one.identified)
-        who = "all data" if own.label == "all" else f"class {own.label}"
+        who = f"class {own.label}" if classes else "all data"
         some = "all" if first.identified == own.points else phrases.number(first.identified)
         text = f"Of the {phrases.number(own.points)} points of {who}, {some} lie"
         text += f" where images of polytopes overlap at layer {first.index}"
@@ -108,7 +130,7 @@ def sentences(overlaps: Sequence[GroupOverlaps]) -> Iterator[Sentence]:
         if own.betti is not None and most.betti is not None and most.betti != own.betti:
             text += f"; with these overlaps collapsed {phrases.betti(own.betti)} become {phrases.betti(most.betti)}"
         yield Sentence(f"{text} (overlap decomposition).", "observed", first.index)
-    left = [own for own in overlaps if own.why and own.points]
+    left = [own for own in overlaps if own.why and own.points and not own.by_layer]
     if left:
-        who = "all data" if left[0].label == "all" else f"class {left[0].label}"
+        who = f"class {left[0].label}" if classes else "all data"
         yield Sentence(f"Overlaps of {who} were left out: {left[0].why}", "computed")

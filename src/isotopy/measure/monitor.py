@@ -381,7 +381,7 @@ def _numbers(scalars: Mapping[str, Any], taken: Sequence[str], notes: list[str])
             notes.append(f"{name} is also the name of an entry of the record: kept as {key}.")
         try:
             number = float(value.detach() if isinstance(value, Tensor) else value)
-        except (TypeError, ValueError, RuntimeError):
+        except Exception:  # a scalar may be anything, and no call raises
             number = math.nan
             notes.append(f"{name} must be a number; got {_kind(value)}: left out.")
         else:

@@ -96,7 +96,7 @@ def _permuted(cloud: Cloud, n: int, draws: int, landmarks: int, generator: np.ra
     allowed = np.zeros((2 * draws, len(cloud)), dtype=np.bool_)
     np.put_along_axis(allowed[::2], place, True, axis=1)
     np.put_along_axis(allowed[1::2], place[:, : math.ceil(n / 2)], True, axis=1)
-    start = np.repeat(place[:, 0], 2)
+    start = np.stack([place[np.arange(draws), generator.integers(n, size=draws)], place[:, 0]], axis=1).ravel()
     chosen, nearest = spread(cloud.rows, allowed, start, landmarks)
     within = np.take_along_axis(nearest[1::2], place, axis=1)
     return [_shown(cloud.points, chosen[2 * k : 2 * k + 2], within[k]) for k in range(draws)]
@@ -108,6 +108,7 @@ def _gaussian(x: Float64[Tensor, "n d"], draws: int, landmarks: int, generator: 
     widths = torch.linalg.svdvals(x - x.mean(dim=0))
     widths = widths[widths > 1e-12 * widths[0]] / math.sqrt(max(1, n - 1))
     at_once = max(1, _MEMORY // (8 * n * len(widths)))
+    starts = generator.integers(n, size=draws)  # of wholes; a half is drawn by itself, as in the sample
     found: _Drawn = []
     for first in range(0, draws, at_once):
         count = min(at_once, draws - first)
@@ -128,7 +129,9 @@ def _gaussian(x: Float64[Tensor, "n d"], draws: int, landmarks: int, generator: 
 
         allowed = np.ones((2 * count, n), dtype=np.bool_)
         allowed[1::2, math.ceil(n / 2) :] = False
-        chosen, nearest = spread(squared, allowed, np.zeros(2 * count, dtype=np.int64), landmarks)
+        start = np.zeros(2 * count, dtype=np.int64)
+        start[::2] = starts[first : first + count]
+        chosen, nearest = spread(squared, allowed, start, landmarks)
         found += [
             _shown(torch.from_numpy(points[k]), chosen[2 * k : 2 * k + 2], nearest[2 * k + 1]) for k in range(count)
         ]

@@ -72,7 +72,7 @@ def _chance(facts: Facts, groups: Sequence[int]) -> str:
     for layer in facts.layers:
         for own in (layer.betti[place] for place in groups):
             counts = [(count, null.draws) for null in own.nulls for count in null.as_clear if count is not None]
-            untested = untested or (own.betti is not None and own.betti != (1, 0) and not counts)
+            untested = untested or (own.betti not in (None, (0, 0), (1, 0)) and not counts)
             if counts:
                 tested.setdefault(layer.index, []).extend(counts)
     if untested:

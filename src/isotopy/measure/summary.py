@@ -312,7 +312,7 @@ def _exact(facts: Facts) -> Iterator[Sentence]:
         yield Sentence(facts.exact_why, "computed")
     if facts.images is not None:
         yield from facts.images.sentences
-    yield from group_overlaps.sentences(facts.overlaps)
+    yield from group_overlaps.sentences(facts.overlaps, bool(facts.classes))
 
 
 def _certificates(facts: Facts) -> Iterator[Sentence]:

@@ -238,9 +238,15 @@ def _image_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> It
 
 def _images(a: Inspection, b: Inspection) -> Iterator[tuple[ImageAtLayer | None, ImageAtLayer | None]]:
     """Images of one domain at the layers of both; nothing where the domains differ."""
-    if a.images is not None and b.images is not None and a.images.domain == b.images.domain:
+    if a.images is not None and b.images is not None and _domain(a) == _domain(b):
         for k in sorted({own.index for i in (a.images, b.images) for own in i.layers}):
             yield a.images.at(k), b.images.at(k)
+
+
+def _domain(i: Inspection) -> tuple[object, ...]:
+    """What tells domains apart: boxes around different data have one name."""
+    size = () if i.regions is None else (i.regions.dimension, i.regions.ambient, i.regions.volume)
+    return (None if i.images is None else i.images.domain, *size)
 
 
 def _overlap_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> Iterator[Sentence]:
@@ -256,7 +262,7 @@ def _overlap_sentences(a: Inspection, b: Inspection, names: tuple[str, str]) -> 
     size, first, other, old, new = max(changes, key=lambda entry: entry[0])
     if size >= _TOLD_SHARE:
         shares = [phrases.share(own.identified / group.points) for own, group in ((old, first), (new, other))]
-        who = "all points" if first.label == "all" else f"the points of class {first.label}"
+        who = f"the points of class {first.label}" if a.classes else "all points"
         text = f"Where images of polytopes overlap lie {_both(shares, names)} of {who} at layer {new.index}"
         yield Sentence(f"{text}.", "observed", new.index)
 
@@ -469,7 +475,7 @@ def _overlap_rows(rows: list[Any], a: Inspection, b: Inspection) -> list[dict[st
                 own = None if layer is None else group.at(layer.index)
                 texts.append(words.NONE if own is None else words.share(own.identified / group.points))
             cells.append((texts[0] if texts[0] == texts[1] else " → ".join(texts), texts[0] != texts[1]))
-        table.append({"label": "all data" if first.label == "all" else first.label, "cells": cells})
+        table.append({"label": first.label if a.classes else "all data", "cells": cells})
     return table
 
 
@@ -493,8 +499,9 @@ def _notes(a: Inspection, b: Inspection) -> list[str]:
         found.append(f"m is {a.m} and {b.m}: the destructive shares do not mean the same.")
     if a.classes != b.classes:
         found.append("The classes differ.")
-    if a.images is not None and b.images is not None and a.images.domain != b.images.domain:
-        found.append(f"Images are those of {a.images.domain} and of {b.images.domain}; they are not compared.")
+    if a.images is not None and b.images is not None and _domain(a) != _domain(b):
+        other = b.images.domain if a.images.domain != b.images.domain else "another one"
+        found.append(f"Images are those of {a.images.domain} and of {other}; they are not compared.")
     return found
 
 

@@ -504,7 +504,7 @@ def overlaps(i: Inspection) -> list[dict[str, Any]]:
             else:
                 count = words.share(own.identified / group.points) if own.identified else "0"
                 cells.append((count, "" if own.betti is None or not own.identified else words.betti(own.betti)))
-        label = "all data" if group.label == "all" else group.label
+        label = group.label if i.classes else "all data"
         rows.append({"label": label, "group": group, "cells": cells})
     return rows
 

@@ -174,7 +174,11 @@ def _homology_jobs(layer: LayerInspection, found: SampleTopology) -> Iterator[Jo
         else f"dashed: the scale {words.number(found.scale)} where b is read"
     )
     band = max(found.half_widths, default=None)
-    banded = "" if band is None else "; shaded: as far as random halves of the sample differ from it"
+    banded = (
+        ""
+        if band is None
+        else "; shaded: as far as random halves of the sample differ from it, in the degree in which they differ more"
+    )
     where = f"of {words.count(found.landmarks, 'landmark')} at layer {layer.index} ({named(layer)}): {classes}."
     yield Job(
         f"{slug(layer)}-diagram",
