@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+import numpy as np
 import rationals
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,17 @@ def linear(weight: Sequence[Sequence[float]], bias: Sequence[float] | None = Non
     if bias is not None:
         module.bias.data.copy_(torch.tensor(bias, dtype=torch.float64))
     return module
+
+
+def dense(*layers: tuple[object, object], last: bool = False) -> nn.Sequential:
+    """A ReLU network from (weights, biases), without ReLU at the end unless `last`."""
+    parts: list[nn.Module] = []
+    for weight, bias in layers:
+        part = nn.Linear(np.shape(weight)[1], np.shape(weight)[0], dtype=torch.float64)
+        part.weight.data[:] = torch.as_tensor(weight)
+        part.bias.data[:] = torch.as_tensor(bias)
+        parts += [part, nn.ReLU()]
+    return nn.Sequential(*(parts if last else parts[:-1]))
 
 
 def integer(module: nn.Module, generator: torch.Generator, low: int = -2, high: int = 2) -> nn.Module:

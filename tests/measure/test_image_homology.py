@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import gudhi
+import integer_networks
 import numpy as np
 import pytest
 import torch
@@ -21,15 +22,8 @@ from isotopy.topology.overlay import overlay
 
 
 def dense(*layers, last=True):
-    """A ReLU network from (weights, biases); without ReLU at the end unless `last`."""
-    parts = []
-    for weight, bias in layers:
-        linear = nn.Linear(np.shape(weight)[1], np.shape(weight)[0], dtype=torch.float64)
-        linear.weight.data[:] = torch.as_tensor(weight)
-        linear.bias.data[:] = torch.as_tensor(bias)
-        parts += [linear, nn.ReLU()]
-    example = torch.zeros(1, parts[0].in_features, dtype=torch.float64)
-    return trace(nn.Sequential(*(parts if last else parts[:-1])), example)
+    module = integer_networks.dense(*layers, last=last)
+    return trace(module, torch.zeros(1, module[0].in_features, dtype=torch.float64))
 
 
 def absolute(first, second, bias=0.0):

@@ -10,7 +10,7 @@ import pytest
 import rationals
 import torch
 from feasibility import feasible
-from integer_networks import integer
+from integer_networks import dense, integer
 from safetensors.torch import load_file
 from scipy.optimize import linprog
 from torch import nn
@@ -23,17 +23,6 @@ from isotopy.networks import trace
 from isotopy.topology import SimplicialComplex
 
 HITS = 1e-8  # what a preimage may miss the image by, as a part of its size: ten times the default tolerance
-
-
-def dense(*layers, last=False):
-    """A ReLU network from (weights, biases), without ReLU at the end unless `last`."""
-    parts = []
-    for weight, bias in layers:
-        linear = nn.Linear(np.shape(weight)[1], np.shape(weight)[0], dtype=torch.float64)
-        linear.weight.data[:] = torch.as_tensor(weight)
-        linear.bias.data[:] = torch.as_tensor(bias)
-        parts += [linear, nn.ReLU()]
-    return nn.Sequential(*(parts if last else parts[:-1]))
 
 
 def points(rows):

@@ -1,4 +1,4 @@
-"""What chance alone would show: null samples without the topology, and confidence bands by subsampling."""
+"""What chance alone would show: null samples without the topology, and bands by subsampling."""
 
 import math
 from collections.abc import Sequence
