@@ -47,6 +47,10 @@ NO_EXAMPLE = {
     "check_finite",  # returns nothing
     "load_activations",  # needs a file
     "box_points",  # used by min_rank
+    "Deformation",  # made by deformation, which has one
+    "LinearPath",  # made by linear_path, which has one
+    "Movement",  # part of a Deformation
+    "Part",  # part of a Movement
 }
 
 

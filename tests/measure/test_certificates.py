@@ -13,8 +13,8 @@ from torch import nn
 
 from isotopy import networks
 from isotopy.measure import certificate, certificates
-from isotopy.measure._verified import _equilibrated, _exact, _square, _tall, injectivity
 from isotopy.measure.certificates import certificate_work
+from isotopy.networks.verified import _equilibrated, _exact, _square, _tall, injectivity
 
 
 def rank_and_determinant(rows):
@@ -325,15 +325,13 @@ def test_convolution_batch_norm_and_pooling_are_matrices_too():
 
 
 def test_rounding_of_a_product_of_maps_is_bounded():
-    from isotopy.measure.certificates import _rounding
-
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(4, 3, bias=False), nn.Linear(3, 4, bias=False), nn.Tanh()).double()
     with torch.no_grad():
         for part in module[:2]:
             part.weight.copy_(torch.rand(part.weight.shape, dtype=torch.float64))
     layer = networks.trace(module, torch.zeros(1, 4, dtype=torch.float64)).layers[0]
-    computed, bound = layer.matrix()[0].tolist(), _rounding(layer, 4).tolist()
+    computed, bound = layer.matrix()[0].tolist(), layer.rounding().tolist()
     first, second = ([[Fraction(v) for v in row] for row in part.weight.tolist()] for part in module[:2])
     errors = []
     for i in range(4):

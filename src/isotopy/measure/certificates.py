@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from ..networks import Layer, Network
-from ..networks.operators import Convolution, Dense, Operator, Selection, plain_convolutions
-from ._verified import Injectivity, injectivity
+from ..networks.verified import Injectivity, injectivity
 from .inspection import Certificate, Verdict
 from .statements import Status
 
@@ -97,25 +95,8 @@ def _of_layer(net: Network, layer: Layer) -> Certificate:
         activation=layer.kind,
         strictly_increasing=layer.strictly_increasing,
         width=width,
-        rounding=_rounding(layer, inputs),
+        rounding=layer.rounding(),
     )
-
-
-def _rounding(layer: Layer, inputs: int) -> Float64[Tensor, "m n"] | None:
-    """Bound on what is rounded off W where it is a product of several maps; None where it is exact."""
-    exact = all(isinstance(step.operator, Selection) for step in layer.steps)
-    if exact or (len(layer.steps) == 1 and isinstance(layer.steps[0].operator, (Dense, Convolution))):
-        return None  # a product with the identity repeats the parameters
-
-    def carry(operator: Operator, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        x, errors = [x for x, _ in pairs], [e for _, e in pairs]
-        y = operator.linear(*x)
-        return y, operator.bound(y, x, errors, tight=True)
-
-    identity = torch.eye(inputs, dtype=torch.float64, device=layer.device)
-    with torch.no_grad(), plain_convolutions():
-        _, error = layer.affine({layer.sources[0]: (identity, torch.zeros_like(identity))}, carry)
-    return error.T
 
 
 def certificate(

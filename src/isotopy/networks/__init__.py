@@ -5,6 +5,8 @@ from .cells import Cells as Cells
 from .codewords import codewords as codewords
 from .counting import serra_bound as serra_bound
 from .counting import zaslavsky as zaslavsky
+from .deformation import Deformation as Deformation
+from .deformation import deformation as deformation
 from .domains import Box as Box
 from .domains import Slice as Slice
 from .jacobians import affine_map as affine_map
@@ -12,11 +14,16 @@ from .jacobians import jacobian_singular_values as jacobian_singular_values
 from .load import check_finite as check_finite
 from .load import load_model as load_model
 from .load import read_weights as read_weights
+from .movements import Movement as Movement
+from .movements import Part as Part
 from .network import Layer as Layer
 from .network import Network as Network
+from .paths import LinearPath as LinearPath
+from .paths import linear_path as linear_path
 from .polytopes import DecisionBoundary as DecisionBoundary
 from .polytopes import Polytopes as Polytopes
 from .polytopes import polytopes as polytopes
+from .program import positions as positions
 from .ranks import RankDecomposition as RankDecomposition
 from .ranks import rank_decomposition as rank_decomposition
 from .record import LABEL_KEYS as LABEL_KEYS

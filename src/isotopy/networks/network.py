@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .activations import Activation
-from .operators import Dense, Operator, Selection, plain_convolutions
+from .operators import Convolution, Dense, Operator, Selection, plain_convolutions
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Layer:
 
     @property
     def kind(self) -> str:
-        """One of "relu", "leaky_relu", "tanh", "sigmoid", "softplus", "max_pool" and "affine"."""
+        """Name of the activation: relu, leaky_relu, tanh, sigmoid, softplus, gelu, silu, max_pool, vector_field or affine."""
         return self.activation.kind
 
     @property
@@ -98,6 +98,22 @@ class Layer:
         with plain_convolutions():
             columns = self.affine({self.sources[0]: identity}, lambda operator, x: operator.linear(*x))
         return columns.T, offset
+
+    def rounding(self) -> Tensor | None:
+        """Bounds on what is rounded off W where it is a product of several maps; None where `matrix` is exact."""
+        exact = all(isinstance(step.operator, Selection) for step in self.steps)
+        if exact or (len(self.steps) == 1 and isinstance(self.steps[0].operator, Dense | Convolution)):
+            return None  # a product with the identity repeats the parameters
+
+        def carry(operator: Operator, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+            x, errors = [x for x, _ in pairs], [e for _, e in pairs]
+            y = operator.linear(*x)
+            return y, operator.bound(y, x, errors, tight=True)
+
+        identity = torch.eye(self.source_widths[0], dtype=torch.float64, device=self.device)
+        with torch.no_grad(), plain_convolutions():
+            _, error = self.affine({self.sources[0]: (identity, torch.zeros_like(identity))}, carry)
+        return error.T
 
     @property
     def is_identity(self) -> bool:

@@ -59,6 +59,26 @@ def injectivity(weight: Float64[np.ndarray, "m n"], error: Float64[np.ndarray, "
     return found
 
 
+def norm_bound(weight: Float64[np.ndarray, "m n"], error: Float64[np.ndarray, "m n"] | None = None) -> float:
+    """A number that |W|_2 does not exceed, for every W within `error`.
+
+    W = U S V^T + E with computed U, S, V: |W| <= |U| |S| |V| + |E|, and |U|^2 <= 1 + |U^T U - I|_F.
+    """
+    if weight.size == 0 or not (np.isfinite(weight).all()):
+        return 0.0 if weight.size == 0 else math.inf
+    left, values, right = np.linalg.svd(weight, full_matrices=False)
+    stretched = left * values
+    lengths = 1.0
+    for factor in (left, right.T):
+        off = np.linalg.norm(factor.T @ factor - np.eye(factor.shape[1]))
+        off += _gamma(len(factor)) * float(np.linalg.norm(np.abs(factor).T @ np.abs(factor)))
+        lengths *= math.sqrt(1.0 + off)
+    rest = float(np.linalg.norm(weight - stretched @ right))
+    rest += _gamma(len(values) + 2) * float(np.linalg.norm(np.abs(stretched) @ np.abs(right)))
+    rest += 0.0 if error is None else float(np.linalg.norm(error))
+    return _SLACK * (lengths * float(values[0]) + rest) + weight.size * _TINY
+
+
 def structural_rank(weight: Float64[np.ndarray, "m n"], error: Float64[np.ndarray, "m n"] | None = None) -> int:
     """Upper bound of the rank: nonzero rows, and columns, that are neither equal nor opposite to one before."""
     if error is not None:
