@@ -27,6 +27,7 @@ void bind_complexes(nb::module_& m);
 void bind_fibers(nb::module_& m);
 void bind_grids(nb::module_& m);
 void bind_hulls(nb::module_& m);
+void bind_polygons(nb::module_& m);
 void bind_ranks(nb::module_& m);
 void bind_subdivisions(nb::module_& m);
 

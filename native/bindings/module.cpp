@@ -10,6 +10,7 @@ NB_MODULE(_native, m) {
     bindings::bind_fibers(m);
     bindings::bind_grids(m);
     bindings::bind_hulls(m);
+    bindings::bind_polygons(m);
     bindings::bind_ranks(m);
     bindings::bind_subdivisions(m);
 }

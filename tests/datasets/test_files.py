@@ -384,7 +384,7 @@ def test_names_load_what_they_name(monkeypatch):
     [
         (
             {"source": "nowhere.npz"},
-            r"source must be a file, a folder with IDX files or one of circle, digits.* 'nowhere\.npz'",
+            r"source must be a file, a folder with IDX files or one of borromean_rings, chain.* 'nowhere\.npz'",
         ),
         ({"source": "circle", "split": "test"}, "split must be None for the built-in data set 'circle'"),
         ({"source": "digits", "labels": Y}, "labels must be None for the built-in data set 'digits'"),

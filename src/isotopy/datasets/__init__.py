@@ -6,6 +6,16 @@ from .files import names as names
 from .images import digits as digits
 from .images import idx as idx
 from .images import mnist as mnist
+from .links import borromean_rings as borromean_rings
+from .links import chain as chain
+from .links import figure_eight as figure_eight
+from .links import hopf_link as hopf_link
+from .links import linked_tori as linked_tori
+from .links import torus_knot as torus_knot
+from .links import torus_link as torus_link
+from .links import trefoil as trefoil
+from .links import unlink as unlink
+from .links import whitehead_link as whitehead_link
 from .manifolds import circle as circle
 from .manifolds import klein_bottle as klein_bottle
 from .manifolds import projective_plane as projective_plane

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from ..topology import SimplicialComplex
@@ -31,6 +31,9 @@ class Dataset:
         betti: Betti numbers of the whole space; None where nothing is known.
         torsion: Torsion coefficients of its integral homology, one tuple per degree.
         class_betti: Betti numbers of each class.
+        curves: A closed polygon in each class, `(v, 3)`, vertices in order, the last joined to the first: all of the
+            class where it is a curve in space, one that lies in it where it is a surface. Empty otherwise.
+        linking: Linking numbers of `curves`, a symmetric table with 0 on its diagonal.
 
     Raises:
         ValueError: Shapes, labels and classes do not fit together.
@@ -54,6 +57,8 @@ class Dataset:
     betti: tuple[int, ...] | None = None
     torsion: tuple[tuple[int, ...], ...] | None = None
     class_betti: tuple[tuple[int, ...], ...] | None = None
+    curves: tuple[Float64[Tensor, "_ 3"], ...] = ()
+    linking: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         n, d = self.points.shape
@@ -70,6 +75,19 @@ class Dataset:
                 raise ValueError(
                     f"labels must be indices into the {len(self.classes)} classes; got values from"
                     f" {int(self.labels.min())} to {int(self.labels.max())}. Name every class in classes=."
+                )
+
+        if self.curves and len(self.curves) != len(self.classes):
+            raise ValueError(
+                f"curves must have one polygon per class, or none at all; got {len(self.curves)} for"
+                f" {len(self.classes)} classes."
+            )
+        if self.linking is not None:
+            rows = [len(row) for row in self.linking]
+            if rows != [len(self.curves)] * len(self.curves):
+                raise ValueError(
+                    f"linking must be a table of {len(self.curves)} x {len(self.curves)}, a number for each two curves;"
+                    f" got rows of lengths {rows}."
                 )
 
     def __len__(self) -> int:

@@ -12,21 +12,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import arrays, checks, images, manifolds, tasks
+from . import arrays, checks, images, links, manifolds, tasks
 from .dataset import Dataset
 
 _GENERATED: dict[str, Callable[..., Dataset]] = {
+    "borromean_rings": links.borromean_rings,
+    "chain": links.chain,
     "circle": manifolds.circle,
     "disk_and_annulus": tasks.disk_and_annulus,
+    "figure_eight": links.figure_eight,
+    "hopf_link": links.hopf_link,
     "interval": tasks.interval,
     "klein_bottle": manifolds.klein_bottle,
+    "linked_tori": links.linked_tori,
     "moons": tasks.moons,
     "projective_plane": manifolds.projective_plane,
     "sphere": manifolds.sphere,
     "spirals": tasks.spirals,
     "swiss_roll": manifolds.swiss_roll,
     "torus": manifolds.torus,
+    "torus_knot": links.torus_knot,
+    "torus_link": links.torus_link,
+    "trefoil": links.trefoil,
     "two_curves": tasks.two_curves,
+    "unlink": links.unlink,
+    "whitehead_link": links.whitehead_link,
 }
 _DEFAULT_SIZE = 1000
 
@@ -36,7 +46,7 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> names()
-        ('circle', 'digits', 'disk_and_annulus', 'interval', 'klein_bottle', 'mnist', 'moons', ...)
+        ('borromean_rings', 'chain', 'circle', 'digits', 'disk_and_annulus', 'figure_eight', ...)
     """
     return tuple(sorted([*_GENERATED, "digits", "mnist"]))
 

@@ -7,7 +7,7 @@ import numbers
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 
@@ -31,6 +31,24 @@ def normal(n: int, d: int, generator: torch.Generator | None) -> Float64[Tensor,
 def directions(n: int, d: int, generator: torch.Generator | None) -> Float64[Tensor, "n d"]:
     """Uniform on the unit sphere of R^d."""
     return torch.nn.functional.normalize(normal(n, d, generator), dim=1)
+
+
+def classes(n: int, count: int, generator: torch.Generator | None) -> Int64[Tensor, " n"]:
+    """Labels 0, ..., count - 1 in random order, equal numbers of each; the first ones have one more where n asks it."""
+    return uniform(n, generator).argsort(stable=True) % count
+
+
+def on_polygon(n: int, curve: Float64[Tensor, "v d"], generator: torch.Generator | None) -> Float64[Tensor, "n d"]:
+    """Uniform by length on a polygon whose last vertex is joined to the first."""
+    place = uniform(n, generator)
+    curve = curve.to(place.device)
+    step = curve.roll(-1, dims=0) - curve
+    ends = step.norm(dim=1).cumsum(dim=0)
+    place = place * ends[-1]
+    edge = torch.searchsorted(ends, place, right=True).clamp(max=len(curve) - 1)
+    before = torch.cat([ends.new_zeros(1), ends])[edge]
+    points: Tensor = curve[edge] + ((place - before) / (ends[edge] - before))[:, None] * step[edge]
+    return points
 
 
 def by_density(

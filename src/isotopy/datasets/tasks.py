@@ -307,10 +307,9 @@ def _curves(
 
 def _labels(n: int, share: float | None, generator: torch.Generator | None) -> Int64[Tensor, " n"]:
     """Labels 0 and 1 in random order: equal numbers (0 has the odd one), or 0 with probability `share`."""
-    coins = sampling.uniform(n, generator)
     if share is None:
-        return coins.argsort(stable=True) % 2
-    return (coins >= share).long()
+        return sampling.classes(n, 2, generator)
+    return (sampling.uniform(n, generator) >= share).long()
 
 
 def _majority(labels: Tensor) -> str:

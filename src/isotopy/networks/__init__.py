@@ -1,6 +1,8 @@
 """Torch modules as piecewise affine maps: codewords, ranks, polytopes."""
 
 from . import ensembles as ensembles
+from .architecture import Architecture as Architecture
+from .architecture import mlp as mlp
 from .cells import Cells as Cells
 from .codewords import codewords as codewords
 from .counting import serra_bound as serra_bound
