@@ -19,6 +19,7 @@ from isotopy.shape import (
     DirectionalSweep,
     LevelSet,
     LowerStar,
+    NearestNeighborHead,
     PersistenceEntropy,
     PersistenceImage,
     PersistenceLandscape,
@@ -27,14 +28,18 @@ from isotopy.shape import (
     TopPersistence,
     VietorisRips,
     WassersteinLoss,
+    contractive_penalty,
+    nearest_neighbor_loss,
     on_layer,
     penalties,
     smooth_gradient,
+    soft_nearest_neighbor_loss,
     topologylayer,
 )
 from isotopy.topology import SimplicialComplex
 
-CLOUD = torch.rand(5, 2)
+CLOUD, LABELS = torch.rand(5, 2), torch.tensor([0, 0, 1, 1, 1])
+HEAD = NearestNeighborHead().fit(CLOUD, LABELS)
 X, NET = SimplicialComplex([(0, 1, 2), (2, 3)]), nn.Sequential(nn.Linear(2, 2))
 META = torch.empty((), device="meta")
 INFO = topologylayer.RipsLayer(5)(CLOUD)
@@ -73,6 +78,9 @@ def test_numbers(wrong: object):
     refused(PersistenceImage, "persistences", **IMAGE | {"persistences": (wrong, 1.0)})
     refused(PersistenceLandscape, "bounds", bounds=(wrong, 1.0))
     refused(BettiCurve, "width", bounds=(0, 1), width=wrong)
+    refused(NearestNeighborHead, "epsilon", epsilon=wrong)
+    refused(nearest_neighbor_loss, "epsilon", CLOUD, LABELS, epsilon=wrong)
+    refused(soft_nearest_neighbor_loss, "temperature", CLOUD, LABELS, temperature=wrong)
     refused(topologylayer.BarcodePolyFeature, "p", p=wrong)
     refused(topologylayer.BarcodePolyFeature, "q", q=wrong)
     with (
@@ -94,6 +102,8 @@ def test_whole_numbers(wrong: object):
         refused(make, "degree", degree=wrong)
     refused(SlicedWassersteinLoss, "directions", directions=wrong)
     refused(SignatureLoss, "degrees", degrees=(wrong,))
+    refused(NearestNeighborHead, "k", wrong)
+    refused(contractive_penalty, "probes", NET, CLOUD, probes=wrong)
     refused(PersistenceImage, "resolution", **IMAGE, resolution=(2, wrong))
     refused(PersistenceLandscape, "resolution", bounds=(0, 1), resolution=wrong)
     refused(PersistenceLandscape, "levels", bounds=(0, 1), levels=wrong)
@@ -111,6 +121,7 @@ def test_whole_numbers(wrong: object):
     refused(topologylayer.TopKBarcodeLengths, "k", 0, wrong)
     if wrong is not None:
         refused(VietorisRips, "threads", threads=wrong)
+        refused(NearestNeighborHead, "classes", classes=wrong)
 
 
 @pytest.mark.parametrize("wrong", NO_SWITCHES, ids=str)
@@ -155,6 +166,13 @@ def test_tensors(wrong: object):
     refused(penalties.top(2), "coefficients", wrong)
     refused(DirectionalSweep(), "images", wrong)
     refused(SignatureLoss(), "first", wrong, CLOUD)
+    refused(contractive_penalty, "x", NET, wrong)
+    refused(HEAD, "representations", wrong)
+    refused(HEAD.fit, "representations", wrong, LABELS)
+    for loss in (nearest_neighbor_loss, soft_nearest_neighbor_loss):
+        refused(loss, "representations", wrong, LABELS)
+        if wrong is not None:
+            refused(loss, "others", CLOUD, LABELS, wrong, LABELS)
     refused(SignatureLoss(), "second", CLOUD, wrong)
     refused(topologylayer.AlphaLayer(), "x", wrong)
     refused(topologylayer.LevelSetLayer(X), "f", wrong)
@@ -203,6 +221,40 @@ def test_shapes():
     for wrong in (None, [(0, 1)]):
         refused(topologylayer.LevelSetLayer, "cpx", wrong)
         refused(LowerStar, "complex", wrong)
+
+
+def test_neighbors():
+    for wrong in (None, [0, 1], CLOUD[:, 0], LABELS[:3], LABELS[:, None], 1):
+        refused(HEAD.fit, "labels", CLOUD, wrong)
+        refused(nearest_neighbor_loss, "labels", CLOUD, wrong)
+        refused(nearest_neighbor_loss, "other_labels", CLOUD, LABELS, CLOUD, wrong)
+    for sizes in ((), (4,), (1, 2, 2)):
+        refused(HEAD, "representations", torch.rand(sizes))
+        refused(nearest_neighbor_loss, "representations", torch.rand(sizes), LABELS)
+    refused(nearest_neighbor_loss, "others", CLOUD, LABELS, torch.rand(5, 3), LABELS)
+    refused(HEAD, "representations", torch.rand(2, 3))
+    for wrong in (0, -1):
+        refused(NearestNeighborHead, "k", wrong)
+        refused(NearestNeighborHead, "classes", classes=wrong)
+        refused(NearestNeighborHead, "epsilon", epsilon=wrong)
+        refused(NearestNeighborHead, "memory", memory=wrong)
+        refused(nearest_neighbor_loss, "memory", CLOUD, LABELS, memory=wrong)
+    for wrong in (None, "kd"):
+        with pytest.raises((TypeError, ValueError), match='search must be one of "auto", "tree", "brute"'):
+            NearestNeighborHead(search=wrong)
+    for loss in (nearest_neighbor_loss, soft_nearest_neighbor_loss):
+        with pytest.raises(ValueError, match='reduction must be one of "mean"'):
+            loss(CLOUD, LABELS, reduction="average")
+
+
+def test_contraction():
+    refused(contractive_penalty, "module", torch.tanh, CLOUD)
+    refused(contractive_penalty, "x", NET, torch.tensor(1.0))
+    for wrong in ("1", ["0", "1"], [], 3, [None]):
+        refused(contractive_penalty, "layers", NET, CLOUD, layers=wrong)
+    for wrong in (None, "exactly"):
+        with pytest.raises((TypeError, ValueError), match='method must be one of "auto", "exact", "hutchinson"'):
+            contractive_penalty(NET, CLOUD, method=wrong)
 
 
 def test_terms_on_layers():

@@ -4,11 +4,10 @@ import math
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64, Real
+from jaxtyping import Float64, Int64, Real
 from torch import Tensor
 
-# A squared distance that lost more than six of sixteen digits in |a|^2 + |b|^2 - 2ab is recomputed from the difference.
-_CANCELLATION = 1e-6
+from ..topology.nearest import distinct_rows, power_of_two, squared_distances
 
 
 class Cloud:
@@ -26,27 +25,17 @@ class Cloud:
     def __init__(self, x: Real[Tensor, "n *features"], *, name: str = "x", memory: int = 256 << 20) -> None:
         flat = flatten(x, name=name)
         array = flat.numpy() + 0.0  # -0.0 becomes 0.0, so equal rows are equal bytes
-        if array.shape[1] == 0 or len(array) == 0:
-            first = np.zeros(min(len(array), 1), dtype=np.int64)
-            inverse = np.zeros(len(array), dtype=np.int64)
-            counts = np.full(len(first), len(array))
-        else:
-            rows = np.ascontiguousarray(array).view(np.dtype((np.void, 8 * array.shape[1]))).ravel()
-            _, first, inverse, counts = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
-            order = np.argsort(first)  # points keep the order in which they first appear
-            rank = np.empty_like(order)
-            rank[order] = np.arange(len(order))
-            first, inverse, counts = first[order], rank[inverse], counts[order]
+        first, inverse, counts = distinct_rows(array)
         points = torch.from_numpy(array[first])
         if points.numel():
             points = points - points.mean(0)
             largest = float(points.abs().max())
         else:
             largest = 0.0
-        self.scale = 2.0 ** math.frexp(largest)[1] if largest > 0.0 else 1.0
+        self.scale = power_of_two(largest)
         self.points = points / self.scale
-        self.inverse = torch.from_numpy(inverse.astype(np.int64).reshape(-1))
-        self.counts = torch.from_numpy(counts.astype(np.int64))
+        self.inverse = torch.from_numpy(inverse)
+        self.counts = torch.from_numpy(counts)
         self._memory = memory
         self._squared: Tensor | None = None
 
@@ -98,19 +87,3 @@ def flatten(x: Real[Tensor, "n *features"], *, name: str = "x") -> Float64[Tenso
 def generator_of(seed: int) -> np.random.Generator:
     """Random numbers of our own: torch's with the same seed may have made the data, and would pick halves by value."""
     return np.random.default_rng([seed, 0x69736F746F7079])
-
-
-def squared_distances(a: Float64[Tensor, "p d"], b: Float64[Tensor, "q d"]) -> Float64[Tensor, "p q"]:
-    """Squared Euclidean distances with at least nine correct digits, by one matrix product.
-
-    Pairs that cancel in |a|^2 + |b|^2 - 2ab are recomputed from the difference, so equal points are exactly 0 apart.
-    """
-    size = a.square().sum(1)[:, None] + b.square().sum(1)
-    out = torch.addmm(size, a, b.T, alpha=-2.0)
-    lost: Bool[Tensor, "p q"] = out <= _CANCELLATION * size
-    rows, columns = lost.nonzero(as_tuple=True)
-    step = max(1, (1 << 22) // max(1, a.shape[1]))
-    for start in range(0, len(rows), step):
-        i, j = rows[start : start + step], columns[start : start + step]
-        out[i, j] = (a[i] - b[j]).square().sum(1)
-    return out

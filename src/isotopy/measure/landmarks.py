@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float64, Int64, Real
 from torch import Tensor
 
 from ..topology import persistence, rips
-from ._cloud import Cloud, generator_of, squared_distances
+from ..topology.nearest import squared_distances
+from ._cloud import Cloud, generator_of
 
 Bars = list[Float64[np.ndarray, "_ 2"]]  # births and deaths, a list over degrees 0 and 1
 

@@ -1,6 +1,7 @@
 """Topology as a term of the loss: persistence layers, losses, penalties, and how to descend along their gradients."""
 
 from . import penalties as penalties
+from .contraction import contractive_penalty as contractive_penalty
 from .layers import Alpha as Alpha
 from .layers import LevelSet as LevelSet
 from .layers import LowerStar as LowerStar
@@ -11,6 +12,9 @@ from .losses import BottleneckLoss as BottleneckLoss
 from .losses import SignatureLoss as SignatureLoss
 from .losses import SlicedWassersteinLoss as SlicedWassersteinLoss
 from .losses import WassersteinLoss as WassersteinLoss
+from .neighbors import NearestNeighborHead as NearestNeighborHead
+from .neighbors import nearest_neighbor_loss as nearest_neighbor_loss
+from .neighbors import soft_nearest_neighbor_loss as soft_nearest_neighbor_loss
 from .optimize import LayerTerm as LayerTerm
 from .optimize import on_layer as on_layer
 from .optimize import smooth_gradient as smooth_gradient

@@ -26,7 +26,8 @@ def reduced(values: Float[Tensor, " samples"], reduction: Reduction) -> Tensor:
     return total / max(1, len(values)) if reduction == "mean" else total
 
 
-def _check_reduction(reduction: str) -> None:
+def check_reduction(reduction: str) -> None:
+    """Raise unless it is one of the three words."""
     check_choice(reduction, "reduction", ("mean", "sum", "none"))
 
 
@@ -104,7 +105,7 @@ class BarcodePolynomialLoss(nn.Module):
             raise ValueError(f'cap is for essential="cap"; got essential={essential!r}. Leave cap out.')
         if cap is not None and not math.isfinite(cap):
             raise ValueError(f"cap must be finite; got {cap}. Leave it out for the last finite value of each sample.")
-        _check_reduction(reduction)
+        check_reduction(reduction)
         self.p, self.q, self.start, self.degree = p, q, start, degree
         self.essential, self.cap, self.reduction = essential, cap, reduction
 
@@ -175,7 +176,7 @@ class WassersteinLoss(nn.Module):
         self, degree: int = 0, *, order: float = 1.0, ground: float = math.inf, reduction: Reduction = "mean"
     ) -> None:
         super().__init__()
-        _check_reduction(reduction)
+        check_reduction(reduction)
         ground = _checked_ground(ground)
         check_whole(degree, "degree")
         order = check_number(order, "order")
@@ -213,7 +214,7 @@ class BottleneckLoss(nn.Module):
 
     def __init__(self, degree: int = 0, *, ground: float = math.inf, reduction: Reduction = "mean") -> None:
         super().__init__()
-        _check_reduction(reduction)
+        check_reduction(reduction)
         ground = _checked_ground(ground)
         check_whole(degree, "degree")
         self.degree, self.ground, self.reduction = degree, ground, reduction
@@ -247,7 +248,7 @@ class SlicedWassersteinLoss(nn.Module):
 
     def __init__(self, degree: int = 0, *, directions: int = 50, reduction: Reduction = "mean") -> None:
         super().__init__()
-        _check_reduction(reduction)
+        check_reduction(reduction)
         check_whole(degree, "degree")
         directions = check_whole(directions, "directions")
         if directions < 1:
@@ -291,7 +292,7 @@ class SignatureLoss(nn.Module):
         self, degrees: Sequence[int] = (0,), *, normalize: bool = False, reduction: Reduction = "mean"
     ) -> None:
         super().__init__()
-        _check_reduction(reduction)
+        check_reduction(reduction)
         normalize = check_switch(normalize, "normalize")
         if not isinstance(degrees, Sequence) or isinstance(degrees, str):
             raise TypeError(f"degrees must be taken from 0 and 1; got {degrees!r}. Both: degrees=(0, 1).")
