@@ -24,6 +24,43 @@ const sheets = {
   },
 };
 
+/** Shaders without comments, indents and spaces that mean nothing. */
+const shaders = {
+  name: "shaders",
+  setup(build) {
+    build.onLoad({ filter: /shaders\.ts$/ }, ({ path }) => {
+      const tight = readFileSync(path, "utf8")
+        .replace(/\/\/.*$/gm, "")
+        .replace(/\s*\n\s*/g, "\n")
+        .replace(/([;{},])\n/g, "$1")
+        .replace(/ ?([-+*/=<>?:,&|(){};]) ?/g, "$1");
+      return { contents: tight, loader: "ts" };
+    });
+  },
+};
+
+// What the page, the tests and the tables by name say: these names stay.
+const SPOKEN = [
+  ...["viewers", "state", "mount", "scan", "theme", "mounted", "autoplay", "aa"],
+  ...["t", "layers", "playing", "renderer", "dark", "overlays", "available", "camera", "point", "frames", "vertices", "reduced"],
+  ...["mode", "yaw", "tilt", "zoom", "panX", "panY", "text"],
+  ...["grid", "data", "boundary", "polytopes", "ranks", "stretch", "surface", "tube", "region", "field", "frame", "still"],
+  ...["points", "segments", "triangles", "proved", "computed", "observed"],
+  ...["float64", "float32", "float16", "int32", "int8", "uint8", "uint16", "lattice"],
+];
+
+/** Names of our own properties may be shortened; those that the language or the browser declares may not. */
+function kept() {
+  const library = join(here, "node_modules", "typescript", "lib");
+  const names = new Set(SPOKEN);
+  for (const file of readdirSync(library).sort()) {
+    if (!/^lib\.(es|dom|decorators).*\.d\.ts$/.test(file)) continue;
+    const text = readFileSync(join(library, file), "utf8");
+    for (const [, name] of text.matchAll(/\b([A-Za-z_]\w*)\b["']?\??\s*[:(<]/g)) names.add(name);
+  }
+  return new RegExp(`^(${[...names].join("|")})$`);
+}
+
 export async function bundle() {
   const { outputFiles } = await esbuild.build({
     absWorkingDir: here,
@@ -35,7 +72,9 @@ export async function bundle() {
     format: "iife",
     legalComments: "none",
     target: ["es2022"],
-    plugins: [sheets],
+    mangleProps: /^[a-z]\w{2,}$/i,
+    reserveProps: kept(),
+    plugins: [sheets, shaders],
   });
   return outputFiles[0].text.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
 }

@@ -34,7 +34,7 @@ interface Unit {
   centers: [Float64Array, Float64Array];
 }
 
-const MEMORY = 8e6; // numbers that the checkpoints of one vector field may take
+const MEMORY = 8e6;
 
 /** The place of time `t` among units and stages. */
 export interface Moment {
@@ -53,12 +53,16 @@ export function moment(scene: Scene, t: number): Moment {
 
 export class Flow {
   readonly scene: Scene;
-  private readonly exact: Rows[] = [];
-  private readonly units: Unit[] = [];
+  readonly #exact: Rows[] = [];
+  readonly #units: Unit[] = [];
 
-  constructor(scene: Scene) {
+  readonly #memory: number;
+
+  /** `memory` is how many numbers the checkpoints of one vector field may take. */
+  constructor(scene: Scene, memory = MEMORY) {
     this.scene = scene;
-    this.exact[0] = { data: Float64Array.from(scene.vertices), width: scene.input };
+    this.#memory = memory;
+    this.#exact[0] = { data: Float64Array.from(scene.vertices), width: scene.input };
   }
 
   /** Write the (N, 3) positions at time `t` into `out`; time beyond the ends is clamped. */
@@ -70,38 +74,44 @@ export class Flow {
       mix(scene.flow.positions[unit - 1], scene.flow.positions[unit], share, out, scene.count);
       return;
     }
-    const found = (this.units[unit] ??= this.build(scene.flow, unit));
+    this.prepare(unit);
+    const found = this.#units[unit];
     const { stage, cached } =
       found.stages.find((entry) => share <= entry.stage.to + 1e-12) ?? found.stages[found.stages.length - 1];
     const s = Math.min(Math.max((share - stage.from) / (stage.to - stage.from), 0), 1);
-    const shift = this.offset(found, share);
+    const shift = this.#offset(found, share);
     if (cached.kind === "chord") drawChord(cached, share, s, shift, out, scene.count);
     else if (cached.kind === "turn") {
       const matrix = turned(between(found.first, found.second, share), cached.stage, s, found.layer.space);
       project(matrix, found.layer.space, cached.rows, shift, out, scene.count);
     } else {
-      this.drawField(found, cached, s, share, shift, out);
+      this.#drawField(found, cached, s, share, shift, out);
     }
+  }
+
+  /** Compute what unit `unit` needs, once: a full forward of its layer. */
+  prepare(unit: number): void {
+    if (this.scene.flow.kind === "layers") this.#units[unit] ??= this.#build(this.scene.flow, unit);
   }
 
   /** Layer `k` itself, h_k of every vertex; row after row. */
   layer(k: number): Float64Array {
-    return this.rows(k).data;
+    return this.#rows(k).data;
   }
 
-  private rows(k: number): Rows {
+  #rows(k: number): Rows {
     const { flow } = this.scene;
     if (flow.kind === "sampled") throw new Error("recorded layers have positions only");
-    return (this.exact[k] ??= this.output(flow.layers[k - 1], this.before(flow.layers[k - 1])));
+    return (this.#exact[k] ??= this.#output(flow.layers[k - 1], this.#before(flow.layers[k - 1])));
   }
 
-  private before(layer: ProgramLayer): Rows {
+  #before(layer: ProgramLayer): Rows {
     const count = this.scene.count;
     const { rows } = layer;
     const data = new Float64Array(count * rows);
     for (let i = 0; i < data.length; i += rows) data.set(layer.bias, i);
     for (const term of layer.terms) {
-      const h = this.rows(term.layer);
+      const h = this.#rows(term.layer);
       const matrix = term.matrix ?? corner(layer, rows, h.width);
       for (let n = 0; n < count; n++) {
         for (let i = 0; i < rows; i++) {
@@ -114,36 +124,36 @@ export class Flow {
     return { data, width: rows };
   }
 
-  private output(layer: ProgramLayer, z: Rows): Rows {
+  #output(layer: ProgramLayer, z: Rows): Rows {
     const count = this.scene.count;
     const data = new Float64Array(count * layer.width);
     for (let n = 0; n < count; n++) activate(layer.activation, z.data, n * z.width, z.width, data, n * layer.width);
     return { data, width: layer.width };
   }
 
-  private build(program: Program, number: number): Unit {
+  #build(program: Program, number: number): Unit {
     const layer = program.layers[number - 1];
     const frames = this.scene.view.frames;
     const [a, b] = [frames[number - 1], frames[number]].map((frame) => padded(frame, layer.space));
     const unit: Unit = { layer, stages: [], first: a.matrix, second: b.matrix, centers: [a.center, b.center] };
-    let y = this.rows(number - 1);
+    let y = this.#rows(number - 1);
     let before: Chord | undefined;
     for (const stage of layer.stages) {
       let cached: Cached;
       if (stage.kind === "linear") {
         cached = { kind: "turn", stage, rows: y };
-        y = this.apply(turned(identity(layer.space), stage, 1, layer.space), layer.space, y);
+        y = this.#apply(turned(identity(layer.space), stage, 1, layer.space), layer.space, y);
       } else if (stage.kind === "vector_field" && !oneStep(layer)) {
         const field = layer.activation as Field;
-        const every = Math.max(1, Math.ceil((this.scene.count * layer.space * field.steps) / MEMORY));
-        cached = { kind: "field", field, every, points: this.checkpoints(field, y, layer.space, every) };
-        y = this.run(field, cached.points[cached.points.length - 1], (cached.points.length - 1) * every, 1);
+        const every = Math.max(1, Math.ceil((this.scene.count * layer.space * field.steps) / this.#memory));
+        cached = { kind: "field", field, every, points: this.#checkpoints(field, y, layer.space, every) };
+        y = this.#run(field, cached.points[cached.points.length - 1], (cached.points.length - 1) * every, 1);
       } else {
-        const start = stage.kind === "line" ? this.along(program, stage, stage.fromShare, layer.space) : y;
+        const start = stage.kind === "line" ? this.#along(program, stage, stage.fromShare, layer.space) : y;
         const end =
-          stage.kind === "line" ? this.along(program, stage, stage.toShare, layer.space) : this.end(layer, stage, y);
+          stage.kind === "line" ? this.#along(program, stage, stage.toShare, layer.space) : this.#end(layer, stage, y);
         const shared = before !== undefined && stage.kind !== "line" ? before.end : undefined;
-        cached = { kind: "chord", start: shared ?? this.seen(unit, start), end: this.seen(unit, end) };
+        cached = { kind: "chord", start: shared ?? this.#seen(unit, start), end: this.#seen(unit, end) };
         y = end;
       }
       before = cached.kind === "chord" ? cached : undefined;
@@ -153,13 +163,13 @@ export class Flow {
   }
 
   /** Where a straight stage ends. */
-  private end(layer: ProgramLayer, stage: Stage, y: Rows): Rows {
+  #end(layer: ProgramLayer, stage: Stage, y: Rows): Rows {
     const { count } = this.scene;
     const { space, rows } = layer;
     if (stage.kind === "straight") {
       const term = layer.terms[0];
       const bare = { ...layer, terms: [term], bias: new Float64Array(rows) };
-      return widened(this.before(bare), space, count);
+      return widened(this.#before(bare), space, count);
     }
     const found = widened(y, space, count);
     if (stage.kind === "translate") {
@@ -173,22 +183,22 @@ export class Flow {
         activate(layer.activation, found.data, n * space, rows, found.data, n * space);
       }
     } else {
-      return this.run(layer.activation as Field, found, 0, 1);
+      return this.#run(layer.activation as Field, found, 0, 1);
     }
     return found;
   }
 
-  private along(program: Program, stage: Line, share: number, space: number): Rows {
+  #along(program: Program, stage: Line, share: number, space: number): Rows {
     const { count } = this.scene;
     const target = program.layers[stage.of - 1];
-    const end = stage.target === "output" ? this.rows(stage.of) : this.before(target);
-    const found = widened(this.rows(stage.start), space, count);
+    const end = stage.target === "output" ? this.#rows(stage.of) : this.#before(target);
+    const found = widened(this.#rows(stage.start), space, count);
     const goal = widened(end, space, count);
     for (let i = 0; i < found.data.length; i++) found.data[i] = (1 - share) * found.data[i] + share * goal.data[i];
     return found;
   }
 
-  private apply(matrix: Float64Array, space: number, y: Rows): Rows {
+  #apply(matrix: Float64Array, space: number, y: Rows): Rows {
     const { count } = this.scene;
     const data = new Float64Array(count * space);
     for (let n = 0; n < count; n++) {
@@ -201,15 +211,15 @@ export class Flow {
     return { data, width: space };
   }
 
-  private checkpoints(field: Field, y: Rows, space: number, every: number): Rows[] {
+  #checkpoints(field: Field, y: Rows, space: number, every: number): Rows[] {
     const found = [widened(y, space, this.scene.count)];
     for (let step = every; step < field.steps; step += every) {
-      found.push(this.run(field, found[found.length - 1], step - every, step / field.steps));
+      found.push(this.#run(field, found[found.length - 1], step - every, step / field.steps));
     }
     return found;
   }
 
-  private run(field: Field, y: Rows, step: number, s: number): Rows {
+  #run(field: Field, y: Rows, step: number, s: number): Rows {
     const data = Float64Array.from(y.data);
     for (let i = 0; i < data.length; i += y.width) {
       follow(field, data.subarray(i, i + y.width), s, step / field.steps);
@@ -217,16 +227,16 @@ export class Flow {
     return { data, width: y.width };
   }
 
-  private drawField(
+  #drawField(
     unit: Unit, cached: Cached & { kind: "field" }, s: number, share: number, shift: Float64Array, out: Float32Array,
   ): void {
     const { field, points, every } = cached;
     const at = Math.min(Math.floor((s * field.steps + 1e-12) / every), points.length - 1);
-    const rows = this.run(field, points[at], at * every, s);
+    const rows = this.#run(field, points[at], at * every, s);
     project(between(unit.first, unit.second, share), unit.layer.space, rows, shift, out, this.scene.count);
   }
 
-  private seen(unit: Unit, y: Rows): [Float64Array, Float64Array] {
+  #seen(unit: Unit, y: Rows): [Float64Array, Float64Array] {
     const { count } = this.scene;
     const zero = new Float64Array(3);
     const first = new Float64Array(3 * count);
@@ -238,7 +248,7 @@ export class Flow {
   }
 
   /** -V(c) of the frame at a share of the unit. */
-  private offset(unit: Unit, share: number): Float64Array {
+  #offset(unit: Unit, share: number): Float64Array {
     const matrix = between(unit.first, unit.second, share);
     const center = between(unit.centers[0], unit.centers[1], share);
     const w = center.length;

@@ -1,7 +1,6 @@
 // The scene format, version 1: geometry in input space, the flow, and what may be said about them.
 
-import { choice, fail, fields, list, real, reals, tensor, text, whole } from "./arrays.ts";
-import type { Fields } from "./arrays.ts";
+import { Reader } from "./arrays.ts";
 import { readFlow } from "./program.ts";
 import type { Program, Sampled } from "./program.ts";
 
@@ -79,165 +78,125 @@ export interface Scene {
 
 /** Read and check a scene; a SceneError names what does not fit. */
 export function readScene(value: unknown): Scene {
-  const entries = fields(value, "scene");
-  if (entries.format !== FORMAT) fail("scene.format", `must be "${FORMAT}"; got ${JSON.stringify(entries.format)}.`);
-  const version = whole(entries.version, "scene.version", 1);
-  if (version > VERSION) fail("scene", `has version ${version}, this viewer reads up to ${VERSION}. Update isotopy.`);
-  const input = whole(entries.input, "input", 1);
-  const vertices = tensor(entries.vertices, "vertices", [-1, input]);
+  const about = new Reader(value, "scene");
+  about.choice("format", [FORMAT]);
+  const version = about.whole("version", 1);
+  if (version > VERSION) about.wrong("", `has version ${version}, this viewer reads up to ${VERSION}. Update isotopy`);
+  const scene = new Reader(value, "");
+  const input = scene.whole("input", 1);
+  const vertices = scene.tensor("vertices", [-1, input]);
   const count = vertices.shape[0];
-  const flow = readFlow(entries.flow, input, count);
+  const flow = readFlow(scene.object("flow"), input, count);
   const steps = flow.widths.length - 1;
-  const layers = readLayers(entries.layers, flow.widths);
-  const attributes = fields(entries.attributes ?? {}, "attributes");
-  const bits = list(attributes.codeword_bits ?? [], "attributes.codeword_bits").map((n) =>
-    whole(n, "attributes.codeword_bits", 0),
-  );
-  const classes = list(entries.classes ?? [], "classes").map((name) => text(name, "classes"));
-  const found: Scene = {
-    title: text(entries.title ?? "", "title"),
+  const attributes = scene.object("attributes");
+  const bits = attributes.list("codeword_bits", (n) => n.whole("", 0), true);
+  const stretch = attributes.optional("stretch", [steps + 1, count], Float32Array);
+  if (scene.whole("t_max", 1) !== steps) scene.wrong("t_max", `must be ${steps}, the number of layers of the flow`);
+  return {
+    title: scene.text("title", ""),
     input,
     count,
     vertices: Float64Array.from(vertices.data),
-    layers,
+    layers: readLayers(scene, flow.widths),
     flow,
-    view: readView(entries.view, flow),
-    primitives: list(entries.primitives, "primitives").map((entry, i) =>
-      readPrimitive(entry, `primitives[${i}]`, count, steps, bits),
-    ),
-    stills: list(entries.static ?? [], "static").map((entry, i) => readStill(entry, `static[${i}]`, flow)),
-    logit: optional(attributes.logit, (v) => Float32Array.from(tensor(v, "attributes.logit", [count]).data)),
-    predicted: optional(attributes.predicted, (v) => Int8Array.from(tensor(v, "attributes.predicted", [count]).data)),
-    stretch: optional(attributes.stretch, (v) => {
-      const { data } = tensor(v, "attributes.stretch", [steps + 1, count]);
-      return Array.from({ length: steps + 1 }, (_, k) => Float32Array.from(data.subarray(k * count, (k + 1) * count)));
-    }),
+    view: readView(scene.object("view"), flow),
+    primitives: scene.list("primitives", (entry) => readPrimitive(entry.inner, count, steps, bits)),
+    stills: scene.list("static", (entry) => readStill(entry.inner, flow), true),
+    logit: attributes.optional("logit", [count], Float32Array),
+    predicted: attributes.optional("predicted", [count], Int8Array),
+    stretch: stretch && Array.from({ length: steps + 1 }, (_, k) => stretch.subarray(k * count, (k + 1) * count)),
     bits,
-    classes,
-    camera: readCamera(entries.camera, steps),
-    certificates: list(entries.certificates ?? [], "certificates").map((entry, i) =>
-      readCertificate(entry, `certificates[${i}]`, steps),
-    ),
-    statements: list(entries.statements ?? [], "statements").map((entry, i) => {
-      const statement = fields(entry, `statements[${i}]`);
-      return {
-        text: text(statement.text, `statements[${i}].text`),
-        status: choice(statement.status, `statements[${i}].status`, STATUSES),
-      };
-    }),
-    source: text(entries.source ?? "", "source"),
+    classes: scene.list("classes", (name) => name.text(), true),
+    camera: readCamera(scene.object("camera"), steps),
+    certificates: scene.list("certificates", (entry) => readCertificate(entry.inner, steps), true),
+    statements: scene.list("statements", ({ inner }) => ({ text: inner.text("text"), status: inner.choice("status", STATUSES) }), true),
+    source: scene.text("source", ""),
   };
-  if (whole(entries.t_max, "t_max", 1) !== steps) fail("t_max", `must be ${steps}, the number of layers of the flow.`);
+}
+
+function readLayers(scene: Reader, widths: readonly number[]): Scene["layers"] {
+  const found = scene.list("layers", ({ inner }) => ({
+    name: inner.text("name"), width: inner.whole("width", 1), ticks: inner.list("ticks", (tick) => tick.real()),
+  }));
+  const [own, flowing] = [found.map((layer) => layer.width).join(", "), widths.slice(1).join(", ")];
+  if (own !== flowing) scene.wrong("layers", `must have the widths of the flow, ${flowing}; got ${own}`);
   return found;
 }
 
-function optional<T>(value: unknown, read: (value: unknown) => T): T | null {
-  return value === undefined || value === null ? null : read(value);
-}
-
-function readLayers(value: unknown, widths: readonly number[]): Scene["layers"] {
-  const found = list(value, "layers").map((entry, k) => {
-    const layer = fields(entry, `layers[${k}]`);
-    return {
-      name: text(layer.name, `layers[${k}].name`),
-      width: whole(layer.width, `layers[${k}].width`, 1),
-      ticks: list(layer.ticks, `layers[${k}].ticks`).map((tick) => real(tick, `layers[${k}].ticks`)),
-    };
+function readView(view: Reader, flow: Program | Sampled): Scene["view"] {
+  const frames = flow.kind === "sampled" ? [] : view.list("frames", ({ inner }, k): ViewFrame => {
+    const width = flow.widths[k] ?? view.wrong("frames", `must hold ${flow.widths.length} frames, the input first; got more`);
+    return { matrix: inner.reals("matrix", [3, width]), center: inner.reals("center", [width]) };
   });
-  const flowing = widths.slice(1);
-  if (found.length !== flowing.length || found.some((layer, k) => layer.width !== flowing[k])) {
-    fail("layers", `must have the widths of the flow, ${flowing.join(", ")}; got ${found.map((l) => l.width).join(", ")}.`);
-  }
-  return found;
-}
-
-function readView(value: unknown, flow: Program | Sampled): Scene["view"] {
-  const view = fields(value, "view");
-  const dimension = whole(view.dimension, "view.dimension", 1, 3) as 1 | 2 | 3;
-  const frames = flow.kind === "sampled" ? [] : list(view.frames, "view.frames");
   if (flow.kind === "layers" && frames.length !== flow.widths.length) {
-    fail("view.frames", `must hold ${flow.widths.length} frames, the input first; got ${frames.length}.`);
+    view.wrong("frames", `must hold ${flow.widths.length} frames, the input first; got ${frames.length}`);
   }
   return {
-    kind: choice(view.kind, "view.kind", ["axes", "pca", "mds"] as const),
-    dimension,
-    axes: list(view.axes ?? [], "view.axes").map((names) => list(names, "view.axes").map((n) => text(n, "view.axes"))),
-    frames: frames.map((entry, k) => {
-      const frame = fields(entry, `view.frames[${k}]`);
-      return {
-        matrix: reals(frame.matrix, `view.frames[${k}].matrix`, [3, flow.widths[k]]),
-        center: reals(frame.center, `view.frames[${k}].center`, [flow.widths[k]]),
-      };
-    }),
-    note: text(view.note ?? "", "view.note"),
+    kind: view.choice("kind", ["axes", "pca", "mds"] as const),
+    dimension: view.whole("dimension", 1, 3) as 1 | 2 | 3,
+    axes: view.list("axes", (names) => names.list("", (name) => name.text()), true),
+    frames,
+    note: view.text("note", ""),
   };
 }
 
-function readIndices(value: unknown, where: string, kind: Kind, count: number): { indices: Uint32Array; per: 1 | 2 | 3 } {
-  const per = KINDS[kind];
-  const { data } = tensor(value, `${where}.indices`, per === 1 ? [-1] : [-1, per]);
-  for (const i of data) {
-    if (!Number.isInteger(i) || i < 0 || i >= count) fail(`${where}.indices`, `must be from 0 to ${count - 1}; got ${i}.`);
-  }
-  return { indices: Uint32Array.from(data), per };
+function readIndices(entry: Reader, per: number, count: number): Uint32Array {
+  const { data } = entry.tensor("indices", per === 1 ? [-1] : [-1, per]);
+  const bad = data.find((i) => i < 0 || i >= count);
+  if (bad !== undefined) entry.wrong("indices", `must be from 0 to ${count - 1}; got ${bad}`);
+  return Uint32Array.from(data);
 }
 
-function readPrimitive(value: unknown, where: string, vertices: number, steps: number, bits: number[]): Primitive {
-  const entries = fields(value, where);
-  const kind = choice(entries.kind, `${where}.kind`, Object.keys(KINDS) as Kind[]);
-  const { indices, per } = readIndices(entries.indices, where, kind, vertices);
+function readPrimitive(entry: Reader, vertices: number, steps: number, bits: number[]): Primitive {
+  const kind = entry.choice("kind", Object.keys(KINDS) as Kind[]);
+  const per = KINDS[kind];
+  const indices = readIndices(entry, per, vertices);
   const count = indices.length / per;
-  const values: Fields = fields(entries.value ?? {}, `${where}.value`);
+  const values = entry.object("value");
   const bytes = Math.ceil(bits.reduce((sum, n) => sum + n, 0) / 8);
   return {
     kind,
-    name: text(entries.name ?? "", `${where}.name`),
-    role: choice(entries.role, `${where}.role`, ROLES),
+    name: entry.text("name", ""),
+    role: entry.choice("role", ROLES),
     indices,
     per,
     count,
-    classes: optional(entries.class, (v) => Int8Array.from(tensor(v, `${where}.class`, [count]).data)),
-    ranks: optional(values.rank, (v) => Uint8Array.from(tensor(v, `${where}.value.rank`, [count, steps]).data)),
-    codewords: optional(values.codewords, (v) =>
-      Uint8Array.from(tensor(v, `${where}.value.codewords`, [count, bytes]).data),
-    ),
+    classes: entry.optional("class", [count], Int8Array),
+    ranks: values.optional("rank", [count, steps], Uint8Array),
+    codewords: values.optional("codewords", [count, bytes], Uint8Array),
   };
 }
 
-function readStill(value: unknown, where: string, flow: Program | Sampled): Still {
-  const entries = fields(value, where);
-  const layer = whole(entries.layer, `${where}.layer`, 0, flow.widths.length - 1);
-  const kind = choice(entries.kind, `${where}.kind`, Object.keys(KINDS) as Kind[]);
-  const width = flow.kind === "sampled" ? 3 : flow.widths[layer];
-  const vertices = tensor(entries.vertices, `${where}.vertices`, [-1, width]);
+function readStill(entry: Reader, flow: Program | Sampled): Still {
+  const layer = entry.whole("layer", 0, flow.widths.length - 1);
+  const kind = entry.choice("kind", Object.keys(KINDS) as Kind[]);
+  const { data, shape } = entry.tensor("vertices", [-1, flow.kind === "sampled" ? 3 : flow.widths[layer]]);
   return {
     layer,
     kind,
-    vertices: Float64Array.from(vertices.data),
-    count: vertices.shape[0],
-    indices: readIndices(entries.indices, where, kind, vertices.shape[0]).indices,
-    role: text(entries.role ?? "", `${where}.role`),
-    label: text(entries.label ?? "", `${where}.label`),
+    vertices: Float64Array.from(data),
+    count: shape[0],
+    indices: readIndices(entry, KINDS[kind], shape[0]),
+    role: entry.text("role", ""),
+    label: entry.text("label", ""),
   };
 }
 
-function readCamera(value: unknown, steps: number): Scene["camera"] {
-  const camera = fields(value, "camera");
-  const boxes = list(camera.boxes, "camera.boxes").map((box) => list(box, "camera.boxes").map((n) => real(n, "camera.boxes")));
+function readCamera(camera: Reader, steps: number): Scene["camera"] {
+  const boxes = camera.list("boxes", (box) => box.list("", (n) => n.real()));
   if (boxes.length !== steps + 1 || boxes.some((box) => box.length !== 4 || box[3] <= 0)) {
-    fail("camera.boxes", `must hold ${steps + 1} boxes (x, y, z, radius > 0), the input first.`);
+    camera.wrong("boxes", `must hold ${steps + 1} boxes (x, y, z, radius > 0), the input first`);
   }
-  return { mode: choice(camera.mode, "camera.mode", ["fixed", "follow"] as const), boxes };
+  return { mode: camera.choice("mode", ["fixed", "follow"] as const), boxes };
 }
 
-function readCertificate(value: unknown, where: string, steps: number): Certificate {
-  const entries = fields(value, where);
+function readCertificate(entry: Reader, steps: number): Certificate {
   return {
-    layer: whole(entries.layer, `${where}.layer`, 1, steps),
-    verdict: text(entries.verdict, `${where}.verdict`),
-    sentence: text(entries.sentence ?? "", `${where}.sentence`),
-    status: choice(entries.status, `${where}.status`, STATUSES),
-    from: real(entries.from ?? 0, `${where}.from`),
-    to: real(entries.to ?? 1, `${where}.to`),
+    layer: entry.whole("layer", 1, steps),
+    verdict: entry.text("verdict"),
+    sentence: entry.text("sentence", ""),
+    status: entry.choice("status", STATUSES),
+    from: entry.real("from", 0),
+    to: entry.real("to", 1),
   };
 }

@@ -2,7 +2,7 @@
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { reals } from "../src/arrays.ts";
+import { Reader } from "../src/arrays.ts";
 import type { Fields } from "../src/arrays.ts";
 
 const folder = join(import.meta.dirname, "..", "..", "tests", "see", "golden");
@@ -21,5 +21,5 @@ export const names = readdirSync(folder)
 
 export function golden(name: string): Golden {
   const found = JSON.parse(readFileSync(join(folder, `${name}.json`), "utf8"));
-  return { name, scene: found.scene, t: found.t, positions: reals(found.positions, "positions", [found.t.length, -1, 3]) };
+  return { name, scene: found.scene, t: found.t, positions: new Reader(found, "golden").reals("positions", [found.t.length, -1, 3]) };
 }

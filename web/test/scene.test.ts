@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tensor } from "../src/arrays.ts";
+import { Reader, inflated } from "../src/arrays.ts";
+import { deflateRawSync } from "node:zlib";
 import type { Fields } from "../src/arrays.ts";
 import { SceneError, readScene } from "../src/scene.ts";
 import { golden, names } from "./golden.ts";
+
+const tensor = (value: unknown, key: string, shape: number[]) => new Reader({ [key]: value }, "").tensor(key, shape);
 
 const array = (dtype: string, shape: number[], bytes: number[]) => ({
   dtype, shape, data: Buffer.from(bytes).toString("base64"),
@@ -31,6 +34,52 @@ test("integers are little-endian", () => {
   assert.deepEqual([...tensor(array("uint16", [1, 1], [1, 2]), "x", [-1, 1]).data], [513]);
 });
 
+test("packed arrays are unpacked: every kind of block, runs and far copies", () => {
+  let seed = 1;
+  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  const cases = [
+    new Uint8Array(0), new Uint8Array(1), new Uint8Array(70000).fill(7),
+    Uint8Array.from({ length: 90000 }, () => 256 * random()),
+    Uint8Array.from({ length: 50000 }, () => 20 * random() ** 3),
+    Uint8Array.from({ length: 60000 }, (_, i) => (i % 29000) * 7),
+  ];
+  for (const bytes of cases) {
+    for (const options of [{ level: 9 }, { level: 1 }, { level: 0 }, { strategy: 4 }]) {
+      assert.deepEqual(inflated(deflateRawSync(bytes, options), bytes.length), bytes);
+    }
+  }
+});
+
+test("damaged packed arrays are named, whatever is damaged", () => {
+  const packed = deflateRawSync(Uint8Array.from({ length: 600 }, (_, i) => (i * i) % 251));
+  const about = (bytes: Uint8Array) => ({
+    dtype: "int8", shape: [600], packed: "deflate", data: Buffer.from(bytes).toString("base64"),
+  });
+  assert.equal(tensor(about(packed), "x", [600]).data.length, 600);
+  for (const cut of [0, 1, 10, packed.length - 1]) {
+    assert.throws(() => tensor(about(packed.subarray(0, cut)), "x", [600]), /x\.data is damaged: it cannot be unpacked/);
+  }
+  assert.throws(() => tensor({ ...about(packed), shape: [601] }, "x", [601]), /cannot be unpacked/);
+  assert.throws(() => tensor({ ...about(packed), packed: "zip" }, "x", [600]), /packed must be one of deflate/);
+});
+
+test("bytes of packed numbers are joined again", () => {
+  const values = Float64Array.of(1.5, -2.25, 1e300);
+  const bytes = new Uint8Array(values.buffer);
+  const grouped = bytes.map((_, i) => bytes[(i % 3) * 8 + Math.floor(i / 3)]);
+  const data = deflateRawSync(grouped).toString("base64");
+  assert.deepEqual(tensor({ dtype: "float64", shape: [3], packed: "deflate", data }, "x", [3]).data, values);
+});
+
+test("lattices stand for their lists of indices", () => {
+  assert.deepEqual([...tensor({ lattice: [3, 1, 4] }, "x", [-1]).data], [3, 4, 5, 6]);
+  const edges = tensor({ lattice: [10, 2, 3] }, "x", [-1, 2]);
+  assert.deepEqual([...edges.data], [10, 11, 10, 13, 11, 12, 11, 14, 12, 15, 13, 14, 14, 15]);
+  const cells = tensor({ lattice: [0, 2, 2] }, "x", [-1, 3]);
+  assert.deepEqual([[...cells.data], cells.shape], [[0, 1, 3, 0, 3, 2], [2, 3]]);
+  assert.throws(() => tensor({ lattice: [0, 2] }, "x", [-1]), /x\.lattice must be three numbers/);
+});
+
 function changed(change: (scene: Fields) => void, name = "square_swap"): Fields {
   const { scene } = golden(name);
   change(scene);
@@ -52,7 +101,7 @@ const WRONG: [string, RegExp, (scene: Any) => void][] = [
   ["a flow of another depth", /layers must have the widths of the flow, 2, 2; got 2/, (s) => s.layers.pop()],
   ["a stage that begins late", /stages\[1\] must start where the one before ends/, (s) => (s.flow.layers[0].stages[1].from = 0.5)],
   ["an activation unknown", /activation\.name must be one of/, (s) => (s.flow.layers[0].map.activation.name = "sin")],
-  ["no matrix", /terms\[0\] needs a matrix/, (s) => (s.flow.layers[0].stages[0].kind = "translate")],
+  ["no matrix", /terms\[0\] needs a matrix: its layer/, (s) => (s.flow.layers[0].stages[0].kind = "translate")],
   ["frames missing", /view\.frames must hold 3 frames/, (s) => s.view.frames.pop()],
   ["a point as a box", /camera\.boxes must hold 3 boxes/, (s) => (s.camera.boxes[0][3] = 0)],
   ["a promise too much", /statements\[0\]\.status must be one of proved, computed, observed/, (s) => (s.statements[0].status = "sure")],
