@@ -284,7 +284,7 @@ def test_training_mode_warns_and_leaves_the_module_alone():
 
 
 def test_training_mode_is_restored_after_an_error():
-    module = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.GELU()).train()
+    module = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.ELU()).train()
     with pytest.raises(UnsupportedModuleError):
         networks.trace(module, ROWS)
     assert all(part.training for part in module.modules())
@@ -330,7 +330,7 @@ def _refused(module, match):
 @pytest.mark.parametrize(
     ("function", "match"),
     [
-        (lambda m, x: F.gelu(m.a(x)), r"node 'gelu' \(gelu\) has no exact affine description. Supported: Linear"),
+        (lambda m, x: F.elu(m.a(x)), r"node 'elu' \(elu\) has no exact affine description. Supported: Linear"),
         (lambda m, x: m.a(x).softmax(1), r"node 'softmax' \(.softmax\(\)\)"),
         (lambda m, x: torch.exp(x), "node 'exp'"),
         (lambda m, x: m.a(x) * x, r"mul multiplies two activations.*isotopy.networks.record"),
@@ -355,7 +355,7 @@ def test_unsupported_functions(function, match):
 @pytest.mark.parametrize(
     ("module", "match"),
     [
-        (nn.Sequential(nn.Linear(4, 4), nn.GELU()), r"node '_1' \(GELU \(1\)\) has no exact affine description"),
+        (nn.Sequential(nn.Linear(4, 4), nn.ELU()), r"node '_1' \(ELU \(1\)\) has no exact affine description"),
         (nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4)), r"LayerNorm"),
         (nn.Sequential(nn.Unflatten(1, (2, 2)), nn.TransformerEncoderLayer(2, 1, 4)), "TransformerEncoderLayer"),
         (nn.BatchNorm1d(4, track_running_stats=False), "normalizes by the statistics of each batch"),
@@ -426,8 +426,8 @@ def test_control_flow_on_values_says_why():
 
 
 def test_unsupported_nodes_of_programs_are_named():
-    program = torch.export.export(nn.Sequential(nn.Linear(4, 4), nn.GELU()).double(), (ROWS,))
-    with pytest.raises(UnsupportedModuleError, match=r"node 'gelu' \(aten.gelu.default\)"):
+    program = torch.export.export(nn.Sequential(nn.Linear(4, 4), nn.ELU()).double(), (ROWS,))
+    with pytest.raises(UnsupportedModuleError, match=r"node 'elu' \(aten.elu.default\)"):
         networks.trace(program)
     rounded = Functional(lambda m, x: torch.div(x, 2, rounding_mode="floor"))
     with pytest.raises(UnsupportedModuleError, match="node 'div'"):

@@ -1,6 +1,7 @@
 """Certificates: is a layer, read as a map on all of its input space, a homeomorphism onto its image?"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from ..networks import Layer, Network
+from ..networks.activations import Activation
+from ..networks.field import Field
 from ..networks.verified import Injectivity, injectivity
 from .inspection import Certificate, Verdict
 from .statements import Status
@@ -87,8 +90,12 @@ def _of_layer(net: Network, layer: Layer) -> Certificate:
     width, (rows, inputs) = layer.width, sides
     found = layer.matrix() if min(rows, inputs) * float(rows) * inputs <= _MOST_WORK else None
     if found is None:
-        return _without_matrix(layer.kind, layer.strictly_increasing, width, inputs)
+        monotone = layer.strictly_increasing if layer.kind != "vector_field" else None
+        return _without_matrix(layer.kind, monotone, width, inputs)
     weight, bias = found
+    if layer.activation.field is not None:
+        straight = certificate(weight, bias, rounding=layer.rounding())
+        return _along(layer.activation.field, straight)
     return certificate(
         weight,
         bias,
@@ -113,7 +120,8 @@ def certificate(
     Args:
         weight: W, one row per neuron.
         bias: b.
-        activation: `"affine"` (none), `"relu"`, `"leaky_relu"`, `"tanh"`, `"sigmoid"`, `"softplus"` or `"max_pool"`.
+        activation: `"affine"` (none), `"relu"`, `"leaky_relu"`, `"tanh"`, `"sigmoid"`, `"softplus"`, `"gelu"`, `"silu"`
+            or `"max_pool"`.
         strictly_increasing: Whether the activation is strictly increasing.
         width: Number of outputs where a max pool leaves fewer than rows of W.
         rounding: Bounds on the difference between W and the matrix that is meant; the certificate holds for that one.
@@ -348,15 +356,43 @@ def _not_monotone(facts: _Facts, activation: str) -> tuple[Verdict, str]:
         return "collapse", text + "goes to each point."
     if facts.full.injective == "no":
         return "collapse", f"Collapses: W has rank {facts.full.rank} at most for {facts.n} input dimensions."
+    why = f"{_named(activation)} is not strictly monotone"
+    if activation in ("gelu", "silu"):
+        least = Activation("gelu" if activation == "gelu" else "silu").smallest_slope
+        why += "" if least is None else f" (its smallest slope is about {least[0]:.2f})"
     if facts.m == facts.n and facts.full.injective == "yes":
-        return (
-            "fold",
-            f"Folds: {_named(activation)} is not strictly monotone, so two values of a neuron give one output.",
-        )
-    return "not certified", f"Not certified: {_named(activation)} is not strictly monotone; the layer may glue points."
+        return "fold", f"Folds: {why}, so two values of a neuron give one output."
+    return "not certified", f"Not certified: {why}; the layer may glue points."
 
 
-def _without_matrix(kind: str, strictly_increasing: bool, width: int, inputs: int) -> Certificate:
+def _along(field: Field, straight: Certificate) -> Certificate:
+    """The affine map, then the flow along a vector field."""
+    if straight.verdict in ("collapse", "not certified"):
+        return straight
+    bound, steps = field.lipschitz, f"{field.steps} Runge-Kutta steps"
+    if field.proved_injective:
+        each = "s F(x)" if field.one_step else "a contraction in every step"
+        why = f"moves points by {each} (|DF| is at most {bound:.3g})"
+    elif field.one_step:
+        text = f"Not certified: points move to x + F(x), and the bound {bound:.3g} of |DF| is not below 1."
+        return replace(straight, verdict="not certified", sentence=text, status="computed", strictly_monotone=None)
+    else:
+        why = f"is a diffeomorphism in exact time; its {steps} are computed (|DF| is at most {bound:.3g})"
+    status: Status = straight.status if field.proved_injective else "computed"
+    if straight.verdict in ("homeomorphism", "identity"):
+        verdict: Verdict = "homeomorphism"
+        text = f"Diffeomorphism: the flow along the vector field {why}."
+        if straight.verdict == "homeomorphism":
+            text += (
+                f" Before it, W is nonsingular (singular values {straight.sigma_min:.3g} to {straight.sigma_max:.3g})."
+            )
+    else:
+        verdict = straight.verdict
+        text = f"{straight.sentence} Then the flow along the vector field {why}."
+    return replace(straight, verdict=verdict, sentence=text, status=status, strictly_monotone=None)
+
+
+def _without_matrix(kind: str, strictly_increasing: bool | None, width: int, inputs: int) -> Certificate:
     """What the widths alone prove: no continuous map to fewer dimensions is one-to-one (Borsuk and Ulam)."""
     verdict: Verdict = "not certified"
     text = f"Not certified: W ({width} x {inputs}) is too large to look at."
@@ -374,7 +410,7 @@ def _without_matrix(kind: str, strictly_increasing: bool, width: int, inputs: in
 
 
 def _named(activation: str) -> str:
-    names = {"relu": "ReLU", "leaky_relu": "LeakyReLU"}
+    names = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "gelu": "GELU", "silu": "SiLU"}
     return names.get(activation, activation)
 
 

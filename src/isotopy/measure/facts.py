@@ -52,5 +52,6 @@ class Facts:
         """K such that layers 1 to K are known to be one-to-one on all of their input space, in a row."""
         if self.net is None or not self.net.sequential:
             return 0
-        known = {layer.index for layer in self.layers if layer.certificate.verdict in _ONE_TO_ONE}
+        marks = ((layer.index, layer.certificate) for layer in self.layers)
+        known = {index for index, mark in marks if mark.verdict in _ONE_TO_ONE and mark.status == "proved"}
         return next(k for k in range(self.net.depth + 1) if k + 1 not in known)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 _OPERATIONS = frozenset(
     """
-    relu leakyrelu tanh sigmoid softplus affine linear addmm matmul bmm conv convd convolution batchnorm batchnormd
-    maxpool maxpoold maxpooldwithindices avgpool avgpoold adaptiveavgpoold mean add flatten view reshape dropout
-    functional activation layer layers
+    relu leakyrelu tanh sigmoid softplus gelu silu vectorfield affine linear addmm matmul bmm conv convd convolution
+    batchnorm batchnormd maxpool maxpoold maxpooldwithindices avgpool avgpoold adaptiveavgpoold mean add flatten view
+    reshape dropout functional activation layer layers
     """.split()  # noqa: SIM905  (a list of quoted names reads worse)
 )
 """Names that torch or a trace gives: they say what a layer does, not which one it is."""

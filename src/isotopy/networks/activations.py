@@ -120,7 +120,9 @@ class Activation:
 
     @property
     def slopes_never_zero(self) -> bool:
-        """Whether the diagonal Q of slopes is always invertible."""
+        """Whether Q, the diagonal of slopes (or the Jacobian of a flow), is certainly invertible everywhere."""
+        if self.field is not None:
+            return self.field.proved_injective
         return self.kind in ("tanh", "sigmoid", "softplus", "affine") or (self.kind == "leaky_relu" and self.slope != 0)
 
     def __call__(self, z: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class Gates:
     Attributes:
         layer: The layer.
         z: Pre-activations `(n, size)`, float64.
-        active: `(n, width)` bool, z > 0; None for max pooling and a last affine map.
+        active: `(n, width)` bool, z > 0; None where the layer has no codeword.
         winners: `(n, width)` int64 index into z, max pooling only.
         certified: `(n,)` bool, every sign (or winner) of this layer is that of the real-arithmetic network.
         undecided: `(n,)` bool, some sign (or winner) is within rounding of a tie. Only after a smooth activation:
@@ -42,7 +42,7 @@ class Gates:
     undecided: Tensor
 
     def slopes(self) -> Tensor | None:
-        """Diagonal of Q, `(n, width)` float64; None for max pooling (a selection) and a last affine map."""
+        """Diagonal of Q, `(n, width)` float64; None where Q is none: max pooling, a vector field, a last affine map."""
         activation = self.layer.activation
         if not activation.pointwise:
             return None
@@ -62,7 +62,7 @@ def codewords(net: Network, x: Float[Tensor, "n ..."]) -> list[Bool[Tensor, "n _
     """Codewords J_K(x) = [z_K(x) > 0] of every activation.
 
     Signs are those of the real-arithmetic map of the stored parameters: decided in float64 with a running error bound,
-    and in exact rationals where |z| is below it (after a tanh, sigmoid or softplus layer the float64 sign stands).
+    and in exact rationals where |z| is below it (after a smooth activation or a flow the float64 sign stands).
     A pre-activation of exactly 0 counts as off. Numbers near the limits of float64 are left to rationals too.
 
     Args:
@@ -71,7 +71,8 @@ def codewords(net: Network, x: Float[Tensor, "n ..."]) -> list[Bool[Tensor, "n _
 
     Returns:
         One `(n, width)` bool tensor per activation that has a codeword; `net.layers[K - 1].codeword_column` is the
-        place of layer K, None for max pooling and a last affine map.
+        place of layer K, None where it has none: max pooling, GELU and SiLU (not monotone), vector fields, a last
+        affine map.
 
     Raises:
         ValueError: `x` has the wrong shape or is not finite, or a pre-activation overflows float64.
@@ -123,7 +124,7 @@ def evaluate(net: Network, x: Float[Tensor, "n width"]) -> Iterator[Gates]:
                 raise ValueError(
                     f"layer {layer.index} ({layer.name}) overflows float64; scale the data or the weights down."
                 )
-            active = z.value > 0 if layer.activation.pointwise else None  # a rounded exact value keeps its sign
+            active = z.value > 0 if layer.activation.has_codeword else None  # a rounded exact value keeps its sign
             undecided = open_.any(dim=1)
             certified = torch.zeros_like(undecided) if after_smooth else ~undecided
             known[layer.index] = _activate(layer, z, active, winners)
@@ -182,7 +183,7 @@ def _undecided(layer: Layer, z: Bounded, winners: Tensor | None) -> Tensor:
         for _, _, rival in _rivals(layer, winners, z):
             close = close | rival
         return close
-    close = (z.value.abs() <= z.error) & (z.error > 0) & layer.activation.pointwise
+    close = (z.value.abs() <= z.error) & (z.error > 0) & layer.activation.has_codeword
     return close | ~z.valid[:, None]
 
 
@@ -245,6 +246,10 @@ def _activate(layer: Layer, z: Bounded, active: Tensor | None, winners: Tensor |
         steepness = max(1.0, abs(activation.slope))
         underflow = ((output.abs() < _NORMAL) & (z.value != 0)).to(output.dtype) * _TINY
         error = steepness * z.error + 2 * UNIT * output.abs() + underflow
+    elif activation.field is not None:
+        error = activation.field.to(z.value).rounding(z.value, z.error)
+    elif activation.kind in ("gelu", "silu"):  # far on the left torch computes z (1 + erf) with a large cancellation
+        error = activation.steepest * z.error + 8 * UNIT * (output.abs() + z.value.abs())
     else:
         error = z.error + 8 * UNIT * output.abs()  # slopes of tanh, sigmoid, softplus are at most 1
     return z._replace(value=output, error=error, grain=inexact)

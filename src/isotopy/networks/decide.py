@@ -68,6 +68,8 @@ class Decider:
                 return labels.gather(1, self.winners[layer.index][rows])
             case "sigmoid" | "softplus":
                 return labels + 1  # 0 does not go to 0
+            case "vector_field":  # mixes coordinates: nothing is known to be equal
+                return torch.arange(1, layer.width + 1, device=labels.device).expand(len(labels), -1)
             case _:
                 return labels
 

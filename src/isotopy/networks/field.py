@@ -172,6 +172,14 @@ class Field:
             upper = math.inf
         return lower, upper
 
+    def rounding(self, x: Float[Tensor, "n d"], error: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Bounds on the error of `flow` in float64 at x that are off by `error`: grown, and new in every stage."""
+        growth = self.singular_value_bounds[1]
+        sizes = x.norm(dim=1) + self.vectors.norm(dim=1).sum() + self.centers.norm(dim=1).sum()
+        terms = 16 * (self.steps + 1) * (len(self.centers) + self.dim + 4) * (1.0 + self.lipschitz)
+        found: Tensor = growth * (error.norm(dim=1) + terms * 2.0**-53 * sizes)
+        return found[:, None].expand_as(x)
+
     # --- the inverse ----------------------------------------------------------------------------------------------
 
     def inverse(

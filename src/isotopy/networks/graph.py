@@ -215,7 +215,7 @@ class Graph:
             start = call.inputs[0] if ends_here else end
             steps, result, sources = self._steps(start, layer_of)
             column = None
-            if activation.pointwise:
+            if activation.has_codeword:
                 column, columns = columns, columns + 1
             widths = tuple(math.prod(self.nodes[0].shape) if s == 0 else layers[s - 1].width for s in sources)
             shape = output.shape if index == len(ends) else call.shape

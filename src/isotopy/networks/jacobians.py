@@ -124,6 +124,9 @@ def gate(gates: Gates, tangents: Tensor) -> Tensor:
     """Multiply `(n, k, size)` tangents of the pre-activation by Q."""
     if gates.winners is not None:
         return tangents.gather(2, gates.winners[:, None, :].expand(-1, tangents.shape[1], -1))
+    field = gates.layer.activation.field
+    if field is not None:
+        return field.to(gates.z).push(gates.z, tangents)
     slopes = gates.slopes()
     return tangents if slopes is None else tangents * slopes[:, None, :]
 
@@ -137,7 +140,9 @@ def _outputs(gates: Gates) -> Tensor:
 def compact_jacobians(net: Network, x: Tensor) -> Iterator[Tensor]:
     """Jacobians `(n, rows, n_0)` up to each layer, without the rows that are zero at all these points."""
     dense = net.sequential and all(
-        len(layer.steps) == 1 and isinstance(layer.steps[0].operator, Dense) and layer.activation.kind != "max_pool"
+        len(layer.steps) == 1
+        and isinstance(layer.steps[0].operator, Dense)
+        and layer.activation.kind not in ("max_pool", "vector_field")
         for layer in net.layers
     )
     if not dense:

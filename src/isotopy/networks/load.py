@@ -27,6 +27,8 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "softplus": nn.Softplus,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
 }
 _WAY_OUT = (
     "Save the weights alone, torch.save(model.state_dict(), 'weights.pt'), and pass file.py:factory with them; or "
@@ -57,7 +59,7 @@ def load_model(
             `model.pt2`, an archive of `torch.export.save`;
             `file.py:factory`, where `factory()` returns a module (a class, or the module itself, will do);
             `mlp` or `mlp:ACTIVATION`, a chain of linear layers, ACTIVATION between them (relu, leaky_relu, tanh,
-            sigmoid or softplus; relu where none is named), its widths read from `weights`.
+            sigmoid, softplus, gelu or silu; relu where none is named), its widths read from `weights`.
         weights: State dict to load into the module, `.safetensors` or what `torch.save` wrote (`.pt`, `.pth`; read with
             `weights_only=True`). Keys and shapes must agree. The usual wrappings of checkpoints (a dict under
             `state_dict`, the prefix `module.` or `_orig_mod.` on every key) are taken off.

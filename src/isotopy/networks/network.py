@@ -35,7 +35,8 @@ class Layer:
         name: Call site that ends the layer.
         width: Number of neurons, n_K.
         shape: Shape of the layer's output without the batch axis.
-        codeword_column: Index of this layer in lists of codewords; None for max pooling and a last affine map.
+        codeword_column: Index of this layer in lists of codewords; None where it has none: max pooling, GELU,
+            SiLU, a vector field, a last affine map.
         sources: Earlier layers that feed it, 0 being the input.
         source_widths: Their widths.
         device: Where the parameters are.
@@ -55,7 +56,7 @@ class Layer:
 
     @property
     def kind(self) -> str:
-        """Name of the activation: relu, leaky_relu, tanh, sigmoid, softplus, gelu, silu, max_pool, vector_field or affine."""
+        """Name of the activation, as in `isotopy.networks.activations`."""
         return self.activation.kind
 
     @property

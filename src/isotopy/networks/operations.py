@@ -242,7 +242,7 @@ def _reduce(graph: Graph, name: str, x: Value, dim: Any, keepdim: bool, *, divid
 
 
 def pointwise(kind: Kind) -> Handler:
-    """ReLU, tanh, sigmoid."""
+    """ReLU, tanh, sigmoid, SiLU."""
 
     def found(graph: Graph, name: str, x: Value, inplace: bool = False) -> Value:
         return graph.activate(name, Activation(kind), x)
@@ -256,6 +256,11 @@ def leaky_relu(graph: Graph, name: str, x: Value, negative_slope: float = 0.01, 
         return x
     kind: Kind = "relu" if negative_slope == 0 else "leaky_relu"
     return graph.activate(name, Activation(kind, slope=float(negative_slope)), x)
+
+
+def gelu(graph: Graph, name: str, x: Value, approximate: str = "none") -> Value:
+    """GELU, exact or by tanh."""
+    return graph.activate(name, Activation("gelu", approximate=approximate), x)
 
 
 def softplus(graph: Graph, name: str, x: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:

@@ -461,7 +461,7 @@ def _ranks(
         most[rows] = bounds.upper(found, len(rows))
         left = (known[rows] < most[rows]).any(dim=1).nonzero()[:, 0]
         if len(left):
-            better, least, _, decided = ranks_from_gates(
+            better, _, least, _, decided = ranks_from_gates(
                 net, [part.at(left) for part in found], bounds, rational=rational
             )
             at = rows[left]

@@ -16,7 +16,7 @@ from ..errors import BudgetError
 from .bounds import Bounds
 from .codewords import Gates, evaluate
 from .exact import Exact, rational_rank
-from .jacobians import chunk_size, jacobian_singular_values, push
+from .jacobians import chunk_size, gate, jacobian_singular_values, push
 from .network import Layer, Network
 from .operators import Dense
 
@@ -35,7 +35,7 @@ class RankDecomposition:
             A proved rank is never ambiguous.
         certified: Every sign and winner up to the layer is that of the real-arithmetic network, so that pattern and
             polytope are certain: always, where no smooth activation comes before it.
-        codeword_sizes: Number of active neurons; -1 where a layer has no codeword (max pooling, a last affine map).
+        codeword_sizes: Number of active neurons; -1 where a layer has no codeword (`codeword_column` is None).
         patterns: Number of the pattern J_K; equal numbers mean equal patterns.
         polytopes: Number of (J_1, ..., J_K); equal numbers mean the same polytope.
     """
@@ -176,17 +176,17 @@ def _decompose(net: Network, x: Tensor, bounds: Bounds, *, rational: bool) -> _P
         some = where = torch.arange(n)
     few = [g.at(some) for g in gates]
     points = None if bounds.primes else x[some.to(x.device)]
-    exact, most, close, decided = ranks_from_gates(net, few, bounds, rational=rational, points=points)
-    ranks, most = exact[where], most[where]
-    proved = (ranks == most) & (sure | torch.tensor(bounds.sign_free)) | (decided[where][:, None] & sure)
+    exact, least, most, close, decided = ranks_from_gates(net, few, bounds, rational=rational, points=points)
+    ranks = exact[where]
+    proved = (least == most)[where] & (sure | torch.tensor(bounds.sign_free)) | (decided[where][:, None] & sure)
     ambiguous = close[where]
     return _Part(ranks, proved, (ambiguous | too_close) & ~proved, sure, torch.stack(sizes, dim=1), words)
 
 
 def ranks_from_gates(
     net: Network, gates: Sequence[Gates], bounds: Bounds, *, rational: bool, points: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Ranks `(n, L)`, upper bounds, where float64 is too close to tell, and `(n,)` whether rationals decided.
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Ranks `(n, L)`, lower and upper bounds, where float64 is too close to tell, and `(n,)` whether rationals decided.
 
     Args:
         net: A traced network.
@@ -208,7 +208,7 @@ def ranks_from_gates(
         numeric, near = _numeric(net, points[unsure.to(points.device)], bounds.memory)
         ranks[unsure] = torch.minimum(torch.maximum(numeric, lower[unsure]), upper[unsure])
         close[unsure] = near | (numeric != ranks[unsure])
-    return ranks, upper, close, decided
+    return ranks, lower, upper, close, decided
 
 
 def _bytes(gates: Gates) -> np.ndarray:
@@ -245,6 +245,8 @@ def _numeric(net: Network, x: Tensor, memory: int) -> tuple[Tensor, Tensor]:
             layer = gates.layer
             size = _frobenius(gates)
             inner = sum(layer.source_widths) + sum(step.operator.size for step in layer.steps[:-1])
+            if (along := layer.activation.field) is not None:  # four stages a step, each a few products of matrices
+                inner += 40 * along.steps * (len(along.centers) + along.dim)
             grown = [size * error[s] + 4 * inner * _EPS * size * norm[s] for s in layer.sources]
             error[layer.index] = torch.stack(grown).sum(dim=0)
             norm[layer.index] = torch.linalg.matrix_norm(tangents)
@@ -264,7 +266,7 @@ def _frobenius(gates: Gates) -> Tensor:
     layer = gates.layer
     slopes = gates.slopes()
     kind = layer.steps[0].operator if len(layer.steps) == 1 else None
-    if isinstance(kind, Dense) and kind.lead == 1:
+    if isinstance(kind, Dense) and kind.lead == 1 and layer.activation.field is None:
         squares = kind.weight.square().sum(dim=1)
         if slopes is None:
             return (squares.sum().sqrt() * _repeats(layer)).expand(len(gates.z))
@@ -272,6 +274,10 @@ def _frobenius(gates: Gates) -> Tensor:
     growth = layer.affine(
         dict.fromkeys(layer.sources, 1.0), lambda operator, sizes: operator.norm() * math.hypot(*sizes)
     )
+    if layer.activation.field is not None:
+        tangents = torch.eye(layer.rows, dtype=gates.z.dtype, device=gates.z.device).expand(len(gates.z), -1, -1)
+        bent: Tensor = growth * torch.linalg.matrix_norm(gate(gates, tangents))
+        return bent
     if slopes is None:
         return gates.z.new_full((len(gates.z),), growth * _repeats(layer))
     return growth * torch.nn.functional.pad(slopes.abs(), (0, 1)).amax(dim=1)

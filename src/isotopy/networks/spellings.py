@@ -26,6 +26,7 @@ from .operations import (
     divide,
     dropout,
     first_of_tuple,
+    gelu,
     identity,
     leaky_relu,
     linear,
@@ -42,7 +43,7 @@ from .operations import (
     total,
 )
 
-_relu, _tanh, _sigmoid = pointwise("relu"), pointwise("tanh"), pointwise("sigmoid")
+_relu, _tanh, _sigmoid, _silu = pointwise("relu"), pointwise("tanh"), pointwise("sigmoid"), pointwise("silu")
 _max_pool1d, _max_pool2d = max_pool(1), max_pool(2)
 _average_pool1d, _average_pool2d = average_pool(1), average_pool(2)
 _adaptive_average_pool1d, _adaptive_average_pool2d = adaptive_average_pool(1), adaptive_average_pool(2)
@@ -54,6 +55,8 @@ MODULES: dict[type[nn.Module], Callable[[Graph, str, Any, Value], Any]] = {
     nn.Tanh: lambda g, n, m, x: _tanh(g, n, x),
     nn.Sigmoid: lambda g, n, m, x: _sigmoid(g, n, x),
     nn.Softplus: lambda g, n, m, x: softplus(g, n, x, m.beta, m.threshold),
+    nn.GELU: lambda g, n, m, x: gelu(g, n, x, m.approximate),
+    nn.SiLU: lambda g, n, m, x: _silu(g, n, x),
     nn.Identity: lambda g, n, m, x: x,
     nn.Flatten: lambda g, n, m, x: g.structural(n, lambda t: t.flatten(m.start_dim, m.end_dim), x),
     nn.Unflatten: lambda g, n, m, x: g.structural(n, lambda t: t.unflatten(m.dim, m.unflattened_size), x),
@@ -124,6 +127,8 @@ FUNCTIONS: dict[Any, Handler] = {
     torch.sigmoid: pointwise("sigmoid"),
     torch.sigmoid_: pointwise("sigmoid"),
     F.softplus: softplus,
+    F.gelu: gelu,
+    F.silu: pointwise("silu"),
     F.dropout: dropout,
     F.dropout1d: dropout,
     F.dropout2d: dropout,
@@ -265,6 +270,10 @@ ATEN: dict[Any, Handler] = {
     _aten.sigmoid: pointwise("sigmoid"),
     _aten.sigmoid_: pointwise("sigmoid"),
     _aten.softplus: softplus,
+    _aten.gelu: gelu,
+    _aten.gelu_: gelu,
+    _aten.silu: pointwise("silu"),
+    _aten.silu_: pointwise("silu"),
     _aten.dropout: dropout,
     _aten.dropout_: dropout,
     _aten.feature_dropout: dropout,

@@ -22,7 +22,8 @@ from .spellings import ATEN, ATEN_STRUCTURAL, FUNCTIONS, METHODS, MODULES, STRUC
 
 _KNOWN = (
     "Linear, Conv1d/2d/3d, BatchNorm (evaluation mode), average and max pooling, Flatten and other reshapes, Dropout "
-    "(evaluation mode), ReLU, LeakyReLU, tanh, sigmoid, softplus, sums, concatenations and products with constants"
+    "(evaluation mode), ReLU, LeakyReLU, tanh, sigmoid, softplus, GELU, SiLU, VectorField, sums, concatenations "
+    "and products with constants"
 )
 
 

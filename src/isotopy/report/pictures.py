@@ -16,7 +16,9 @@ from isotopy.report import words
 from isotopy.see.theme import Drawing, drawing
 
 PICTURED_LAYERS = 12  # pictures of single layers are drawn for at most so many
-SMOOTH = frozenset({"tanh", "sigmoid", "softplus"})  # kinds of layers that bend instead of folding
+SMOOTH = frozenset(
+    {"tanh", "sigmoid", "softplus", "gelu", "silu", "vector_field"}
+)  # kinds of layers that bend smoothly
 CHART = 3.6  # inches: a chart fits a phone as it is
 _CURVED_CLASSES = 3  # more classes than this go into the Betti table only
 _DRAWN_POINTS = 3000
