@@ -25,6 +25,8 @@ from .landmarks import maxmin as maxmin
 from .manifolds import box_around as box_around
 from .manifolds import manifold as manifold
 from .monitor import TopologyMonitor as TopologyMonitor
+from .obstructions import Obstruction as Obstruction
+from .obstructions import obstructions as obstructions
 from .overlap_decomposition import OverlapDecomposition as OverlapDecomposition
 from .overlap_decomposition import OverlapMargins as OverlapMargins
 from .overlap_decomposition import OverlapsAtLayer as OverlapsAtLayer

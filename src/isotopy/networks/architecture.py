@@ -42,8 +42,9 @@ class Architecture:
     """Widths n_0, ..., n_L of a sequential network, and what ends each layer.
 
     Written as widths joined by hyphens, with a letter for the activation: `2-2t-2t-2` takes the plane through two
-    layers of two tanh units and reads two numbers off them. Letters: t tanh, r relu, l leaky_relu (slope 0.01), s sigmoid,
-    p softplus, g gelu, i silu; no letter: an affine map; v: space moves along a vector field, width unchanged.
+    layers of two tanh units and reads two numbers off them. Letters: t tanh, r relu, l leaky_relu (slope 0.01),
+    s sigmoid, p softplus, g gelu, i silu; no letter: an affine map; v: space moves along a vector field, width
+    unchanged.
 
     Args:
         widths: Input width, then one per layer.
