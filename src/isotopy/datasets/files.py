@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def load(
     split: str | None = None,
     labels: str | os.PathLike[str] | np.ndarray | Tensor | None = None,
     samples: int | None = None,
+    options: Mapping[str, Any] | None = None,
     dtype: torch.dtype | None = None,
     generator: torch.Generator | None = None,
 ) -> Dataset:
@@ -80,6 +82,7 @@ def load(
         labels: Labels that the source does not have, or that replace its own: an array, or a file of the same kinds.
         samples: Keep a random subset of at most this many, without replacement, in the order of the file. For a
             generated data set: how many points to draw (1000 if None).
+        options: More arguments of a generated data set, such as {"turns": 1.5} for spirals.
         dtype: Float type of the points.
         generator: Source of randomness; torch's own if None.
 
@@ -104,7 +107,9 @@ def load(
     if isinstance(source, str) and source in names():
         if labels is not None:
             raise ValueError(f"labels must be None for the built-in data set {source!r}, which has its own.")
-        return _built_in(source, split, samples, dtype, generator)
+        return _built_in(source, split, samples, options or {}, dtype, generator)
+    if options:
+        raise ValueError(f"options are for data sets that are generated ({', '.join(_GENERATED)}); {source} is read.")
     path = Path(source)
     if path.is_dir():
         points, own, name, where = _folder(path, split)
@@ -141,9 +146,19 @@ def _built_in(
     name: str,
     split: str | None,
     samples: int | None,
+    options: Mapping[str, Any],
     dtype: torch.dtype | None,
     generator: torch.Generator | None,
 ) -> Dataset:
+    known = _options(_GENERATED[name]) if name in _GENERATED else {}
+    for option, value in options.items():
+        if option not in known:
+            names_ = ", ".join(known) or "none"
+            raise ValueError(f"options of {name!r} are: {names_}; got {option!r}.")
+        if known[option] in ("int", "float", "bool"):
+            kinds = {"int": (int,), "float": (int, float), "bool": (bool,)}[known[option]]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                raise ValueError(f"options[{option!r}] must be of type {known[option]}; got {value!r}.")
     if name == "mnist":
         root = os.environ.get("ISOTOPY_DATA")
         if not root:
@@ -159,7 +174,14 @@ def _built_in(
         return images.digits(samples=samples, dtype=dtype, generator=generator)
     if samples is not None and samples < 1:
         raise ValueError(f"samples must be at least 1, or None for {_DEFAULT_SIZE}; got {samples}.")
-    return _GENERATED[name](samples or _DEFAULT_SIZE, dtype=dtype, generator=generator)
+    return _GENERATED[name](samples or _DEFAULT_SIZE, dtype=dtype, generator=generator, **options)
+
+
+def _options(function: Callable[..., Dataset]) -> dict[str, str]:
+    """Arguments of a generator that are its own, and their types as they are written."""
+    common = ("n", "dtype", "generator")
+    parameters = inspect.signature(function).parameters.values()
+    return {own.name: str(own.annotation) for own in parameters if own.name not in common}
 
 
 def _file(path: Path, split: str | None) -> tuple[np.ndarray, np.ndarray | None, str, str]:

@@ -19,6 +19,8 @@ from .optimize import LayerTerm as LayerTerm
 from .optimize import on_layer as on_layer
 from .optimize import smooth_gradient as smooth_gradient
 from .sweep import DirectionalSweep as DirectionalSweep
+from .training import TrainingRun as TrainingRun
+from .training import train as train
 from .vectorize import BettiCurve as BettiCurve
 from .vectorize import PersistenceEntropy as PersistenceEntropy
 from .vectorize import PersistenceImage as PersistenceImage
