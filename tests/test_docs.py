@@ -19,7 +19,18 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
 PAGES = [page for page in PAGES if "_build" not in page.parts]
 ROOMS = ("topology", "datasets", "networks", "measure", "see", "report")
-COMMANDS = ("inspect", "polytopes", "compare", "estimate", "demo", "doctor")
+COMMANDS = (
+    "inspect",
+    "polytopes",
+    "compare",
+    "estimate",
+    "demo",
+    "doctor",
+    "train",
+    "film",
+    "draw",
+    "view",
+)
 
 # Public names that are explained by what they hold or draw, not by an example.
 EXPLAINED = {
@@ -101,7 +112,7 @@ def test_readme_example_runs(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("line", sorted({line for page in PAGES for line in commands(page)}))
 def test_command_parses(line):
     program = typer.main.get_command(app)
-    _, name, *arguments = shlex.split(line)
+    _, name, *arguments = shlex.split(line, comments=True)
     assert name in COMMANDS
     context = program.make_context("isotopy", [name, *arguments], resilient_parsing=False)
     program.commands[name].make_context(name, list(arguments), parent=context)  # raises where an option is unknown

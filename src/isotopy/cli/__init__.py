@@ -5,13 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from isotopy.cli.options import (
+    Activations,
+    AsJson,
+    Data,
+    Device,
+    Dimension,
+    Images,
+    Labels,
+    Layers,
+    Manifold,
+    Memory,
+    Model,
+    OnDevice,
+    Overlaps,
+    Samples,
+    Seed,
+    Shape,
+    Split,
+    Trust,
+    Weights,
+)
+from isotopy.cli.pictures import draw, film, view
 from isotopy.cli.session import Bars, check_output, collected_notices, command, errors, give, say
+from isotopy.cli.training import train
 
 _PATIENT = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"}
 """Threads that have nothing to do sleep at once (OpenBLAS: after 2 ** 4 cycles)."""
@@ -26,78 +48,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Device(StrEnum):
-    """Where tensors live."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="A .pt2 file of torch.export; or file.py:factory, your own Python, which is run; "
-        "or mlp (mlp:tanh, ...), a plain MLP whose widths are read from --weights.",
-        show_default=False,
-    ),
-]
-Weights = Annotated[
-    Path | None, typer.Option(help="State dict for file.py:factory or mlp: .safetensors, or .pt (tensors only).")
-]
-Activations = Annotated[
-    Path | None, typer.Option(help="Recorded activations instead of a model: .npz, one array per layer.")
-]
-Data = Annotated[
-    str | None,
-    typer.Option(
-        help="An .npz (x, y or points, labels or x_test, y_test, ...), an .npy, an IDX folder, "
-        "or a name: digits, mnist, spirals, ...",
-        show_default=False,
-    ),
-]
-Labels = Annotated[str | None, typer.Option(help="Labels from elsewhere: an .npy, .npz or IDX file.")]
-Split = Annotated[str | None, typer.Option(help="Which part of the data: test or train.")]
-Dimension = Annotated[
-    int | None,
-    typer.Option(
-        "--dimension", "-m", min=1, help="Dimension of the data: a lower rank counts as destructive. Default: ambient."
-    ),
-]
-Samples = Annotated[int, typer.Option("--samples", "-n", min=1, help="Largest number of points, drawn by --seed.")]
-Layers = Annotated[str | None, typer.Option(help="Layers to inspect, numbers or names, comma-separated. Default: all.")]
-Shape = Annotated[str | None, typer.Option(help="Shape of one sample, as the model takes it: 1x28x28.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of every random choice; printed in the report.")]
-OnDevice = Annotated[Device, typer.Option(help="Where the network runs.")]
-Trust = Annotated[bool, typer.Option("--trust", help="Load a .pt2 file unchecked. It may run any code.")]
-Memory = Annotated[str | None, typer.Option(help="Memory budget, such as 4GB. Default: half of what is free.")]
-Manifold = Annotated[
-    str | None,
-    typer.Option(
-        help="What to cut into polytopes: circle, sphere or torus, scaled to the data, or a FILE (.npz with "
-        "coordinates and simplices, .off, .obj).",
-        show_default=False,
-    ),
-]
-Images = Annotated[
-    bool | None,
-    typer.Option(
-        "--images/--no-images",
-        help="Homology of the images of what is cut, a curve or surface. Default: where it has few cells.",
-        show_default=False,
-    ),
-]
-Overlaps = Annotated[
-    bool | None,
-    typer.Option(
-        "--overlaps/--no-overlaps",
-        help="Which points of a class land in images of other polytopes. Default: inputs of up to 3 dimensions.",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
 
 
 def _version(asked: bool) -> bool:
@@ -394,6 +344,12 @@ def doctor(as_json: AsJson = False) -> None:
             say(line)
     if not found["ok"]:
         raise typer.Exit(1)
+
+
+app.command()(train)
+app.command()(film)
+app.command()(draw)
+app.command()(view)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, ParamSpec
@@ -153,7 +153,7 @@ class Bars:
         return advance
 
 
-def check_output(directory: Path) -> None:
+def check_output(directory: Path, *, files: Collection[str] | None = None, what: str = "report") -> None:
     """Raise, before any work, what writing a report into `directory` would raise after it; leave nothing behind."""
     from isotopy.report.folder import replaced
 
@@ -162,7 +162,7 @@ def check_output(directory: Path) -> None:
 
     missing = [parent for parent in Path(os.path.abspath(directory)).parents if not parent.exists()]
     try:
-        with contextlib.suppress(Enough), replaced(directory):
+        with contextlib.suppress(Enough), replaced(directory, **({} if files is None else {"files": files}), what=what):
             raise Enough
     except (PermissionError, FileExistsError):
         raise  # these say themselves what to do

@@ -83,8 +83,6 @@ class Program:
         self.units: list[Unit] = []
         for index, layer in enumerate(program.get("layers", ())):
             self.units.append(_unit(layer, f"layers[{index}]", self.widths))
-        if not self.units:
-            raise ValueError("layers must hold at least one layer; got none.")
 
     @property
     def widths(self) -> list[int]:

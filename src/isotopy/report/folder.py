@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 _FILES = frozenset(
@@ -17,7 +17,7 @@ _FIGURES = frozenset({".svg", ".png"})
 
 
 @contextlib.contextmanager
-def replaced(directory: str | Path) -> Iterator[Path]:
+def replaced(directory: str | Path, *, files: Collection[str] = _FILES, what: str = "report") -> Iterator[Path]:
     """A temporary sibling to write into; when the block ends well, it becomes `directory`, in one rename.
 
     An earlier report in `directory` stays untouched until then, and for good when the block fails or is interrupted;
@@ -25,6 +25,8 @@ def replaced(directory: str | Path) -> Iterator[Path]:
 
     Args:
         directory: New, empty, or holding an earlier report and nothing else.
+        files: Names that may be in it.
+        what: What it holds, in errors.
 
     Returns:
         A context manager that yields the folder to write into.
@@ -37,7 +39,7 @@ def replaced(directory: str | Path) -> Iterator[Path]:
     target = Path(os.path.abspath(directory))
     if target.is_symlink():
         target = target.resolve()
-    _check(target)
+    _check(target, files, what)
     missing = [parent for parent in target.parents if not parent.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +53,7 @@ def replaced(directory: str | Path) -> Iterator[Path]:
     try:
         temporary.chmod(0o777 & ~_umask())  # mkdtemp made it private
         yield temporary
-        _check(target)
+        _check(target, files, what)
         _exchange(temporary, target)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -68,20 +70,20 @@ def replaced(directory: str | Path) -> Iterator[Path]:
                     parent.rmdir()
 
 
-def _check(target: Path) -> None:
+def _check(target: Path, files: Collection[str], what: str) -> None:
     if not target.exists():
         return
     if not target.is_dir():
         raise FileExistsError(f"directory must be a folder; {target} is a file. Choose another name.")
-    strangers = sorted(entry.name for entry in target.iterdir() if entry.name not in _FILES)
+    strangers = sorted(entry.name for entry in target.iterdir() if entry.name not in files)
     figures = target / "figures"
     if figures.is_dir():
         strangers += sorted(f"figures/{entry.name}" for entry in figures.iterdir() if entry.suffix not in _FIGURES)
     if strangers:
         raise FileExistsError(
-            f"directory must be new, empty or an earlier report; {target} also holds {strangers[0]!r}"
+            f"directory must be new, empty or an earlier {what}; {target} also holds {strangers[0]!r}"
             + (f" and {len(strangers) - 1} more" if len(strangers) > 1 else "")
-            + ". Choose another folder, or move what is not part of the report."
+            + ". Choose another folder, or move what is not part of the {what}."
         )
 
 

@@ -1,4 +1,4 @@
-"""See: figures that take plain arrays and return Matplotlib axes."""
+"""See: networks as deformations of space, in films, pages and figures on Matplotlib axes."""
 
 from .curves import Curve as Curve
 from .curves import accuracy as accuracy
@@ -10,6 +10,9 @@ from .curves import singular_values as singular_values
 from .curves import spread as spread
 from .diagrams import barcode as barcode
 from .diagrams import diagram as diagram
+from .film import film as film
+from .frames import at as at
+from .frames import layers as layers
 from .histograms import histograms as histograms
 from .html import html as html
 from .images import image as image
@@ -29,6 +32,7 @@ from .space import decision as decision
 from .space import polytopes as polytopes
 from .space import ranks as ranks
 from .space import representation as representation
+from .staging import scene as scene
 from .strip import Panel as Panel
 from .strip import strip as strip
 from .theme import class_style as class_style

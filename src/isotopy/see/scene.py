@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 
 from isotopy.see import program
 from isotopy.see.codec import check_finite, check_shape, decode, encode, encode_indices, lattice
@@ -54,8 +54,8 @@ class Primitive:
     role: str
     name: str = ""
     classes: Int[np.ndarray, " m"] | None = None
-    ranks: Int[np.ndarray, "m l"] | None = None
-    codewords: Int[np.ndarray, "m b"] | None = None
+    ranks: Integer[np.ndarray, "m l"] | None = None
+    codewords: Integer[np.ndarray, "m b"] | None = None
 
     def __post_init__(self) -> None:
         _member("kind", self.kind, tuple(KINDS))

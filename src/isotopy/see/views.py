@@ -34,7 +34,7 @@ class Chosen:
 
 
 def neurons(widths: Sequence[int], permutations: Sequence[Sequence[int]], chosen: Sequence[int] = (0, 1, 2)) -> Chosen:
-    """Coordinates as they are: those with the numbers in `chosen`, where a layer has them.
+    """Coordinates as they are: those with the numbers in `chosen`, or the first ones of a layer that lacks one of them.
 
     Args:
         widths: Width of each layer, the input first.
@@ -45,10 +45,10 @@ def neurons(widths: Sequence[int], permutations: Sequence[Sequence[int]], chosen
     for k, width in enumerate(widths):
         matrix = np.zeros((3, width))
         names = []
-        for row, own in enumerate(chosen):
-            if own < width:
-                matrix[row, own] = 1.0
-                names.append(f"x{_small(own + 1)}" if k == 0 else f"neuron {permutations[k - 1][own] + 1}")
+        shown = chosen if max(chosen) < width else range(min(len(chosen), width))
+        for row, own in enumerate(shown):
+            matrix[row, own] = 1.0
+            names.append(f"x{_small(own + 1)}" if k == 0 else f"neuron {permutations[k - 1][own] + 1}")
         frames.append((matrix, np.zeros(width)))
         axes.append(tuple(names))
     dimension = max(len(own) for own in axes)

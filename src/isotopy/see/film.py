@@ -1,0 +1,300 @@
+"""Films: a scene as time runs through its layers, or training as it changes one layer, written to a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from isotopy.see.frames import EYE, Picture
+from isotopy.see.motion import Motion
+from isotopy.see.scene import Scene
+from isotopy.see.theme import new_axes, theme
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Bitmap
+else:
+    Bitmap = Any
+
+_KINDS = (".gif", ".webp", ".png", ".apng", ".mp4")
+_DPI = 100
+_PALETTE_FRAMES = 12  # frames that the one palette of a GIF is made from
+
+
+def film(
+    scene: Scene | Sequence[Scene],
+    path: str | os.PathLike[str],
+    *,
+    t: float | None = None,
+    frames: int | None = None,
+    fps: float = 20.0,
+    size: int = 600,
+    hold: float = 0.75,
+    captions: Sequence[str] | None = None,
+    show: Sequence[str] | None = None,
+    camera: str | Sequence[float] = "follow",
+    eye: tuple[float, float] = EYE,
+    turn: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a film: of one scene as t runs from 0 to its end, or of many scenes at one t, as training moves.
+
+    Args:
+        scene: A scene; or scenes of the same network at successive steps of its training.
+        path: Ending in `.gif`, `.webp`, `.png` (animated) or `.mp4`, the last by an ffmpeg that is looked for on the
+            PATH and in the package imageio-ffmpeg.
+        t: Time of all frames, for many scenes; their end if None.
+        frames: Number of frames of one scene; 81 if None. Of many scenes every one is a frame.
+        fps: Frames in a second.
+        size: Width and height in pixels.
+        hold: Seconds for which the first and the last frame stand still.
+        captions: What is written above each of many scenes, such as its step.
+        show: As in `at`.
+        camera: As in `at`; "fixed" of many scenes is the window that holds all of them.
+        eye: As in `at`.
+        turn: Degrees by which the eye goes around a scene in space during the film.
+        progress: Called with (frames drawn, frames in all).
+
+    Returns:
+        The path. The file appears whole or not at all.
+
+    Raises:
+        ValueError: The ending is not one of those above, or a number is out of range.
+        FileNotFoundError: `.mp4` without an ffmpeg; the message says where to get one.
+        OSError: The file cannot be written.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from isotopy import see
+        >>> layer = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh())
+        >>> scene = see.scene(layer, torch.randn(20, 2), grid=(9, 9))
+        >>> see.film(scene, Path(tempfile.mkdtemp()) / "layer.gif", frames=3, size=120).stat().st_size > 0
+        True
+    """
+    path = Path(path)
+    kind = check_film(path)
+    many = not isinstance(scene, Scene)
+    scenes = list(scene) if not isinstance(scene, Scene) else [scene]
+    if not scenes:
+        raise ValueError("scene must be a scene or at least one of them; got an empty sequence.")
+    if many and frames is not None:
+        raise ValueError("frames must be None for several scenes, each of which is one frame.")
+    if not many and t is not None:
+        raise ValueError("t must be None for a single scene, through which it runs; a still: see.at(scene, t).")
+    if captions is not None and len(captions) != len(scenes):
+        raise ValueError(f"captions must have one entry per scene; got {len(captions)} for {len(scenes)}.")
+    for name, value, least in (("frames", 1 if frames is None else frames, 1), ("size", size, 64), ("fps", fps, 0.1)):
+        if not value >= least:
+            raise ValueError(f"{name} must be at least {least}; got {value}.")
+    ffmpeg = find_ffmpeg() if kind == ".mp4" else ""
+    end = float(scenes[0].t_max)
+    times = (
+        np.linspace(0, end, 81 if frames is None else frames)
+        if not many
+        else np.full(len(scenes), end if t is None else t)
+    )
+    chosen = scenes if many else scenes * len(times)
+    if many and camera == "fixed":
+        camera = _shared_window(scenes, float(times[0]), show, eye)
+    pictures = _pictures(chosen, times.tolist(), captions, show, camera, eye, turn, size, progress)
+    still = round(hold * fps)
+    with written(path) as target:
+        if kind == ".mp4":
+            _encode(ffmpeg, pictures, target, fps, still, size)
+        else:
+            _animate(kind, list(pictures), target, fps, still)
+    return path
+
+
+def check_film(path: Path) -> str:
+    """The ending of a film's name; raises what writing it would raise after all the drawing."""
+    kind = path.suffix.lower()
+    if kind not in _KINDS:
+        raise ValueError(
+            f"path must end in one of {', '.join(_KINDS)}; got {path.name!r}. For stills: see.save(see.at(scene, t))."
+        )
+    if kind == ".mp4":
+        find_ffmpeg()
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"path must lie in a folder that exists; {path.absolute().parent} does not.")
+    return kind
+
+
+def find_ffmpeg() -> str:
+    """Path of an ffmpeg: on the PATH, or in the package imageio-ffmpeg.
+
+    Raises:
+        FileNotFoundError: There is none; the message names both ways to get one.
+    """
+    found = shutil.which("ffmpeg")
+    if found is not None:
+        return found
+    with contextlib.suppress(ImportError, RuntimeError):
+        import imageio_ffmpeg  # type: ignore[import-not-found, unused-ignore]  # an optional package without stubs
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    raise FileNotFoundError(
+        "an .mp4 needs ffmpeg, and none is on the PATH. Install it (apt install ffmpeg, brew install ffmpeg) or "
+        "pip install imageio-ffmpeg; or write a .gif or .webp, which need neither."
+    )
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A temporary name beside a file; when the block ends well, it takes the file's place."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"path must lie in a folder that exists; {path.parent} does not.") from error
+    except OSError as error:
+        raise PermissionError(
+            f"path must lie where this user may write; got {path} ({error.strerror}). Choose another folder."
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        mask = os.umask(0o022)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)  # mkstemp made it private
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _pictures(
+    scenes: Sequence[Scene],
+    times: Sequence[float],
+    captions: Sequence[str] | None,
+    show: Sequence[str] | None,
+    camera: str | Sequence[float],
+    eye: tuple[float, float],
+    turn: float,
+    size: int,
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    ax = new_axes(size / _DPI, size / _DPI)
+    figure: Any = ax.figure
+    figure.set_dpi(_DPI)
+    figure.set_facecolor(theme().paper)
+    figure.set_layout_engine("none")
+    flat = scenes[0].view.dimension < 3
+    ax.set_position((0.1, 0.09, 0.86, 0.84) if flat else (0.02, 0.02, 0.96, 0.92))
+    picture: Picture | None = None
+    motion: Motion | None = None
+    for number, (scene, t) in enumerate(zip(scenes, times, strict=True)):
+        if picture is None or picture.scene is not scene or turn:
+            if picture is not None:
+                picture.clear()
+            around = eye[1] + turn * number / max(len(times) - 1, 1)
+            if motion is None or motion.scene is not scene:
+                motion = Motion(scene)
+            picture = Picture(scene, ax, show=show, camera=camera, eye=(eye[0], around), motion=motion)
+        picture.move(t)
+        if captions is not None:
+            ax.set_title(captions[number], loc="left", fontsize=9.5, color=theme().ink, pad=6)
+        figure.canvas.draw()
+        yield np.array(figure.canvas.buffer_rgba())[..., :3]
+        if progress is not None:
+            progress(number + 1, len(times))
+
+
+def _shared_window(
+    scenes: Sequence[Scene], t: float, show: Sequence[str] | None, eye: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    boxes = []
+    for scene in scenes:
+        ax = new_axes()
+        Picture(scene, ax, show=show, camera="follow", eye=eye).move(t)
+        boxes.append((*ax.get_xlim(), *ax.get_ylim()))
+    sides = np.array(boxes)
+    x0, x1, y0, y1 = sides[:, 0].min(), sides[:, 1].max(), sides[:, 2].min(), sides[:, 3].max()
+    half = max(x1 - x0, y1 - y0) / 2
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return float(x - half), float(x + half), float(y - half), float(y + half)
+
+
+def _animate(kind: str, pictures: list[np.ndarray], target: Path, fps: float, still: int) -> None:
+    from PIL import Image
+
+    order = [0] * still + list(range(len(pictures))) + [len(pictures) - 1] * still
+    each = round(1000 / fps)
+    durations: list[int] = []
+    kept: list[int] = []
+    for number in order:  # a frame that stands still is one frame with a longer duration
+        if kept and kept[-1] == number:
+            durations[-1] += each
+        else:
+            kept.append(number)
+            durations.append(each)
+    found: list[Bitmap] = [Image.fromarray(pictures[number]) for number in kept]
+    options: dict[str, Any] = {}
+    if kind == ".gif":
+        palette = _palette(found)
+        found = [own.quantize(palette=palette, dither=Image.Dither.NONE) for own in found]
+        options = {"optimize": False, "disposal": 1}
+    elif kind == ".webp":
+        options = {"quality": 82, "method": 4}
+    found[0].save(
+        target,
+        format={".gif": "GIF", ".webp": "WEBP"}.get(kind, "PNG"),
+        save_all=True,
+        append_images=found[1:],
+        duration=durations,
+        loop=0,
+        **options,
+    )
+
+
+def _palette(pictures: Sequence[Bitmap]) -> Bitmap:
+    """One palette for all frames, made from a montage of some of them: colors do not flicker."""
+    from PIL import Image
+
+    chosen = [pictures[k] for k in np.unique(np.linspace(0, len(pictures) - 1, _PALETTE_FRAMES).round().astype(int))]
+    width, height = chosen[0].size
+    montage = Image.new("RGB", (width, height * len(chosen)))
+    for place, own in enumerate(chosen):
+        montage.paste(own, (0, place * height))
+    return montage.quantize(colors=255, method=Image.Quantize.MEDIANCUT)
+
+
+def _encode(ffmpeg: str, pictures: Iterator[np.ndarray], target: Path, fps: float, still: int, size: int) -> None:
+    even = size - size % 2  # what most players want
+    command = [
+        ffmpeg, "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size}x{size}",
+        "-r", f"{fps:g}", "-i", "-", "-an", "-vf", f"crop={even}:{even}:0:0", "-c:v", "libx264",
+        "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-f", "mp4", str(target),
+    ]  # fmt: skip
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=said)  # noqa: S603  (our own arguments)
+        assert process.stdin is not None
+        try:
+            last = b""
+            for number, picture in enumerate(pictures):
+                last = picture.tobytes()
+                for _ in range(1 + (still if number == 0 else 0)):
+                    process.stdin.write(last)
+            for _ in range(still):
+                process.stdin.write(last)
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass  # ffmpeg says why below
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+        if process.wait() != 0:
+            said.seek(0)
+            reason = said.read().decode(errors="replace").strip().splitlines() or ["no reason given"]
+            raise OSError(f"ffmpeg could not write the film: {reason[-1]}. Write a .gif or .webp instead.")

@@ -1,0 +1,570 @@
+"""Scenes from networks: the data, a lattice, boundaries and surfaces in input space, and the flow that moves them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int
+from scipy.spatial import cKDTree
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from isotopy import networks
+from isotopy.datasets import Dataset
+from isotopy.errors import UnsupportedModuleError
+from isotopy.networks import Network
+from isotopy.see import geometry, views
+from isotopy.see.scene import Badge, Camera, Primitive, Scene, Statement, Still, View
+from isotopy.see.views import Chosen
+
+_CLIENT_WORK = 2e7  # multiplications for all vertices through all layers that a browser does at once
+_SHOWN_SURFACE = 40_000  # triangles
+_MDS_POINTS = 400
+_LEAST_STRETCH = 12  # powers of ten; less is a collapse
+_SHOWN_BITS = 4096  # of a codeword
+_TOO_WIDE = (
+    "The network is too wide to be followed in between: layers are joined by straight lines, which is no isotopy."
+)
+_MOST_CLASSES = 12  # whose regions are drawn
+_OVERLAYS = ("boundary", "region", "polytopes", "ranks", "stretch")
+
+Window = Sequence[float | int]
+
+
+def scene(
+    module: nn.Module | ExportedProgram | Network | None,
+    x: Float[Tensor, "n ..."] | Float[np.ndarray, "n ..."] | Dataset | None = None,
+    labels: Int[Tensor, " k"] | Int[np.ndarray, " k"] | None = None,
+    *,
+    grid: tuple[int, ...] | int | None = 64,
+    window: str | Window = "auto",
+    overlays: Sequence[str] = ("boundary", "region"),
+    path: str = "polar",
+    view: str | tuple[int, ...] | None = None,
+    readout: bool = False,
+    lines: int = 17,
+    tube: float = 0.06,
+    classes: Sequence[str] | None = None,
+    title: str = "",
+    source: str = "",
+    statements: Sequence[tuple[str, str]] = (),
+) -> Scene:
+    """What a network does to space, as one value that Matplotlib, a browser and a file can hold.
+
+    Geometry stands in input space: the data, lines of a lattice, the decision boundary, polytopes, surfaces; the flow
+    of `networks.deformation` moves it. A last affine map (the readout) is not part of the film unless asked for; where
+    it separates two classes in one to three dimensions, its point, line or plane stands in the last picture instead.
+
+    Args:
+        module: A module, an exported program, or a traced network; None for the data alone.
+        x: Points `(n, *input_shape)`, or a data set, which may bring labels, curves and a triangulated surface.
+        labels: Class of each point.
+        grid: Vertices of the lattice along each of one or two input coordinates; None for no lattice. A network with
+            three inputs gets one only if three numbers are given.
+        window: Part of input space that the lattice covers: low and high of each coordinate; "auto" goes around the
+            data.
+        overlays: Of "boundary" (where the decision changes), "region" (the decision), "polytopes" and "ranks" (exact
+            cells of a piecewise linear network) and "stretch" (how much volume grows); all but the last need two
+            inputs.
+        path: Path of the linear maps, "polar" or "straight"; see `networks.linear_path`.
+        view: "axes" (the first three neurons), "pca", "mds" or the numbers of two or three neurons. By default "axes"
+            where no layer is wider than 3, else "pca".
+        readout: Whether the last affine map is part of the film.
+        lines: About how many lattice lines are drawn in each direction.
+        tube: Radius of the tubes around the curves of a data set.
+        classes: Names of the classes.
+        title: Shown above.
+        source: Where it comes from, in a line.
+        statements: What is known beside it: (sentence, status), the status "proved", "computed" or "observed".
+
+    Returns:
+        The scene. A module that cannot be traced gives one whose layers are recorded and joined by straight lines, and
+        says so in `view.note`.
+
+    Raises:
+        ValueError: An argument is not one of those above, or does not fit the network.
+
+    Example:
+        >>> from isotopy import datasets, see
+        >>> net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
+        >>> s = see.scene(net, datasets.disk_and_annulus(100), grid=(17, 17))
+        >>> s.t_max, s.dimension, sorted({p.role for p in s.primitives} - {"boundary"})
+        (1, 3, ['data', 'grid', 'region'])
+    """
+    given = _Given.of(x, labels, classes)
+    for name in overlays:
+        if name not in _OVERLAYS:
+            raise ValueError(f"overlays must hold some of {', '.join(_OVERLAYS)}; got {name!r}.")
+    told = _Told(title, source, given.classes, tuple(statements))
+    if module is None:
+        return _still(given, tube, told)
+    net, why = _traced(module, given)
+    if net is None:
+        return _recorded(module, given, why, told)
+    film = net if readout or net.layers[-1].kind != "affine" else net.first(net.depth - 1)
+    place = _Geometry(net.input_width)
+    _lay_lattice(place, net, film.depth, _window(window, given, net.input_width), grid, overlays, lines)
+    _lay_data(place, given, tube)
+    vertices = place.stacked()
+    deformation = networks.deformation(film, path=path)
+    held = [own.numpy() for own in deformation.film(range(film.depth + 1), torch.from_numpy(vertices))]
+    data = place.data_rows()
+    chosen, flow = _chosen(view, deformation, held, data)
+    bits = _codewords(film, place, vertices)
+    return Scene(
+        vertices,
+        flow,
+        _written(chosen),
+        tuple(place.primitives),
+        _camera(chosen, held, data),
+        names=tuple(layer.name for layer in film.layers),
+        stills=_readout(net, film, deformation, held, data) if flow["kind"] == "layers" else (),
+        stretch=_stretch(film, vertices) if "stretch" in overlays and film.depth and net.input_width <= 3 else None,
+        codeword_bits=bits,
+        certificates=_badges(deformation),
+        **told.fields(),
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is written beside a scene."""
+
+    title: str
+    source: str
+    classes: tuple[str, ...]
+    statements: tuple[tuple[str, str], ...]
+
+    def fields(self) -> dict[str, Any]:
+        """Arguments of a scene."""
+        known = tuple(Statement(text, status) for text, status in self.statements)
+        return {"title": self.title, "source": self.source, "classes": self.classes, "statements": known}
+
+
+@dataclass
+class _Given:
+    """The data as flat arrays, whatever it came in."""
+
+    points: Float64[np.ndarray, "n d"]
+    shaped: Tensor | None
+    labels: Int[np.ndarray, " n"] | None
+    classes: tuple[str, ...]
+    data: Dataset | None
+
+    @classmethod
+    def of(cls, x: Any, labels: Any, classes: Sequence[str] | None) -> _Given:
+        data = x if isinstance(x, Dataset) else None
+        shaped: Tensor | None
+        if data is not None:
+            if labels is not None:
+                raise ValueError("labels must be None where x is a data set, which has its own.")
+            shaped, labels = data.shaped(), data.labels
+            classes = data.classes if classes is None else classes
+        else:
+            shaped = None if x is None else torch.as_tensor(x)
+            if shaped is not None and not shaped.is_floating_point():
+                raise ValueError(f"x must hold floating-point numbers; got {shaped.dtype}. Convert: x.astype(float).")
+        if shaped is not None and shaped.ndim < 2:
+            raise ValueError(f"x must have shape (n, d) or (n, *sample_shape); got {tuple(shaped.shape)}.")
+        if shaped is not None and not bool(torch.isfinite(shaped).all()):
+            raise ValueError("x must be finite; it holds NaN or infinity. Drop or impute those rows first.")
+        points = np.zeros((0, 0)) if shaped is None else shaped.detach().flatten(1).cpu().double().numpy()
+        own = None if labels is None else np.asarray(torch.as_tensor(labels).cpu()).astype(np.int64)
+        if own is not None and own.shape != (len(points),):
+            raise ValueError(f"labels must have one entry per point; got {own.shape} for {len(points)} points.")
+        if own is not None and len(own) and not 0 <= own.min() <= own.max() < 127:
+            raise ValueError(f"labels must be from 0 to 126 to be drawn; got {own.min()} to {own.max()}.")
+        count = 0 if own is None or not len(own) else int(own.max()) + 1
+        names = tuple(str(k) for k in range(count)) if classes is None else tuple(classes)
+        if len(names) < count:
+            raise ValueError(f"classes must name all {count} classes; got {len(names)} names.")
+        return cls(points, shaped, own, names, data)
+
+
+class _Geometry:
+    """Vertices and what joins them, as they come."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.primitives: list[Primitive] = []
+        self._blocks: list[Float64[np.ndarray, "v d"]] = []
+        self._count = 0
+        self._data: list[np.ndarray] = []
+
+    def vertices(self, block: Float64[np.ndarray, "v d"]) -> int:
+        """Add vertices; the number of the first one."""
+        first = self._count
+        self._blocks.append(np.asarray(block, dtype=np.float64))
+        self._count += len(block)
+        return first
+
+    def add(self, kind: str, role: str, indices: np.ndarray, **more: Any) -> None:
+        """Add a primitive, unless it is empty."""
+        if len(indices):
+            self.primitives.append(Primitive(kind, indices, role=role, name=role, **more))
+            if role in ("data", "surface", "tube"):
+                self._data.append(np.unique(indices))
+
+    def roles(self) -> set[str]:
+        """Roles of what was added so far."""
+        return {own.role for own in self.primitives}
+
+    def stacked(self) -> Float64[np.ndarray, "v d"]:
+        return np.concatenate([np.zeros((0, self.width)), *self._blocks])
+
+    def data_rows(self) -> np.ndarray:
+        """Vertices of the data; all where there is none."""
+        return np.concatenate(self._data) if self._data else np.arange(self._count)
+
+
+def _traced(module: Any, given: _Given) -> tuple[Network | None, str]:
+    if isinstance(module, Network):
+        return module, ""
+    example = None if given.shaped is None or not len(given.shaped) else given.shaped[:2]
+    if example is None and isinstance(module, nn.Module):
+        first = next((own for own in module.modules() if isinstance(own, nn.Linear)), None)
+        if first is None:
+            raise ValueError("x must hold at least one point, from which the network is traced; got none.")
+        example = torch.zeros(1, first.in_features, dtype=first.weight.dtype, device=first.weight.device)
+    if isinstance(module, nn.Module) and example is not None:
+        own = next(module.parameters(), None)
+        example = example if own is None else example.to(own.device, own.dtype)
+    try:
+        return networks.trace(module, example), ""
+    except UnsupportedModuleError as error:
+        if given.shaped is None or not len(given.shaped):
+            raise
+        return None, str(error).partition(". ")[0]
+
+
+def _window(window: str | Window, given: _Given, width: int) -> geometry.Window:
+    if isinstance(window, str):
+        if window != "auto":
+            raise ValueError(f'window must be "auto" or low and high of each coordinate; got {window!r}.')
+        return geometry.window_around(given.points if len(given.points) else np.zeros((0, width)))
+    sides = tuple(float(side) for side in window)
+    if (
+        len(sides) != 2 * width
+        or not all(np.isfinite(sides))
+        or not all(low < high for low, high in zip(sides[::2], sides[1::2], strict=True))
+    ):
+        raise ValueError(f"window must be {2 * width} finite numbers, low before high; got {tuple(window)}.")
+    return sides
+
+
+def _lay_lattice(
+    place: _Geometry,
+    net: Network,
+    depth: int,
+    window: geometry.Window,
+    grid: tuple[int, ...] | int | None,
+    overlays: Sequence[str],
+    lines: int,
+) -> None:
+    """Lattice, regions, boundary and exact cells, where the input is a line or a plane (a lattice also in space)."""
+    d = net.input_width
+    sides = (grid,) * d if isinstance(grid, int) and d <= 2 else grid if isinstance(grid, tuple) else None
+    if sides is not None and (len(sides) != d or min(sides) < 2):
+        raise ValueError(f"grid must be {d} numbers of at least 2, one per input coordinate; got {grid}.")
+    if sides is not None:
+        vertices, edges, triangles = geometry.lattice(window, sides, lines=lines)
+        margins = _margins(net) if d == 2 else []
+        split, cut = vertices, triangles
+        if "region" in overlays:
+            for margin in margins:
+                split, cut = geometry.split_by_sign(split, cut, margin)
+        first = place.vertices(split)
+        place.add("segments", "grid", edges + first)
+        if margins and "region" in overlays:
+            decided = _decided(net, split[cut].mean(axis=1))
+            place.add("triangles", "region", cut + first, classes=decided)
+        if "boundary" in overlays:
+            for margin in margins:
+                points, border = geometry.level_lines(margin, window)
+                place.add("segments", "boundary", border + place.vertices(points))
+    if d == 2 and net.piecewise_linear and depth and {"polytopes", "ranks"} & set(overlays):
+        low, high = list(window[::2]), list(window[1::2])
+        cells = networks.polytopes(net.first(depth), networks.Box(low, high))
+        first = place.vertices(cells.parameters.numpy())
+        if "ranks" in overlays:
+            offsets, corners = (own.numpy() for own in cells.cells)
+            fan, owner = _fans(offsets, corners)
+            place.add("triangles", "ranks", fan + first, ranks=cells.ranks.numpy()[owner])
+        if "polytopes" in overlays:
+            place.add("segments", "polytopes", cells.edges.numpy() + first)
+
+
+def _lay_data(place: _Geometry, given: _Given, tube: float) -> None:
+    data = given.data
+    if data is not None and data.complex is not None and data.complex.coordinates is not None and place.width == 3:
+        _lay_surface(place, data)
+    if data is not None and place.width == 3:
+        for k, curve in enumerate(data.curves if "surface" not in place.roles() else ()):
+            mesh, triangles = geometry.tube(curve.cpu().double().numpy(), tube)
+            own = np.full(len(triangles), k, dtype=np.int8)
+            place.add("triangles", "tube", triangles + place.vertices(mesh), classes=own)
+    if len(given.points):
+        first = place.vertices(given.points)
+        classes = None if given.labels is None else given.labels.astype(np.int8)
+        place.add("points", "data", np.arange(len(given.points)) + first, classes=classes)
+
+
+def _lay_surface(place: _Geometry, data: Dataset) -> None:
+    found = data.complex
+    assert found is not None
+    assert found.coordinates is not None
+    if found.dimension != 2 or not len(found.cells(2)) or len(found.cells(2)) > _SHOWN_SURFACE:
+        return
+    triangles = found.cells(2).cpu().numpy()
+    classes = None if data.vertex_labels is None else data.vertex_labels.cpu().numpy()[triangles[:, 0]].astype(np.int8)
+    place.add(
+        "triangles", "surface", triangles + place.vertices(found.coordinates.cpu().double().numpy()), classes=classes
+    )
+
+
+def _fans(offsets: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles of polygons given as offsets and corners, and the polygon of each."""
+    counts = np.diff(offsets)
+    owner = np.repeat(np.arange(len(counts)), np.maximum(counts - 2, 0))
+    starts = np.repeat(np.cumsum(np.maximum(counts - 2, 0)) - np.maximum(counts - 2, 0), np.maximum(counts - 2, 0))
+    step = np.arange(len(owner)) - starts
+    base = offsets[owner]
+    return np.stack([corners[base], corners[base + step + 1], corners[base + step + 2]], axis=1), owner
+
+
+# --- decisions ------------------------------------------------------------------------------------------------------
+
+
+def _decides(net: Network) -> bool:
+    """Whether the outputs are read as classes."""
+    last = net.layers[-1]
+    return (last.kind == "affine" and last.width <= _MOST_CLASSES) or (last.kind == "sigmoid" and last.width == 1)
+
+
+def _scores(net: Network, points: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n c"]:
+    found = net.activations(torch.from_numpy(points), dtype=torch.float64)[-1].numpy()
+    if net.layers[-1].kind == "sigmoid":
+        found = found - 0.5
+    return np.concatenate([-found, found], axis=1) if found.shape[1] == 1 else np.asarray(found)
+
+
+def _decided(net: Network, points: Float64[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
+    return np.asarray(_scores(net, points).argmax(axis=1).astype(np.int8))
+
+
+def _margins(net: Network) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """Functions whose zero lines are where the decision changes."""
+    if not _decides(net):
+        return []
+    count = max(net.output_width, 2)
+
+    def margin(k: int) -> Callable[[np.ndarray], np.ndarray]:
+        def values(points: np.ndarray) -> np.ndarray:
+            scores = _scores(net, points)
+            others = np.delete(scores, k, axis=1).max(axis=1)
+            return np.asarray(scores[:, k] - others)
+
+        return values
+
+    return [margin(k) for k in range(1, count)]
+
+
+# --- what is known at vertices ----------------------------------------------------------------------------------------
+
+
+def _stretch(net: Network, vertices: Float64[np.ndarray, "v d"]) -> np.ndarray:
+    """Logarithm to base 10 of how much lengths, areas or volumes grow up to each layer, the input first."""
+    found = [np.zeros(len(vertices))]
+    for values in networks.jacobian_singular_values(net, torch.from_numpy(vertices)):
+        with np.errstate(divide="ignore"):
+            found.append(np.log10(values.numpy()).sum(axis=1).clip(min=-_LEAST_STRETCH, max=_LEAST_STRETCH))
+    return np.stack(found).astype(np.float16)
+
+
+def _codewords(net: Network, place: _Geometry, vertices: Float64[np.ndarray, "v d"]) -> tuple[int, ...]:
+    """Ranks and codewords of the data points, into their primitive; the number of bits of each layer's codeword."""
+    row = next((k for k, own in enumerate(place.primitives) if own.role == "data"), None)
+    if row is None or not net.depth:
+        return ()
+    own = place.primitives[row]
+    points = torch.from_numpy(vertices[own.indices])
+    ranks = networks.rank_decomposition(net, points).ranks.cpu().numpy().clip(max=255)
+    words = networks.codewords(net, points)
+    bits = tuple(0 if layer.codeword_column is None else words[layer.codeword_column].shape[1] for layer in net.layers)
+    packed = None
+    if words and sum(bits) <= _SHOWN_BITS:
+        packed = np.packbits(torch.cat(words, dim=1).cpu().numpy(), axis=1, bitorder="little")
+    place.primitives[row] = dataclasses.replace(own, ranks=ranks, codewords=packed)
+    return bits if packed is not None else ()
+
+
+def _badges(deformation: networks.Deformation) -> tuple[Badge, ...]:
+    """What is certified of each layer, and of its parts where they differ."""
+    found = []
+    for own in deformation.certificates:
+        entry = own.to_dict()
+        found.append(Badge(entry["layer"], entry["verdict"], entry["sentence"], entry["status"]))
+    return tuple(found)
+
+
+# --- views, flows, cameras --------------------------------------------------------------------------------------------
+
+
+def _chosen(
+    view: str | tuple[int, ...] | None,
+    deformation: networks.Deformation,
+    held: Sequence[np.ndarray],
+    data: np.ndarray,
+) -> tuple[Chosen, dict[str, Any]]:
+    """The view that is asked for, or that fits; and the flow, recorded where a browser could not follow it."""
+    widths = deformation.widths
+    if view is None:
+        view = "axes" if max(widths) <= 3 else "pca"
+    cloud = [own[data] for own in held]
+    if isinstance(view, tuple):
+        if not 2 <= len(view) <= 3 or not all(isinstance(own, int) and 0 <= own < max(widths) for own in view):
+            raise ValueError(f"view must name 2 or 3 neurons from 0 to {max(widths) - 1}; got {view}.")
+        found = views.neurons(widths, deformation.permutations, view)
+    elif view == "axes":
+        found = views.neurons(widths, deformation.permutations)
+    elif view in ("pca", "mds"):
+        found = views.components(cloud)
+    else:
+        raise ValueError(f'view must be "axes", "pca", "mds" or 2 or 3 numbers of neurons; got {view!r}.')
+    count = len(held[0])
+    if view == "mds":
+        return _by_distances(found, held, data)
+    if count * sum(a * b for a, b in itertools.pairwise(widths)) <= _CLIENT_WORK:
+        return found, deformation.program(compact=True)
+    return dataclasses.replace(found, note=f"{found.note} {_TOO_WIDE}".strip()), _joined(widths, _seen(found, held))
+
+
+def _seen(view: Chosen, held: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return [(own - center) @ matrix.T for own, (matrix, center) in zip(held, view.frames, strict=True)]
+
+
+def _joined(widths: Sequence[int], positions: Sequence[np.ndarray]) -> dict[str, Any]:
+    return {"kind": "sampled", "widths": list(widths), "positions": [own.astype(np.float32) for own in positions]}
+
+
+def _by_distances(found: Chosen, held: Sequence[np.ndarray], data: np.ndarray) -> tuple[Chosen, dict[str, Any]]:
+    """Scaling of the data; what is not data cannot be placed by it, and stays where its nearest data point is."""
+    if len(data) > _MDS_POINTS:
+        raise ValueError(
+            f'view must be "axes" or "pca" for {len(data)} points; the time that "mds" takes grows with their '
+            f"square, and {_MDS_POINTS} is its limit. Pass fewer points."
+        )
+    placed = views.scaled([own[data] for own in held])
+    positions = []
+    for own, scaled in zip(held, placed, strict=True):
+        nearest = cKDTree(own[data]).query(own)[1]
+        positions.append(scaled[nearest])
+    note = "Distances between data points are kept as far as they can be (metric scaling); lines join the layers."
+    view = dataclasses.replace(found, kind="mds", dimension=3, axes=((),) * len(held), note=note)
+    return view, _joined([own.shape[1] for own in held], positions)
+
+
+def _written(view: Chosen) -> View:
+    return View(view.kind, view.dimension, view.frames, view.axes, view.note)  # type: ignore[arg-type]  # one of three
+
+
+def _camera(view: Chosen, held: Sequence[np.ndarray], data: np.ndarray) -> Camera:
+    """A box around what is seen of the data in each layer."""
+    boxes = []
+    for own in _seen(view, held):
+        cloud = own[data] if len(data) else own
+        low, high = (cloud.min(axis=0), cloud.max(axis=0)) if len(cloud) else (-np.ones(3), np.ones(3))
+        radius = float(np.linalg.norm((high - low)[: view.dimension]) / 2) or 1.0
+        boxes.append([*((low + high) / 2).tolist(), radius])
+    return Camera(np.array(boxes), "follow")
+
+
+def _readout(
+    net: Network, film: Network, deformation: networks.Deformation, held: Sequence[np.ndarray], data: np.ndarray
+) -> tuple[Still, ...]:
+    """Where the last affine map separates two classes: a point, a line or a plane in the last representation."""
+    width = film.widths[-1]
+    if width > 3 or not _decides(net) or net.output_width > 2:
+        return ()
+    if film is net:  # the outputs are drawn: two of them are equal, or the only one is zero
+        weight, bias = np.eye(width), np.zeros(width)
+    else:
+        matrix = net.layers[-1].matrix()
+        if matrix is None or net.layers[-1].sources != (film.depth,):
+            return ()
+        weight, bias = (own.cpu().numpy() for own in matrix)
+        order = deformation.permutations[-1] if film.depth else range(width)
+        weight = weight[:, list(order)]
+    normal, offset = (weight[0], -bias[0]) if len(weight) == 1 else (weight[1] - weight[0], bias[0] - bias[1])
+    if film is net and net.layers[-1].kind == "sigmoid":
+        offset = 0.5
+    cloud = held[-1][data] if len(data) else held[-1]
+    if not normal.any() or not len(cloud):
+        return ()
+    low, high = cloud.min(axis=0), cloud.max(axis=0)
+    room = 0.25 * max(float((high - low).max()), 1e-9)
+    corners = geometry.plane_patch(normal, float(offset), low - room, high + room)
+    if len(corners) < width:
+        return ()
+    kinds = {1: ("points", [[0]]), 2: ("segments", [[0, 1]]), 3: ("triangles", [])}
+    kind, indices = kinds[width]
+    if width == 3:
+        indices = [[0, k, k + 1] for k in range(1, len(corners) - 1)]
+    return (
+        Still(
+            film.depth,
+            kind,
+            corners,
+            np.array(indices, dtype=np.int64)[:, 0] if width == 1 else np.array(indices, dtype=np.int64),
+            role="plane" if width == 3 else "readout",
+            label="where the two classes weigh the same",
+        ),
+    )
+
+
+# --- without a network, or with one that is not known -----------------------------------------------------------------
+
+
+def _still(given: _Given, tube: float, told: _Told) -> Scene:
+    """The data alone: a flow without layers."""
+    if given.shaped is None:
+        raise ValueError("x must be given where there is no module; got none.")
+    place = _Geometry(given.points.shape[1])
+    _lay_data(place, given, tube)
+    vertices = place.stacked()
+    width = vertices.shape[1]
+    chosen = views.neurons((width,), ()) if width <= 3 else views.components([vertices])
+    return Scene(
+        vertices,
+        {"kind": "layers", "input": width, "layers": []},
+        _written(chosen),
+        tuple(place.primitives),
+        _camera(chosen, [vertices], place.data_rows()),
+        **told.fields(),
+    )
+
+
+def _recorded(module: Any, given: _Given, why: str, told: _Told) -> Scene:
+    """Recorded layers, joined by straight lines."""
+    assert given.shaped is not None
+    place = _Geometry(given.points.shape[1])
+    _lay_data(place, given, 0.0)
+    recorded = networks.record(module, given.shaped)
+    held = [given.points, *(own.double().cpu().numpy() for _, own in recorded)]
+    chosen = views.components(held)
+    note = f"{chosen.note} Layers are recorded and joined by straight lines, which is no isotopy: {why}".strip()
+    return Scene(
+        given.points,
+        _joined([own.shape[1] for own in held], _seen(chosen, held)),
+        _written(dataclasses.replace(chosen, note=note)),
+        tuple(place.primitives),
+        _camera(chosen, held, np.arange(len(given.points))),
+        names=tuple(name for name, _ in recorded),
+        **told.fields(),
+    )

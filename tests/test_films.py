@@ -1,0 +1,184 @@
+"""`isotopy train`, `film`, `draw` and `view`: one command from a task to a picture, and every mistake named."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from isotopy import cli, shape
+
+RUNNER = CliRunner()
+
+
+def invoke(*arguments):
+    return RUNNER.invoke(cli.app, [str(argument) for argument in arguments])
+
+
+def names(folder):
+    return sorted(own.name for own in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    done = invoke(
+        "train", "--data", "interval", "--net", "1-2t-2", "--steps", 150, "--restarts", 3, "--snapshots", 3,
+        "-n", 60, "--out", folder,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "all right in" in done.stdout
+    return folder
+
+
+def test_train_writes_a_run(run):
+    assert names(run) == sorted(shape.training.FILES)
+    found = shape.TrainingRun.load(run)
+    assert found.architecture == "1-2t-2"
+    assert found.settings["seed"] == 0
+    assert len(found.data) == 60
+
+
+def test_train_tells_what_is_impossible(tmp_path):
+    done = invoke("train", "--data", "hopf_link", "--net", "3-3t-2", "--steps", 2, "--out", tmp_path / "run", "--json")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    statements = found["settings"]["statements"]
+    assert any("linking number 1" in own["text"] and own["status"] == "proved" for own in statements)
+
+
+def test_options_of_a_task_are_passed_on(tmp_path):
+    command = [
+        "train",
+        "--data",
+        "spirals",
+        "--net",
+        "2-2t-2",
+        "--steps",
+        1,
+        "-n",
+        20,
+        "--json",
+        "--out",
+        tmp_path / "r",
+    ]
+    found = json.loads(invoke(*command, "--set", "turns=2", "--set", "noise=0.1").stdout)
+    assert found["settings"]["options"] == {"turns": 2, "noise": 0.1}
+    assert "noise" in found["sampling"].lower()
+    for option, message in (("turn=2", "options of 'spirals' are: turns"), ("turns", "set must be name=number")):
+        done = invoke(*command, "--set", option)
+        assert done.exit_code == 2
+        assert message in done.stderr
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path):
+    losses = []
+    for place in ("a", "b"):
+        done = invoke(
+            "train", "--data", "moons", "--net", "2-2t-2", "--steps", 9, "--seed", 4, "--json", "-o", tmp_path / place
+        )
+        losses.append(json.loads(done.stdout)["losses"])
+    assert losses[0] == losses[1]
+
+
+def test_a_run_is_replaced_but_nothing_else(tmp_path, run):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    command = ["train", "--data", "interval", "--net", "1-2t-2", "--steps", 1, "--out"]
+    done = invoke(*command, tmp_path / "mine")
+    assert done.exit_code == 2
+    assert "thesis.tex" in done.stderr
+    for _ in range(2):
+        assert invoke(*command, tmp_path / "run").exit_code == 0
+    assert names(tmp_path) == ["mine", "run"]
+
+
+def test_film_draw_and_view_of_a_run(run, tmp_path):
+    assert invoke("film", run, "--frames", 3, "--size", 80, "--out", tmp_path / "a.gif").exit_code == 0
+    with Image.open(tmp_path / "a.gif") as image:
+        assert image.size == (80, 80)
+    assert invoke("film", run, "--training", "--at", 1, "--size", 80, "--out", tmp_path / "b.gif").exit_code == 0
+    with Image.open(tmp_path / "b.gif") as image:
+        assert image.n_frames > 2
+    done = invoke("draw", run, "--at", "0,1", "--out", tmp_path / "c.png", "--json")
+    assert json.loads(done.stdout)["out"] == str(tmp_path / "c.png")
+    with Image.open(tmp_path / "c.png") as image:
+        assert image.width > 1.5 * image.height  # two panels
+    assert invoke("view", run, "--out", tmp_path / "d.html", "--title", "Intervals").exit_code == 0
+    page = (tmp_path / "d.html").read_text()
+    assert "<title>Intervals" in page
+    assert "1-2t-2 on interval" in page  # where it comes from
+    assert names(tmp_path) == ["a.gif", "b.gif", "c.png", "d.html"]
+
+
+def test_a_model_and_data_from_files(tmp_path, run):
+    weights = shape.TrainingRun.load(run).network.state_dict()
+    save_file({name: value.contiguous() for name, value in weights.items()}, tmp_path / "w.safetensors")
+    np.savez(tmp_path / "x.npz", x=np.linspace(-1, 1, 30)[:, None], y=np.arange(30) % 2)
+    options = ["--model", "mlp:tanh", "--weights", tmp_path / "w.safetensors", "--data", tmp_path / "x.npz"]
+    done = invoke("view", *options, "--out", tmp_path / "v.html", "--window", "-2,2", "--view", "axes")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "v.html").stat().st_size > 20_000
+
+
+def test_data_alone_is_drawn(tmp_path):
+    done = invoke("draw", "--data", "hopf_link", "--out", tmp_path / "link.png", "--dark")
+    assert done.exit_code == 0, done.stderr
+    with Image.open(tmp_path / "link.png") as image:
+        assert image.convert("RGB").getpixel((2, 2)) == (20, 23, 26)
+
+
+def test_names_of_neurons_make_a_view(tmp_path, run):
+    assert invoke("draw", run, "--view", "2,1", "--out", tmp_path / "a.svg").exit_code == 0
+    assert "neuron" in (tmp_path / "a.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["film", "RUN", "--out", "a.avi"], "path must end in one of"),
+        (["film", "RUN", "--out", "no/a.gif"], "path must lie in a folder that exists"),
+        (["film", "RUN", "--camera", "near", "--out", "a.gif"], "camera must be numbers"),
+        (["film", "RUN", "--training", "--at", "9", "--out", "a.gif"], "t must be from 0 to 1"),
+        (["film", "--training", "--out", "a.gif"], "run must be a folder"),
+        (["film", "--out", "a.gif"], "give the folder of a run"),
+        (["film", "RUN", "--model", "mlp", "--out", "a.gif"], "run must stand alone"),
+        (["film", "nowhere", "--out", "a.gif"], "there is no run.json"),
+        (["draw", "RUN", "--out", "a.gif"], "out must end in .png, .svg or .pdf"),
+        (["draw", "RUN", "--at", "x", "--out", "a.png"], "at must be numbers"),
+        (["draw", "RUN", "--at", "5", "--out", "a.png"], "t must be from 0 to 1"),
+        (["draw", "RUN", "--overlays", "walls", "--out", "a.png"], "overlays must hold"),
+        (["view", "RUN", "--view", "umap", "--out", "a.html"], "view must be"),
+        (["view", "RUN", "--window", "0,1,2", "--out", "a.html"], "window must be 2 finite numbers"),
+        (["train", "--data", "interval", "--net", "1-2q-2", "--out", "r"], "'q' is no activation"),
+        (["train", "--data", "circle", "--net", "2-2", "--out", "r"], "at least two classes"),
+        (["train", "--data", "interval", "--net", "2-2t-2", "--out", "r"], "architecture must begin with 1"),
+        (["train", "--data", "interval", "--net", "1-2t-2", "--loss", "hinge", "--out", "r"], "loss must be one of"),
+    ],
+)
+def test_mistakes_are_named_and_leave_nothing(command, message, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = invoke(*[run if word == "RUN" else word for word in command])
+    assert done.exit_code == 2, done.stdout
+    assert message in done.stderr
+    assert done.stderr.count("Error:") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_film_that_is_stopped_leaves_nothing(run, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("matplotlib.backends.backend_agg.FigureCanvasAgg.draw", stop)
+    done = invoke("film", run, "--frames", 3, "--size", 80, "--out", tmp_path / "a.gif")
+    assert done.exit_code == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_are_as_before(tmp_path):
+    before = torch.get_num_threads()
+    invoke("train", "--data", "interval", "--net", "1-2t-2", "--steps", 1, "--out", tmp_path / "r")
+    assert torch.get_num_threads() == before
