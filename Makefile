@@ -73,6 +73,7 @@ bench: .venv/.bench ## measure against other libraries and the usual ways, some 
 	@$(BIN)/python benchmarks/ranks.py
 	@$(BIN)/python benchmarks/polytopes.py
 	@$(BIN)/python benchmarks/overlaps.py
+	@$(BIN)/python benchmarks/neighbors.py
 
 docs: .venv/.docs ## build the documentation, examples executed, into docs/_build/html
 	@echo "-- building the documentation"

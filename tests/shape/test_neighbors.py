@@ -230,6 +230,9 @@ def test_gradients_flow_to_the_points_that_are_asked_about(d, generator):
     logs = head.log_weights(queries)
     assert gradcheck(lambda q: head.log_weights(q)[logs.isfinite()], queries)
     assert head.predict(queries).requires_grad is False
+    again = NearestNeighborHead(7).fit(torch.cat([x[:3], x]), torch.cat([head.labels[:3], head.labels]))
+    assert gradcheck(again, queries)  # three points stand for two each
+    assert torch.allclose(again(queries).detach(), again(queries.detach()), atol=1e-14)
     on_a_point = x[:1].clone().requires_grad_()
     head(on_a_point)[0, 0].backward()
     assert on_a_point.grad.isfinite().all()
@@ -259,8 +262,9 @@ def test_a_stored_head_answers_the_same(generator):
     again.load_state_dict(net.state_dict())  # what was prepared for the other training set is forgotten
     assert torch.equal(again(queries), before)
     assert torch.equal(copy.deepcopy(net)(queries), before)
-    doubled = copy.deepcopy(net).double()
-    assert doubled(queries.double()).dtype == torch.float64
+    rough = net[1].half()  # the numbers change, and so do the answers
+    assert torch.equal(rough(queries), NearestNeighborHead(4, classes=4).fit(x.half(), y)(queries))
+    assert net.double()(queries.double()).dtype == torch.float64
 
 
 def test_fewer_points_than_neighbors_and_no_query():

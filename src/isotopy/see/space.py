@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num, Shaped
 
 from isotopy.see.labels import short
+from isotopy.see.raster import project
 from isotopy.see.theme import class_style, dress, halo, new_axes, rank_ramp, text_on, theme
 
 if TYPE_CHECKING:
@@ -377,6 +378,19 @@ def _dress_3d(ax: Any, points: np.ndarray, third: str, bare: bool) -> Axes:
             axis.set_label_text("")
     ax.set_box_aspect((1, 1, 1), zoom=1.12 if bare else 0.88)
     return cast("Axes", ax)
+
+
+def tripod(ax: Axes, view: tuple[float | int, float | int], names: Sequence[str]) -> None:
+    """Three short arrows in the lower left corner of a picture of space: where the axes point."""
+    arms, _ = project(np.eye(3), view)
+    inks = theme()
+    for name, (dx, dy) in zip(names, arms, strict=True):
+        start, end = np.array([0.05, 0.04]), np.array([0.05, 0.04]) + 0.055 * np.array([dx, dy])
+        ax.plot(*np.array([start, end]).T, color=inks.muted, linewidth=0.8, transform=ax.transAxes, gid="tripod")
+        at = start + 0.088 * np.array([dx, dy])
+        label = name.removeprefix("neuron ").removeprefix("PC ") if names[0][0] in "nP" else name
+        look: dict[str, Any] = {"fontsize": 6.5, "color": inks.muted, "ha": "center", "va": "center"}
+        ax.text(float(at[0]), float(at[1]), label, transform=ax.transAxes, **look)
 
 
 def _few_ticks() -> Any:

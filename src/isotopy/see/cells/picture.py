@@ -12,7 +12,7 @@ from isotopy.see.cells.cut import Cut
 from isotopy.see.cells.places import Places
 from isotopy.see.labels import count
 from isotopy.see.raster import project
-from isotopy.see.space import _square
+from isotopy.see.space import _square, tripod
 from isotopy.see.theme import dress, theme
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Picture:
             _square(ax, flat)
             ax.set_xticks([])
             ax.set_yticks([])
-            self._tripod()
+            tripod(ax, self.view, self.places.names)
             return
         if q == 1:
             dress(ax, spines="", ticks=not bare)
@@ -193,28 +193,6 @@ class Picture:
         if bare:
             ax.set_xticks([])
             ax.set_yticks([])
-
-    def _tripod(self) -> None:
-        """Three short arrows in the lower left corner: where the axes point."""
-        arms, _ = project(np.eye(3), self.view)
-        inks = theme()
-        for name, (dx, dy) in zip(self.places.names, arms, strict=True):
-            start, end = np.array([0.05, 0.04]), np.array([0.05, 0.04]) + 0.055 * np.array([dx, dy])
-            self.ax.plot(
-                *np.array([start, end]).T, color=inks.muted, linewidth=0.8, transform=self.ax.transAxes, gid="tripod"
-            )
-            at = start + 0.088 * np.array([dx, dy])
-            label = name.removeprefix("neuron ").removeprefix("PC ") if self.places.names[0][0] in "nP" else name
-            self.ax.text(
-                float(at[0]),
-                float(at[1]),
-                label,
-                transform=self.ax.transAxes,
-                fontsize=6.5,
-                color=inks.muted,
-                ha="center",
-                va="center",
-            )
 
 
 def too_many(walls: np.ndarray) -> str:
