@@ -96,7 +96,7 @@ def test_a_tube_is_a_torus_at_its_radius(knot):
     edges = np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
     assert len(vertices) - len(edges) + len(triangles) == 0  # Euler characteristic of a torus
     apart = np.linalg.norm(vertices.reshape(240, 8, 3) - curve[:, None], axis=2)
-    assert apart == pytest.approx(0.1)
+    assert apart == pytest.approx(0.1, rel=0.02)  # mitered: a little more where the curve turns
     assert (np.bincount(triangles.ravel()) == 6).all()
     longest = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1).max()
     assert longest < 0.25  # a seam that does not fit would have edges across the tube or along it

@@ -303,8 +303,8 @@ def at(
         >>> from isotopy import see
         >>> layer = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh())
         >>> scene = see.scene(layer, torch.randn(20, 2), grid=(9, 9))
-        >>> len(see.at(scene, 0.5).collections) > 0
-        True
+        >>> see.at(scene, 0.5).get_title(loc="left")
+        'layer 1 of 1: shift'
     """
     ax = new_axes() if ax is None else ax
     Picture(scene, ax, show=show, camera=camera, eye=eye, caption=caption).move(t)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
+from scipy.spatial import cKDTree
 
 Window = tuple[float | int, ...]
 """Low and high of every coordinate in turn: (x0, x1), (x0, x1, y0, y1) or six numbers."""
 
 _HALVINGS = 44  # of an edge, down to rounding
+_SHARP = 0.2  # a miter reaches no further than 1 / this
+_THICK = 0.03  # radius of a tube, of the size of the link
+_ROOM = 0.42  # and of the distance between strands
+_STEPS = 400  # pieces of a link that are looked at for room
 
 
 def window_around(points: Float[np.ndarray, "n d"], *, margin: float = 0.12) -> Window:
@@ -195,15 +200,15 @@ def _cuts(
 def tube(
     curve: Float64[np.ndarray, "n 3"], radius: float, *, sides: int = 12
 ) -> tuple[Float64[np.ndarray, "v 3"], Int[np.ndarray, "t 3"]]:
-    """A tube around a closed polyline, as triangles.
+    """The tube around a closed polyline, cut at an angle where it turns.
 
-    The cross-section is carried along without twisting (by the smallest rotations from one direction to the next), and
-    what it has turned by when it comes back is spread over the whole curve.
+    A frame is carried along without turning around the curve; what is missing when it comes back is spread over all
+    vertices.
 
     Args:
-        curve: Vertices of the polyline; the last one joins the first.
+        curve: Vertices of the polyline, no two in a row equal; the last one joins the first.
         radius: Of the tube.
-        sides: Number of corners of the cross-section.
+        sides: Number of corners of its profile.
 
     Returns:
         Vertices, `sides` for each vertex of the curve, and triangles.
@@ -215,35 +220,71 @@ def tube(
         (600, 1200, 1.1)
     """
     n = len(curve)
-    ahead = np.roll(curve, -1, axis=0) - np.roll(curve, 1, axis=0)
-    length = np.linalg.norm(ahead, axis=1, keepdims=True)
-    ahead = np.divide(ahead, length, out=np.zeros_like(ahead), where=length > 0)
-    ahead[length[:, 0] == 0, 0] = 1.0
-    across = np.zeros_like(curve)
-    start = np.eye(3)[np.abs(ahead[0]).argmin()]
-    across[0] = start - (start @ ahead[0]) * ahead[0]
-    across[0] /= np.linalg.norm(across[0])
-    for k in range(1, n):
-        across[k] = _carried(across[k - 1], ahead[k - 1], ahead[k])
-    back = _carried(across[-1], ahead[-1], ahead[0])
-    twist = np.arctan2(back @ np.cross(ahead[0], across[0]), back @ across[0])
-    turned = np.linspace(0, 2 * np.pi, sides, endpoint=False)[None] - twist * (np.arange(n) / n)[:, None]
-    other = np.cross(ahead, across)
-    rings = curve[:, None] + radius * (
-        np.cos(turned)[..., None] * across[:, None] + np.sin(turned)[..., None] * other[:, None]
-    )
-    numbers = np.arange(n * sides).reshape(n, sides)
-    a, b = numbers, np.roll(numbers, -1, axis=1)
-    c, d = np.roll(a, -1, axis=0), np.roll(b, -1, axis=0)
-    triangles = np.concatenate([np.stack(own, axis=-1).reshape(-1, 3) for own in ((a, c, b), (b, c, d))])
-    return rings.reshape(-1, 3), triangles
+    ahead = np.roll(curve, -1, axis=0) - curve
+    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
+    behind = np.roll(ahead, 1, axis=0)
+    side = np.cross(ahead[0], np.eye(3)[np.abs(ahead[0]).argmin()])
+    frames = [side / np.linalg.norm(side)]
+    for k in range(1, n + 1):
+        frames.append(_carried(frames[-1], ahead[k - 1], ahead[k % n]))
+    last, first = frames.pop(), frames[0]
+    turn = np.arctan2(np.cross(last, first) @ ahead[0], last @ first)
+    frame = np.array(frames)
+    angle = 2 * np.pi * np.arange(sides) / sides + (turn * np.arange(n) / n)[:, None]
+    across = np.cross(ahead, frame)
+    circle = np.cos(angle)[..., None] * frame[:, None] + np.sin(angle)[..., None] * across[:, None]
+    bisector = ahead + behind
+    size = np.linalg.norm(bisector, axis=1, keepdims=True)
+    bisector = np.divide(bisector, size, out=ahead.copy(), where=size > 1e-9)
+    slope = np.einsum("kij,kj->ki", circle, bisector) / np.maximum((ahead * bisector).sum(axis=1), _SHARP)[:, None]
+    ring = curve[:, None] + radius * (circle - slope[..., None] * ahead[:, None])
+    a = np.arange(n * sides).reshape(n, sides)
+    b, c = np.roll(a, -1, axis=1), np.roll(a, -1, axis=0)
+    d = np.roll(b, -1, axis=0)
+    triangles = np.concatenate([np.stack(own, axis=-1).reshape(-1, 3) for own in ((a, b, d), (a, d, c))])
+    return ring.reshape(-1, 3), triangles
 
 
-def _carried(vector: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """A vector normal to `before`, turned by the smallest rotation that brings `before` to `after`."""
-    axis, cosine = np.cross(before, after), float(before @ after)
-    if cosine < -1 + 1e-9:  # a U-turn: any half turn about a normal will do, keep the vector
-        return vector
-    turned = vector * cosine + np.cross(axis, vector) + axis * (axis @ vector) / (1 + cosine)
-    turned -= (turned @ after) * after
-    return np.asarray(turned / np.linalg.norm(turned))
+def _carried(frame: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """A vector across a direction, turned by the smallest rotation that takes it to the next direction."""
+    axis = np.cross(before, after)
+    cosine = float(before @ after)
+    if cosine < -1 + 1e-12:  # straight back: the vector stays across
+        return frame
+    turned = frame * cosine + np.cross(axis, frame) + axis * (axis @ frame) / (1 + cosine)
+    turned = turned - (turned @ after) * after
+    carried: np.ndarray = turned / np.linalg.norm(turned)
+    return carried
+
+
+def tube_radius(loops: Sequence[Float64[np.ndarray, "_ 3"]]) -> float:
+    """A radius of tubes: thin enough that strands do not touch, as far as a sample of the curves tells.
+
+    Example:
+        >>> angle = np.linspace(0, 2 * np.pi, 50, endpoint=False)
+        >>> loop = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
+        >>> round(tube_radius([loop, loop + np.array([0.0, 0.0, 0.05])]), 3)
+        0.021
+    """
+    size = float(np.ptp(np.concatenate(loops), axis=0).max())
+    fine = [_sampled(loop) for loop in loops]
+    apart = [np.inf]
+    for k, points in enumerate(fine):
+        others = [cKDTree(other).query(points)[0].min() for other in fine[k + 1 :]]
+        apart += [float(own) for own in others if own > 0]
+        step = float(np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1).max())
+        near = cKDTree(points).query_pairs(2.5 * _THICK * size / _ROOM, output_type="ndarray")
+        along = np.abs(near[:, 0] - near[:, 1])
+        along = np.minimum(along, len(points) - along)
+        gap = np.linalg.norm(points[near[:, 0]] - points[near[:, 1]], axis=1)
+        strands = (along * step > 4 * gap + 4 * step) & (gap > 0)  # much farther along the curve than through space
+        apart += [float(gap[strands].min(initial=np.inf))]
+    return max(min(_THICK * size, _ROOM * min(apart)), 0.004 * size)
+
+
+def _sampled(loop: np.ndarray) -> np.ndarray:
+    """Points at equal distances along a closed polyline."""
+    closed = np.concatenate([loop, loop[:1]])
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
+    at = np.linspace(0, along[-1], _STEPS, endpoint=False)
+    return np.column_stack([np.interp(at, along, closed[:, axis]) for axis in range(3)])

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Real
-from scipy.spatial import cKDTree
 
+from isotopy.see.geometry import tube, tube_radius
 from isotopy.see.raster import project
 from isotopy.see.solids import VIEW, Stage, check_points, flat_axes, legend
 from isotopy.see.space import _square
@@ -20,11 +20,7 @@ else:
     Axes = Any
 
 _SIDES = 24  # of a tube
-_THICK = 0.03  # radius of a tube, of the size of the link
-_ROOM = 0.42  # and of the distance between strands
-_STEPS = 400  # pieces of a link that are looked at for room
 _RIM = 7  # pixels, of about 1200, that are left out beside a strand in front
-_SHARP = 0.2  # a miter reaches no further than 1 / this
 _GAP = 0.022  # half the gap of a lower strand, of the size of the diagram
 
 
@@ -72,8 +68,8 @@ def link(
     if diagram:
         _diagram(ax, loops, view)
     else:
-        thick = _radius(loops) if radius is None else float(radius)
-        tubes = [tube(loop, thick) for loop in loops]
+        thick = tube_radius(loops) if radius is None else float(radius)
+        tubes = [vertices[triangles] for vertices, triangles in (tube(loop, thick, sides=_SIDES) for loop in loops)]
         stage = Stage.of(np.concatenate(tubes), view)
         owner = np.repeat(np.arange(len(tubes)), [len(part) for part in tubes])
         stage.draw(ax, stage.picture(_inks(len(loops))[owner], rim=_RIM, jump=0.9 * thick), bare=bare)
@@ -82,75 +78,6 @@ def link(
     if len(names) and not bare:
         legend(ax, [(name, class_style(k).color) for k, name in enumerate(names[: len(loops)])])
     return ax
-
-
-def tube(loop: np.ndarray, radius: float | int) -> np.ndarray:
-    """Triangles `(t, 3, 3)` of the tube around a closed polyline, cut at an angle where it turns.
-
-    A frame is carried along without turning around the curve; what is missing when it comes back is spread over all
-    vertices.
-    """
-    ahead = np.roll(loop, -1, axis=0) - loop
-    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
-    behind = np.roll(ahead, 1, axis=0)
-    side = np.cross(ahead[0], np.eye(3)[np.abs(ahead[0]).argmin()])
-    frames = [side / np.linalg.norm(side)]
-    for k in range(1, len(loop) + 1):
-        frames.append(_carried(frames[-1], ahead[k - 1], ahead[k % len(loop)]))
-    last, first = frames.pop(), frames[0]
-    turn = np.arctan2(np.cross(last, first) @ ahead[0], last @ first)
-    frame = np.array(frames)
-    angle = 2 * np.pi * np.arange(_SIDES) / _SIDES + (turn * np.arange(len(loop)) / len(loop))[:, None]
-    across = np.cross(ahead, frame)
-    circle = np.cos(angle)[..., None] * frame[:, None] + np.sin(angle)[..., None] * across[:, None]
-    bisector = ahead + behind
-    size = np.linalg.norm(bisector, axis=1, keepdims=True)
-    bisector = np.divide(bisector, size, out=ahead.copy(), where=size > 1e-9)
-    slope = np.einsum("kij,kj->ki", circle, bisector) / np.maximum((ahead * bisector).sum(axis=1), _SHARP)[:, None]
-    ring = loop[:, None] + radius * (circle - slope[..., None] * ahead[:, None])
-    beyond = np.roll(ring, -1, axis=0)
-    near, far = np.roll(ring, -1, axis=1), np.roll(beyond, -1, axis=1)
-    triangles = np.stack([np.stack([ring, near, far], axis=2), np.stack([ring, far, beyond], axis=2)])
-    flat: np.ndarray = triangles.reshape(-1, 3, 3)
-    return flat
-
-
-def _carried(frame: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """A vector across a direction, turned by the smallest rotation that takes it to the next direction."""
-    axis = np.cross(before, after)
-    cosine = float(before @ after)
-    if cosine < -1 + 1e-12:  # straight back: the vector stays across
-        return frame
-    turned = frame * cosine + np.cross(axis, frame) + axis * (axis @ frame) / (1 + cosine)
-    turned = turned - (turned @ after) * after
-    carried: np.ndarray = turned / np.linalg.norm(turned)
-    return carried
-
-
-def _radius(loops: Sequence[np.ndarray]) -> float:
-    """Thin enough that strands do not touch, as far as a sample of the curves tells."""
-    size = float(np.ptp(np.concatenate(loops), axis=0).max())
-    fine = [_sampled(loop) for loop in loops]
-    apart = [np.inf]
-    for k, points in enumerate(fine):
-        others = [cKDTree(other).query(points)[0].min() for other in fine[k + 1 :]]
-        apart += [float(own) for own in others if own > 0]
-        step = float(np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1).max())
-        near = cKDTree(points).query_pairs(2.5 * _THICK * size / _ROOM, output_type="ndarray")
-        along = np.abs(near[:, 0] - near[:, 1])
-        along = np.minimum(along, len(points) - along)
-        gap = np.linalg.norm(points[near[:, 0]] - points[near[:, 1]], axis=1)
-        strands = (along * step > 4 * gap + 4 * step) & (gap > 0)  # much farther along the curve than through space
-        apart += [float(gap[strands].min(initial=np.inf))]
-    return max(min(_THICK * size, _ROOM * min(apart)), 0.004 * size)
-
-
-def _sampled(loop: np.ndarray) -> np.ndarray:
-    """Points at equal distances along a closed polyline."""
-    closed = np.concatenate([loop, loop[:1]])
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
-    at = np.linspace(0, along[-1], _STEPS, endpoint=False)
-    return np.column_stack([np.interp(at, along, closed[:, axis]) for axis in range(3)])
 
 
 # --- diagrams -------------------------------------------------------------------------------------------------------

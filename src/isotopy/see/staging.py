@@ -49,7 +49,7 @@ def scene(
     view: str | tuple[int, ...] | None = None,
     readout: bool = False,
     lines: int = 17,
-    tube: float = 0.06,
+    tube: float | None = None,
     classes: Sequence[str] | None = None,
     title: str = "",
     source: str = "",
@@ -77,7 +77,7 @@ def scene(
             where no layer is wider than 3, else "pca".
         readout: Whether the last affine map is part of the film.
         lines: About how many lattice lines are drawn in each direction.
-        tube: Radius of the tubes around the curves of a data set.
+        tube: Radius of the tubes around the curves of a data set; by default thin enough that they do not touch.
         classes: Names of the classes.
         title: Shown above.
         source: Where it comes from, in a line.
@@ -94,7 +94,7 @@ def scene(
         >>> from isotopy import datasets, see
         >>> net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2))
         >>> s = see.scene(net, datasets.disk_and_annulus(100), grid=(17, 17))
-        >>> s.t_max, s.dimension, sorted({p.role for p in s.primitives} - {"boundary"})
+        >>> s.t_max, s.view.dimension, sorted({p.role for p in s.primitives} - {"boundary"})
         (1, 3, ['data', 'grid', 'region'])
     """
     given = _Given.of(x, labels, classes)
@@ -300,13 +300,15 @@ def _lay_lattice(
             place.add("segments", "polytopes", cells.edges.numpy() + first)
 
 
-def _lay_data(place: _Geometry, given: _Given, tube: float) -> None:
+def _lay_data(place: _Geometry, given: _Given, tube: float | None) -> None:
     data = given.data
     if data is not None and data.complex is not None and data.complex.coordinates is not None and place.width == 3:
         _lay_surface(place, data)
-    if data is not None and place.width == 3:
-        for k, curve in enumerate(data.curves if "surface" not in place.roles() else ()):
-            mesh, triangles = geometry.tube(curve.cpu().double().numpy(), tube)
+    if data is not None and data.curves and place.width == 3 and "surface" not in place.roles():
+        curves = [curve.cpu().double().numpy() for curve in data.curves]
+        thick = geometry.tube_radius(curves) if tube is None else tube
+        for k, curve in enumerate(curves):
+            mesh, triangles = geometry.tube(curve, thick)
             own = np.full(len(triangles), k, dtype=np.int8)
             place.add("triangles", "tube", triangles + place.vertices(mesh), classes=own)
     if len(given.points):
@@ -531,7 +533,7 @@ def _readout(
 # --- without a network, or with one that is not known -----------------------------------------------------------------
 
 
-def _still(given: _Given, tube: float, told: _Told) -> Scene:
+def _still(given: _Given, tube: float | None, told: _Told) -> Scene:
     """The data alone: a flow without layers."""
     if given.shaped is None:
         raise ValueError("x must be given where there is no module; got none.")
@@ -554,7 +556,7 @@ def _recorded(module: Any, given: _Given, why: str, told: _Told) -> Scene:
     """Recorded layers, joined by straight lines."""
     assert given.shaped is not None
     place = _Geometry(given.points.shape[1])
-    _lay_data(place, given, 0.0)
+    _lay_data(place, given, None)
     recorded = networks.record(module, given.shaped)
     held = [given.points, *(own.double().cpu().numpy() for _, own in recorded)]
     chosen = views.components(held)
