@@ -9,44 +9,53 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { packed } from "./pack.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const assets = join(here, "..", "src", "isotopy", "see", "assets");
 
-/** `import sheet from "./style.css"` is the minified text of the sheet. */
-const sheets = {
-  name: "sheets",
+/** The style sheet and the shaders are text, minified and packed. */
+const texts = {
+  name: "texts",
   setup(build) {
-    build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
-      const { code } = await esbuild.transform(readFileSync(path, "utf8"), { loader: "css", minify: true });
-      return { contents: code.trim(), loader: "text" };
+    build.onLoad({ filter: /\.(css|glsl)$/ }, async ({ path }) => {
+      const text = readFileSync(path, "utf8");
+      const tight = path.endsWith(".css") ? (await esbuild.transform(text, { loader: "css", minify: true })).code.trim() : shader(text);
+      const words = JSON.stringify(packed(tight));
+      return { contents: `import { unpacked } from "./unpack.ts";\nexport default unpacked(${words});`, loader: "ts" };
     });
   },
 };
 
 /** Shaders without comments, indents and spaces that mean nothing. */
-const shaders = {
-  name: "shaders",
-  setup(build) {
-    build.onLoad({ filter: /shaders\.ts$/ }, ({ path }) => {
-      const tight = readFileSync(path, "utf8")
-        .replace(/\/\/.*$/gm, "")
-        .replace(/\s*\n\s*/g, "\n")
-        .replace(/([;{},])\n/g, "$1")
-        .replace(/ ?([-+*/=<>?:,&|(){};]) ?/g, "$1");
-      return { contents: tight, loader: "ts" };
-    });
-  },
+function shader(text) {
+  return text
+    .replace(/\/\/.*$/gm, "")
+    .replace(/\s*\n\s*/g, " ")
+    .replace(/ ?([-+*/=<>?:,&|(){};]) ?/g, "$1")
+    .trim();
+}
+
+// Long names that come often, and what they are called inside the bundle.
+const ALIASES = {
+  $d: "Float64Array", $f: "Float32Array", $u: "Uint32Array", $b: "Uint8Array", $m: "Math", $o: "Object", $a: "Array", $n: "Number",
 };
 
 // What the page, the tests and the tables by name say: these names stay.
 const SPOKEN = [
-  ...["viewers", "state", "mount", "scan", "theme", "mounted", "autoplay", "aa"],
-  ...["t", "layers", "playing", "renderer", "dark", "overlays", "available", "camera", "point", "frames", "vertices", "reduced"],
-  ...["mode", "yaw", "tilt", "zoom", "panX", "panY", "text"],
+  ...["isotopy", "viewers", "state", "mount", "scan", "seek", "theme", "mounted", "autoplay", "aa"],
   ...["grid", "data", "boundary", "polytopes", "ranks", "stretch", "surface", "tube", "region", "field", "frame", "still"],
+  ...["class", "tabindex", "viewBox", "style", "type", "title", "method", "open", "hidden", "click", "input", "keydown"],
+  ...["play", "pause", "reset", "paper"],
   ...["points", "segments", "triangles", "proved", "computed", "observed"],
-  ...["float64", "float32", "float16", "int32", "int8", "uint8", "uint16", "lattice"],
+];
+
+// What a browser declares somewhere, but not on anything that the viewer touches: these are ours.
+const OURS = [
+  ...["kind", "count", "layers", "layer", "space", "list", "view", "matrix", "real", "vertices", "indices", "activation"],
+  ...["overlays", "camera", "playing", "dark", "object", "optional", "ticks", "zoom", "point", "rows"],
+  ...["text", "element", "mark", "first", "second", "certificates", "statements", "label", "widths", "status", "steps", "edge"],
+  ...["cells", "columns", "role", "share", "logit", "order", "unit", "update", "draw", "say", "choice", "whole"],
 ];
 
 /** Names of our own properties may be shortened; those that the language or the browser declares may not. */
@@ -58,6 +67,7 @@ function kept() {
     const text = readFileSync(join(library, file), "utf8");
     for (const [, name] of text.matchAll(/\b([A-Za-z_]\w*)\b["']?\??\s*[:(<]/g)) names.add(name);
   }
+  for (const name of OURS) names.delete(name);
   return new RegExp(`^(${[...names].join("|")})$`);
 }
 
@@ -69,21 +79,24 @@ export async function bundle() {
     minify: true,
     write: false,
     charset: "utf8",
-    format: "iife",
+    format: "esm",
+    define: Object.fromEntries(Object.entries(ALIASES).map(([alias, name]) => [name, alias])),
     legalComments: "none",
     target: ["es2022"],
     mangleProps: /^[a-z]\w{2,}$/i,
     reserveProps: kept(),
-    plugins: [sheets, shaders],
+    plugins: [texts],
   });
-  return outputFiles[0].text.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
+  const aliases = Object.entries(ALIASES).map((pair) => pair.join("=")).join();
+  const code = `"use strict";(()=>{const ${aliases};${outputFiles[0].text.trim()}})();\n`;
+  return code.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
 }
 
 /** sha256 of what the bundle is made of; a Python test reads it where there is no Node. */
 export function manifest(viewer) {
   const hash = (data) => createHash("sha256").update(data).digest("hex");
   const names = readdirSync(join(here, "src")).sort().map((name) => `src/${name}`);
-  const sources = [...names, "build.mjs", "package.json", "package-lock.json", "tsconfig.json"];
+  const sources = [...names, "build.mjs", "pack.mjs", "package.json", "package-lock.json", "tsconfig.json"];
   return {
     esbuild: esbuild.version,
     outputs: { "viewer.js": hash(viewer) },
@@ -98,7 +111,7 @@ async function main(argument) {
     const entryPoints = readdirSync(join(here, folder)).filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
     await esbuild.build({
       absWorkingDir: here, entryPoints, bundle: true, platform: "node", format: "esm",
-      outdir: "build", outbase: folder, outExtension: { ".js": ".mjs" }, sourcemap: "inline", plugins: [sheets],
+      outdir: "build", outbase: folder, outExtension: { ".js": ".mjs" }, sourcemap: "inline", plugins: [texts],
     });
     return;
   }

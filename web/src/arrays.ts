@@ -14,8 +14,9 @@ export class SceneError extends Error {
 
 export type Fields = Record<string, unknown>;
 
-const SIZES: Record<string, number> = {
-  float64: 8, float32: 4, float16: 2, int32: 4, int8: 1, uint8: 1, uint16: 2,
+const TYPES = {
+  "float64": Float64Array, "float32": Float32Array, "float16": Uint16Array, "int32": Int32Array, "int8": Int8Array,
+  "uint8": Uint8Array, "uint16": Uint16Array,
 };
 
 /** An object of the scene, with the path to it. */
@@ -72,7 +73,7 @@ export class Reader {
 
   whole(key: string, low: number, high = 2 ** 31 - 1): number {
     const value = this.real(key);
-    if (!Number.isInteger(value) || value < low || value > high) {
+    if (value % 1 !== 0 || value < low || value > high) {
       this.#fail(key, `a whole number from ${low} to ${high}`, value);
     }
     return value;
@@ -91,20 +92,22 @@ export class Reader {
   tensor(key: string, shape: readonly number[]): Tensor {
     const array = this.object(key);
     if (array.has("lattice")) return lattice(array, shape[1]);
-    const dtype = array.choice("dtype", Object.keys(SIZES));
+    const dtype = array.choice("dtype", Object.keys(TYPES) as (keyof typeof TYPES)[]);
     const found = array.list("shape", (axis) => axis.whole("", 0));
     if (found.length !== shape.length || shape.some((n, axis) => n >= 0 && n !== found[axis])) {
       const wanted = shape.map((n) => (n < 0 ? "any" : n)).join(", ");
       this.wrong(key, `must have shape (${wanted}); got (${found.join(", ")})`);
     }
     const count = found.reduce((product, n) => product * n, 1);
-    const size = SIZES[dtype];
-    const bytes = decoded(array, count, size);
+    const size = TYPES[dtype].BYTES_PER_ELEMENT;
+    const bytes = decoded(array, count);
     if (bytes.length !== count * size) {
       this.wrong(key, `must hold ${count} numbers of ${size} bytes; got ${bytes.length} bytes`);
     }
-    const data = numbers(bytes, dtype);
-    const bad = dtype.startsWith("float") ? data.findIndex((value) => !Number.isFinite(value)) : -1;
+    // browsers are little-endian, as the format is
+    const raw = new TYPES[dtype](bytes.buffer as ArrayBuffer);
+    const data = dtype === "float16" ? Float32Array.from(raw, half) : raw;
+    const bad = data.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) this.wrong(key, `must be finite; number ${bad} is ${data[bad]}`);
     return { data, shape: found };
   }
@@ -120,46 +123,43 @@ export class Reader {
   }
 }
 
-function decoded(array: Reader, count: number, size: number): Uint8Array {
+function decoded(array: Reader, count: number): Uint8Array {
   const text = array.text("data");
   let bytes: Uint8Array;
   try {
-    const binary = atob(text);
-    bytes = Uint8Array.from({ length: binary.length }, (_, i) => binary.charCodeAt(i));
+    bytes = bytesOf(text);
   } catch {
     return array.wrong("data", "is not base64");
   }
   if (!array.has("packed")) return bytes;
   array.choice("packed", ["deflate"]);
-  try {
-    bytes = inflated(bytes, count * size);
-  } catch {
-    return array.wrong("data", "is damaged: it cannot be unpacked");
-  }
+  const found = unpacked.get(text);
+  if (!found) return array.wrong("data", "is damaged: it cannot be unpacked");
   // the first byte of all numbers, then the second, ...
-  const out = new Uint8Array(bytes.length);
-  for (let i = 0; i < count; i++) for (let k = 0; k < size; k++) out[i * size + k] = bytes[k * count + i];
-  return out;
+  const size = found.length / count;
+  return found.map((_, i) => found[(i % size) * count + Math.floor(i / size)]);
 }
 
-function numbers(bytes: Uint8Array, dtype: string): Numbers {
-  if (dtype === "uint8") return bytes;
-  const buffer = bytes.buffer as ArrayBuffer;
-  if (dtype === "int8") return new Int8Array(buffer);
-  const view = new DataView(buffer);
-  const read: Record<string, (at: number) => number> = {
-    float64: (at) => view.getFloat64(at, true),
-    float32: (at) => view.getFloat32(at, true),
-    float16: (at) => half(view.getUint16(at, true)),
-    int32: (at) => view.getInt32(at, true),
-    uint16: (at) => view.getUint16(at, true),
-  };
-  const size = SIZES[dtype];
-  const out = dtype === "float64" ? new Float64Array(bytes.length / 8)
-    : dtype === "int32" ? new Int32Array(bytes.length / 4)
-    : dtype === "uint16" ? new Uint16Array(bytes.length / 2) : new Float32Array(bytes.length / size);
-  for (let i = 0; i < out.length; i++) out[i] = read[dtype](size * i);
-  return out;
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+const unpacked = new Map<string, Uint8Array>();
+
+/** Unpack all packed arrays of a scene; browsers do it in a stream, so it comes before the reading. */
+export async function unpack(value: unknown): Promise<void> {
+  if (typeof value !== "object" || value === null) return;
+  const { "packed": packed, "data": data } = value as Fields;
+  if (packed === undefined || typeof data !== "string") {
+    await Promise.all(Object.values(value).map(unpack));
+    return;
+  }
+  try {
+    const stream = new Blob([bytesOf(data)]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    unpacked.set(data, new Uint8Array(await new Response(stream).arrayBuffer()));
+  } catch {
+    // the reading will say which array it is
+  }
 }
 
 function half(bits: number): number {
@@ -188,100 +188,3 @@ function lattice(array: Reader, per: number | undefined): Tensor {
   }
   return { data: Uint32Array.from(out), shape: per === undefined ? [out.length] : [out.length / per, per] };
 }
-
-/** Raw DEFLATE (RFC 1951) of data whose size is known. */
-export function inflated(input: Uint8Array, size: number): Uint8Array {
-  const out = new Uint8Array(size);
-  let at = 0;
-  let bit = 0; // position in the input, in bits
-  const bits = (count: number): number => {
-    let value = 0;
-    for (let i = 0; i < count; i++, bit++) value |= ((input[bit >> 3] >> (bit & 7)) & 1) << i;
-    if (bit > 8 * input.length) throw new Error("ends early");
-    return value;
-  };
-  const symbol = (code: Code): number => {
-    let [value, first, index] = [0, 0, 0];
-    for (let length = 1; length < 16; length++) {
-      value |= bits(1);
-      const count = code.counts[length];
-      if (value - count < first) return code.symbols[index + value - first];
-      index += count;
-      first = (first + count) << 1;
-      value <<= 1;
-    }
-    throw new Error("no such code");
-  };
-  for (let last = 0; !last; ) {
-    last = bits(1);
-    const type = bits(2);
-    if (type === 3) throw new Error("no such block");
-    if (type === 0) {
-      const start = ((bit + 7) >> 3) + 4;
-      const length = input[start - 4] | (input[start - 3] << 8);
-      out.set(input.subarray(start, start + length), at);
-      at += length;
-      bit = 8 * (start + length);
-      continue;
-    }
-    const [literals, distances] = type === 1 ? [coded(FIXED), coded(new Array(30).fill(5))] : tables(bits, symbol);
-    for (;;) {
-      const found = symbol(literals);
-      if (found === 256) break;
-      if (found < 256) {
-        if (at >= size) throw new Error("too long");
-        out[at++] = found;
-        continue;
-      }
-      const length = LENGTHS[found - 257] + bits(LENGTH_BITS[found - 257]);
-      const far = symbol(distances);
-      const distance = DISTANCES[far] + bits(far < 4 ? 0 : (far >> 1) - 1);
-      if (distance > at || at + length > size) throw new Error("points outside");
-      for (let i = 0; i < length; i++, at++) out[at] = out[at - distance];
-    }
-  }
-  if (at !== size) throw new Error("too short");
-  return out;
-}
-
-interface Code {
-  counts: number[];
-  symbols: number[];
-}
-
-function coded(lengths: number[]): Code {
-  const counts = new Array<number>(16).fill(0);
-  const symbols: number[] = [];
-  for (let length = 1; length < 16; length++) {
-    lengths.forEach((own, i) => {
-      if (own !== length) return;
-      counts[length]++;
-      symbols.push(i);
-    });
-  }
-  return { counts, symbols };
-}
-
-function tables(bits: (count: number) => number, symbol: (code: Code) => number): [Code, Code] {
-  const [literals, distances, count] = [bits(5) + 257, bits(5) + 1, bits(4) + 4];
-  const own = new Array<number>(19).fill(0);
-  for (let i = 0; i < count; i++) own[ORDER[i]] = bits(3);
-  const code = coded(own);
-  const lengths: number[] = [];
-  while (lengths.length < literals + distances) {
-    const found = symbol(code);
-    if (found < 16) lengths.push(found);
-    else {
-      const value = found === 16 ? lengths[lengths.length - 1] : 0;
-      const times = found === 16 ? 3 + bits(2) : found === 17 ? 3 + bits(3) : 11 + bits(7);
-      for (let i = 0; i < times; i++) lengths.push(value);
-    }
-  }
-  return [coded(lengths.slice(0, literals)), coded(lengths.slice(literals))];
-}
-
-const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-const FIXED = Array.from({ length: 288 }, (_, i) => (i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8));
-const LENGTH_BITS = Array.from({ length: 29 }, (_, i) => (i < 8 || i === 28 ? 0 : (i >> 2) - 1));
-const LENGTHS = LENGTH_BITS.map((_, i) => (i === 28 ? 258 : 3 + LENGTH_BITS.slice(0, i).reduce((sum, n) => sum + 2 ** n, 0)));
-const DISTANCES = Array.from({ length: 30 }, (_, i) => (i < 4 ? i + 1 : 2 ** ((i >> 1) - 1) * (2 + (i & 1)) + 1));

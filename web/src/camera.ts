@@ -1,5 +1,6 @@
 // From the three shown coordinates to pixels.
 
+import { clamp } from "./numbers.ts";
 import type { Scene } from "./scene.ts";
 
 export interface Camera {
@@ -26,19 +27,40 @@ export function restingCamera(scene: Scene): Camera {
   return { mode: scene.camera.mode, yaw: solid ? -0.55 : 0, tilt: solid ? 1.05 : 0, zoom: 1, panX: 0, panY: 0 };
 }
 
-/** What the camera frames at time `t`: one ball for all times, or that of the layer. */
-export function frameAt(scene: Scene, t: number, mode: Camera["mode"]): Frame {
-  const { boxes } = scene.camera;
-  if (mode === "follow") {
-    const k = Math.min(Math.floor(t), boxes.length - 2);
-    const [x, y, z, radius] = boxes[k].map((value, i) => value + (boxes[k + 1][i] - value) * (t - k));
-    return { center: [x, y, z], radius };
-  }
+/** The one ball that holds the balls of all layers. */
+export function fixedFrame(boxes: readonly (readonly number[])[]): Frame {
   const low = [0, 1, 2].map((i) => Math.min(...boxes.map((box) => box[i] - box[3])));
   const high = [0, 1, 2].map((i) => Math.max(...boxes.map((box) => box[i] + box[3])));
   const center = low.map((value, i) => (value + high[i]) / 2) as [number, number, number];
-  const radius = Math.max(...boxes.map((box) => Math.hypot(...center.map((c, i) => c - box[i])) + box[3]));
-  return { center, radius };
+  return { center, radius: Math.max(...boxes.map((box) => Math.hypot(...center.map((c, i) => c - box[i])) + box[3])) };
+}
+
+/** Between balls at the stops of a unit, from its start to its end. */
+export function followFrame(stops: readonly number[], boxes: readonly (readonly number[])[], share: number): Frame {
+  let k = 0;
+  while (k < stops.length - 2 && share > stops[k + 1]) k++;
+  const s = clamp((share - stops[k]) / (stops[k + 1] - stops[k]));
+  const [x, y, z, radius] = boxes[k].map((value, i) => value + (boxes[k + 1][i] - value) * s);
+  return { center: [x, y, z], radius };
+}
+
+/** A ball around some vertices: x, y, z, radius. */
+export function ballOf(positions: Float32Array, ids: ArrayLike<number>, least: number): number[] {
+  const low = [Infinity, Infinity, Infinity];
+  const high = [-Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < ids.length; i++) {
+    for (let axis = 0; axis < 3; axis++) {
+      const value = positions[3 * ids[i] + axis];
+      low[axis] = Math.min(low[axis], value);
+      high[axis] = Math.max(high[axis], value);
+    }
+  }
+  const center = low.map((value, axis) => (value + high[axis]) / 2);
+  let radius = least;
+  for (let i = 0; i < ids.length; i++) {
+    radius = Math.max(radius, Math.hypot(...center.map((value, axis) => positions[3 * ids[i] + axis] - value)));
+  }
+  return [...center, radius];
 }
 
 /** A projection for one stage size; `matrix` is column-major and maps to clip space. */
@@ -100,13 +122,13 @@ export function axisDirections(camera: Camera, dimension: number): number[][] {
 }
 
 export function orbited(camera: Camera, dx: number, dy: number): Camera {
-  const tilt = Math.min(Math.max(camera.tilt - dy, 0), TOP);
+  const tilt = clamp(camera.tilt - dy, 0, TOP);
   return { ...camera, yaw: wrapped(camera.yaw + dx), tilt };
 }
 
 /** Zoom around a point of the stage, given in radii of the frame from its center on the screen. */
 export function zoomed(camera: Camera, factor: number, x = 0, y = 0): Camera {
-  const zoom = Math.min(Math.max(camera.zoom * factor, 0.2), 200);
+  const zoom = clamp(camera.zoom * factor, 0.2, 200);
   const ratio = camera.zoom / zoom;
   return { ...camera, zoom, panX: x * ratio - (x - camera.panX), panY: y * ratio - (y - camera.panY) };
 }

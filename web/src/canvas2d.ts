@@ -1,14 +1,14 @@
 // The renderer without WebGL: the same marks on a 2-D canvas. In 3-D what is far is painted first.
 
+import { clamp } from "./numbers.ts";
 import { toPixels } from "./camera.ts";
 import { blend, classColor, css, stretchColor } from "./palette.ts";
 import type { Color } from "./palette.ts";
 import type { Scene } from "./scene.ts";
-import { colorsOf, marksOf, opacity, tintOf } from "./marks.ts";
+import { HAZE, colorsOf, opacity, tintOf } from "./marks.ts";
 import type { Mark, Picture, Renderer } from "./marks.ts";
 
 const LIMIT = 3000; // items that are sorted by depth in one frame
-const HAZE = 0.55;
 
 interface Painted {
   mark: Mark;
@@ -16,15 +16,16 @@ interface Painted {
   edge: Uint8Array;
 }
 
-export function canvasRenderer(canvas: HTMLCanvasElement, scene: Scene): Renderer {
+export function canvasRenderer(canvas: HTMLCanvasElement, scene: Scene, marks: Mark[]): Renderer {
   const context = canvas.getContext("2d");
-  if (!context) throw new Error("this browser can draw neither with WebGL2 nor on a 2-D canvas");
-  return new CanvasRenderer(context, scene);
+  if (!context) throw new Error("this browser draws neither with WebGL2 nor in 2-D");
+  return new CanvasRenderer(context, scene, marks);
 }
 
 class CanvasRenderer implements Renderer {
   readonly name = "canvas2d";
   readonly note: string;
+  readonly canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
   readonly #scene: Scene;
   readonly #marks: Mark[];
@@ -33,10 +34,11 @@ class CanvasRenderer implements Renderer {
   #pixels: Float32Array;
   readonly #share: number; // of the items that are drawn in 3-D
 
-  constructor(context: CanvasRenderingContext2D, scene: Scene) {
+  constructor(context: CanvasRenderingContext2D, scene: Scene, marks: Mark[]) {
     this.#context = context;
+    this.canvas = context.canvas;
     this.#scene = scene;
-    this.#marks = marksOf(scene);
+    this.#marks = marks;
     const total = this.#marks.reduce((sum, mark) => sum + mark.count, 0);
     this.#share = scene.view.dimension === 3 ? Math.min(1, LIMIT / Math.max(total, 1)) : 1;
     this.note =
@@ -69,10 +71,6 @@ class CanvasRenderer implements Renderer {
     if (this.#scene.view.dimension === 3) this.#drawSolid(picture);
     else for (const entry of this.#painted) this.#drawFlat(entry, picture);
     this.#context.globalAlpha = 1;
-  }
-
-  dispose(): void {
-    // nothing is held
   }
 
   #drawFlat(entry: Painted, picture: Picture): void {
@@ -120,7 +118,7 @@ class CanvasRenderer implements Renderer {
     for (const { entry, i, far } of items) {
       const { mark } = entry;
       const { inks } = picture.look;
-      const fog = Math.min(Math.max((far - 0.8) / 0.4, 0), 1) * HAZE;
+      const fog = clamp((far - 0.8) / 0.4) * HAZE;
       const color = css(blend(this.#shaded(entry, i, picture), inks.paper, fog));
       this.#context.globalAlpha = opacity(mark, picture.look, picture.t) * (mark.kind === "triangles" && mark.role === "grid" ? inks.tint : 1);
       this.#context.beginPath();
@@ -144,7 +142,6 @@ class CanvasRenderer implements Renderer {
     if (mark.kind === "segments") return;
     const c = at(2);
     context.lineTo(pixels[c], pixels[c + 1]);
-    context.closePath();
   }
 
   #finish(mark: Mark, fill: string, edge: string): void {
@@ -199,13 +196,12 @@ class CanvasRenderer implements Renderer {
     return found.map((value) => Math.min(255, Math.round(value * (0.55 + 0.5 * facing)))) as unknown as Color;
   }
 
-  /** Both sides of the boundary and the line between them, cut exactly where the interpolated logit is 0. */
+  /** Both sides of the boundary, cut exactly where the interpolated logit is 0. */
   #drawSides(mark: Mark, picture: Picture): void {
     const context = this.#context;
     const pixels = this.#pixels;
     const { inks } = picture.look;
     const sides = [new Path2D(), new Path2D()];
-    const line = new Path2D();
     for (let i = 0; i < mark.count; i++) {
       const ids = [0, 1, 2].map((k) => mark.ids[3 * i + k]);
       const z = ids.map((id) => picture.scalars[3 * id]);
@@ -214,7 +210,6 @@ class CanvasRenderer implements Renderer {
       const area = (pixels[b] - pixels[a]) * (pixels[c + 1] - pixels[a + 1]) - (pixels[c] - pixels[a]) * (pixels[b + 1] - pixels[a + 1]);
       const order = area < 0 ? [0, 2, 1] : [0, 1, 2];
       const kept: [number, number][][] = [[], []];
-      const cut: [number, number][] = [];
       order.forEach((k, n) => {
         const next = order[(n + 1) % 3];
         const [p, q] = [3 * ids[k], 3 * ids[next]];
@@ -224,26 +219,17 @@ class CanvasRenderer implements Renderer {
           const at: [number, number] = [
             pixels[p] + s * (pixels[q] - pixels[p]), pixels[p + 1] + s * (pixels[q + 1] - pixels[p + 1]),
           ];
-          cut.push(at);
           kept[0].push(at);
           kept[1].push(at);
         }
       });
       kept.forEach((corners, side) => polygon(sides[side], corners));
-      if (cut.length === 2) {
-        line.moveTo(...cut[0]);
-        line.lineTo(...cut[1]);
-      }
     }
     context.globalAlpha = inks.tint;
     sides.forEach((path, side) => {
       context.fillStyle = css(classColor(side, inks));
       context.fill(path);
     });
-    context.globalAlpha = 1;
-    context.strokeStyle = css(inks.ink);
-    context.lineWidth = 1.8;
-    context.stroke(line);
   }
 }
 
@@ -262,14 +248,21 @@ const CROSS: readonly (readonly [number, number])[] = [
   [0.36, 1.1], [-0.36, 1.1], [-0.36, 0.36], [-1.1, 0.36], [-1.1, -0.36], [-0.36, -0.36],
 ];
 const CORNERS: Readonly<Record<number, readonly (readonly [number, number])[]>> = {
-  1: [[-0.86, -0.86], [0.86, -0.86], [0.86, 0.86], [-0.86, 0.86]],
+  1: regular(4, 1.22, 0.5),
   2: [[0, -1.07], [0.93, 0.78], [-0.93, 0.78]],
   3: CROSS.map(([x, y]) => [(x - y) * Math.SQRT1_2, (x + y) * Math.SQRT1_2]),
-  4: [[0, -1.16], [1.16, 0], [0, 1.16], [-1.16, 0]],
+  4: regular(4, 1.16, 0),
   5: [[0, 1.07], [0.93, -0.78], [-0.93, -0.78]],
   6: CROSS,
-  7: [0, 1, 2, 3, 4, 5].map((k) => [Math.cos((k * Math.PI) / 3), Math.sin((k * Math.PI) / 3)]),
+  7: regular(6, 1, 0),
 };
+
+function regular(n: number, radius: number, turn: number): [number, number][] {
+  return Array.from({ length: n }, (_, k) => {
+    const angle = ((k + turn) * 2 * Math.PI) / n;
+    return [radius * Math.cos(angle), radius * Math.sin(angle)];
+  });
+}
 
 /** The shape of a class as a path; 0 is the disc. */
 export function outline(context: CanvasRenderingContext2D | Path2D, x: number, y: number, radius: number, shape: number): void {

@@ -4,14 +4,15 @@
 // straight lines is four cached 3-vectors per vertex (its two ends, seen through the frames at both ends of the unit);
 // the polar stage is one 3 x width matrix per frame, applied to the layer before.
 
+import { clamp } from "./numbers.ts";
 import { activate, flow as follow } from "./activations.ts";
 import type { Field, Line, Program, ProgramLayer, Stage, Turn } from "./program.ts";
 import type { Scene, ViewFrame } from "./scene.ts";
 
 /** Rows of numbers, one row for each vertex. */
 interface Rows {
-  data: Float64Array;
-  width: number;
+  cells: Float64Array;
+  columns: number;
 }
 
 /** Both ends of a straight motion through the first and the second frame of its unit: (N, 3) each. */
@@ -62,13 +63,13 @@ export class Flow {
   constructor(scene: Scene, memory = MEMORY) {
     this.scene = scene;
     this.#memory = memory;
-    this.#exact[0] = { data: Float64Array.from(scene.vertices), width: scene.input };
+    this.#exact[0] = { cells: Float64Array.from(scene.vertices), columns: scene.input };
   }
 
   /** Write the (N, 3) positions at time `t` into `out`; time beyond the ends is clamped. */
   positions(t: number, out: Float32Array): void {
     const { scene } = this;
-    const time = Math.min(Math.max(t, 0), scene.layers.length);
+    const time = clamp(t, 0, scene.layers.length);
     const { unit, share } = moment(scene, time);
     if (scene.flow.kind === "sampled") {
       mix(scene.flow.positions[unit - 1], scene.flow.positions[unit], share, out, scene.count);
@@ -78,7 +79,7 @@ export class Flow {
     const found = this.#units[unit];
     const { stage, cached } =
       found.stages.find((entry) => share <= entry.stage.to + 1e-12) ?? found.stages[found.stages.length - 1];
-    const s = Math.min(Math.max((share - stage.from) / (stage.to - stage.from), 0), 1);
+    const s = clamp((share - stage.from) / (stage.to - stage.from));
     const shift = this.#offset(found, share);
     if (cached.kind === "chord") drawChord(cached, share, s, shift, out, scene.count);
     else if (cached.kind === "turn") {
@@ -96,7 +97,7 @@ export class Flow {
 
   /** Layer `k` itself, h_k of every vertex; row after row. */
   layer(k: number): Float64Array {
-    return this.#rows(k).data;
+    return this.#rows(k).cells;
   }
 
   #rows(k: number): Rows {
@@ -106,29 +107,45 @@ export class Flow {
   }
 
   #before(layer: ProgramLayer): Rows {
-    const count = this.scene.count;
-    const { rows } = layer;
-    const data = new Float64Array(count * rows);
-    for (let i = 0; i < data.length; i += rows) data.set(layer.bias, i);
+    const { rows, space } = layer;
+    const total = this.#rowsOf(rows, (out, at) => out.set(layer.bias, at));
     for (const term of layer.terms) {
       const h = this.#rows(term.layer);
-      const matrix = term.matrix ?? corner(layer, rows, h.width);
-      for (let n = 0; n < count; n++) {
-        for (let i = 0; i < rows; i++) {
-          let total = 0;
-          for (let j = 0; j < h.width; j++) total += matrix[i * h.width + j] * h.data[n * h.width + j];
-          data[n * rows + i] += total;
-        }
-      }
+      const turn = layer.stages.find((stage) => stage.kind === "linear") as Turn;
+      const own = term.matrix
+        ? this.#times(term.matrix, h.columns, rows, h)
+        : this.#times(turned(identity(rows, space), turn, 1, space), space, rows, h);
+      total.cells.forEach((value, i) => (total.cells[i] = value + own.cells[i]));
     }
-    return { data, width: rows };
+    return total;
   }
 
   #output(layer: ProgramLayer, z: Rows): Rows {
-    const count = this.scene.count;
-    const data = new Float64Array(count * layer.width);
-    for (let n = 0; n < count; n++) activate(layer.activation, z.data, n * z.width, z.width, data, n * layer.width);
-    return { data, width: layer.width };
+    return this.#rowsOf(layer.width, (out, at, n) => activate(layer.activation, z.cells, n * z.columns, z.columns, out, at));
+  }
+
+  /** Rows that `write` fills one by one. */
+  #rowsOf(width: number, write: (out: Float64Array, at: number, n: number) => void): Rows {
+    const cells = new Float64Array(this.scene.count * width);
+    for (let n = 0; n < this.scene.count; n++) write(cells, n * width, n);
+    return { cells, columns: width };
+  }
+
+  /** A matrix (its rows `stride` apart) times every row of `y`. */
+  #times(matrix: Float64Array, stride: number, rows: number, y: Rows): Rows {
+    return this.#rowsOf(rows, (out, at, n) => {
+      for (let i = 0; i < rows; i++) {
+        let total = 0;
+        for (let j = 0; j < y.columns; j++) total += matrix[i * stride + j] * y.cells[n * y.columns + j];
+        out[at + i] = total;
+      }
+    });
+  }
+
+  /** The same rows in a wider space, or cut to a narrower one. */
+  #padded(y: Rows, space: number): Rows {
+    const kept = Math.min(y.columns, space);
+    return this.#rowsOf(space, (out, at, n) => out.set(y.cells.subarray(n * y.columns, n * y.columns + kept), at));
   }
 
   #build(program: Program, number: number): Unit {
@@ -142,7 +159,7 @@ export class Flow {
       let cached: Cached;
       if (stage.kind === "linear") {
         cached = { kind: "turn", stage, rows: y };
-        y = this.#apply(turned(identity(layer.space), stage, 1, layer.space), layer.space, y);
+        y = this.#times(turned(identity(layer.space, layer.space), stage, 1, layer.space), layer.space, layer.space, y);
       } else if (stage.kind === "vector_field" && !oneStep(layer)) {
         const field = layer.activation as Field;
         const every = Math.max(1, Math.ceil((this.scene.count * layer.space * field.steps) / this.#memory));
@@ -164,55 +181,29 @@ export class Flow {
 
   /** Where a straight stage ends. */
   #end(layer: ProgramLayer, stage: Stage, y: Rows): Rows {
-    const { count } = this.scene;
-    const { space, rows } = layer;
+    const { space, rows, activation } = layer;
     if (stage.kind === "straight") {
-      const term = layer.terms[0];
-      const bare = { ...layer, terms: [term], bias: new Float64Array(rows) };
-      return widened(this.#before(bare), space, count);
+      return this.#padded(this.#before({ ...layer, terms: [layer.terms[0]], bias: new Float64Array(rows) }), space);
     }
-    const found = widened(y, space, count);
-    if (stage.kind === "translate") {
-      for (let n = 0; n < count; n++) for (let i = 0; i < rows; i++) found.data[n * space + i] += layer.bias[i];
-    } else if (stage.kind === "activation" && layer.activation.name === "max_pool") {
-      const out = new Float64Array(count * space);
-      for (let n = 0; n < count; n++) activate(layer.activation, found.data, n * space, rows, out, n * space);
-      return { data: out, width: space };
-    } else if (stage.kind === "activation") {
-      for (let n = 0; n < count; n++) {
-        activate(layer.activation, found.data, n * space, rows, found.data, n * space);
-      }
-    } else {
-      return this.#run(layer.activation as Field, found, 0, 1);
-    }
-    return found;
+    const found = this.#padded(y, space);
+    if (stage.kind === "vector_field") return this.#run(activation as Field, found, 0, 1);
+    return this.#rowsOf(space, (out, at) => {
+      const own = found.cells.subarray(at, at + space);
+      // a pool leaves nothing behind its windows
+      if (activation.name !== "max_pool" || stage.kind === "translate") out.set(own, at);
+      if (stage.kind === "activation") activate(activation, own, 0, rows, out, at);
+      else for (let i = 0; i < rows; i++) out[at + i] += layer.bias[i];
+    });
   }
 
   #along(program: Program, stage: Line, share: number, space: number): Rows {
-    const { count } = this.scene;
-    const target = program.layers[stage.of - 1];
-    const end = stage.target === "output" ? this.#rows(stage.of) : this.#before(target);
-    const found = widened(this.#rows(stage.start), space, count);
-    const goal = widened(end, space, count);
-    for (let i = 0; i < found.data.length; i++) found.data[i] = (1 - share) * found.data[i] + share * goal.data[i];
-    return found;
-  }
-
-  #apply(matrix: Float64Array, space: number, y: Rows): Rows {
-    const { count } = this.scene;
-    const data = new Float64Array(count * space);
-    for (let n = 0; n < count; n++) {
-      for (let i = 0; i < space; i++) {
-        let total = 0;
-        for (let j = 0; j < y.width; j++) total += matrix[i * space + j] * y.data[n * y.width + j];
-        data[n * space + i] = total;
-      }
-    }
-    return { data, width: space };
+    const end = stage.target === "output" ? this.#rows(stage.of) : this.#before(program.layers[stage.of - 1]);
+    const [from, to] = [this.#padded(this.#rows(stage.start), space), this.#padded(end, space)];
+    return { cells: between(from.cells, to.cells, share), columns: space };
   }
 
   #checkpoints(field: Field, y: Rows, space: number, every: number): Rows[] {
-    const found = [widened(y, space, this.scene.count)];
+    const found = [this.#padded(y, space)];
     for (let step = every; step < field.steps; step += every) {
       found.push(this.#run(field, found[found.length - 1], step - every, step / field.steps));
     }
@@ -220,11 +211,11 @@ export class Flow {
   }
 
   #run(field: Field, y: Rows, step: number, s: number): Rows {
-    const data = Float64Array.from(y.data);
-    for (let i = 0; i < data.length; i += y.width) {
-      follow(field, data.subarray(i, i + y.width), s, step / field.steps);
-    }
-    return { data, width: y.width };
+    return this.#rowsOf(y.columns, (out, at) => {
+      const own = out.subarray(at, at + y.columns);
+      own.set(y.cells.subarray(at, at + y.columns));
+      follow(field, own, s, step / field.steps);
+    });
   }
 
   #drawField(
@@ -241,7 +232,7 @@ export class Flow {
     const zero = new Float64Array(3);
     const first = new Float64Array(3 * count);
     project(unit.first, unit.layer.space, y, zero, first, count);
-    if (same(unit.first, unit.second)) return [first, first];
+    if (unit.first.every((value, i) => value === unit.second[i])) return [first, first];
     const second = new Float64Array(3 * count);
     project(unit.second, unit.layer.space, y, zero, second, count);
     return [first, second];
@@ -269,19 +260,12 @@ function drawChord(
 ): void {
   const [a0, b0] = chord.start;
   const [a1, b1] = chord.end;
-  if (a0 === b0 && a1 === b1) {
-    for (let i = 0, n = 3 * count; i < n; i += 3) {
-      out[i] = (1 - s) * a0[i] + s * a1[i] + shift[0];
-      out[i + 1] = (1 - s) * a0[i + 1] + s * a1[i + 1] + shift[1];
-      out[i + 2] = (1 - s) * a0[i + 2] + s * a1[i + 2] + shift[2];
-    }
-    return;
-  }
   const [p, q, u, v] = [(1 - share) * (1 - s), share * (1 - s), (1 - share) * s, share * s];
+  const [x, y, z] = shift;
   for (let i = 0, n = 3 * count; i < n; i += 3) {
-    out[i] = p * a0[i] + q * b0[i] + u * a1[i] + v * b1[i] + shift[0];
-    out[i + 1] = p * a0[i + 1] + q * b0[i + 1] + u * a1[i + 1] + v * b1[i + 1] + shift[1];
-    out[i + 2] = p * a0[i + 2] + q * b0[i + 2] + u * a1[i + 2] + v * b1[i + 2] + shift[2];
+    out[i] = p * a0[i] + q * b0[i] + u * a1[i] + v * b1[i] + x;
+    out[i + 1] = p * a0[i + 1] + q * b0[i + 1] + u * a1[i + 1] + v * b1[i + 1] + y;
+    out[i + 2] = p * a0[i + 2] + q * b0[i + 2] + u * a1[i + 2] + v * b1[i + 2] + z;
   }
 }
 
@@ -289,25 +273,14 @@ function drawChord(
 function project(
   matrix: Float64Array, space: number, rows: Rows, shift: Float64Array, out: Float32Array | Float64Array, count: number,
 ): void {
-  const { data, width } = rows;
+  const { cells, columns } = rows;
   const [cx, cy, cz] = shift;
-  if (width === 2) {
-    const [m0, m1, m2, m3, m4, m5] = [0, 1, space, space + 1, 2 * space, 2 * space + 1].map((i) => matrix[i]);
-    for (let n = 0; n < count; n++) {
-      const x = data[2 * n];
-      const y = data[2 * n + 1];
-      out[3 * n] = m0 * x + m1 * y + cx;
-      out[3 * n + 1] = m2 * x + m3 * y + cy;
-      out[3 * n + 2] = m4 * x + m5 * y + cz;
-    }
-    return;
-  }
   for (let n = 0, at = 0; n < count; n++) {
     let x = cx;
     let y = cy;
     let z = cz;
-    for (let j = 0; j < width; j++, at++) {
-      const h = data[at];
+    for (let j = 0; j < columns; j++, at++) {
+      const h = cells[at];
       x += matrix[j] * h;
       y += matrix[space + j] * h;
       z += matrix[2 * space + j] * h;
@@ -349,48 +322,22 @@ function turned(left: Float64Array, stage: Turn, s: number, space: number): Floa
   return out;
 }
 
-/** The rows x columns corner of the end of a layer's linear stage. */
-function corner(layer: ProgramLayer, rows: number, columns: number): Float64Array {
-  const stage = layer.stages.find((entry) => entry.kind === "linear") as Turn;
-  const whole = turned(identity(layer.space), stage, 1, layer.space);
-  const out = new Float64Array(rows * columns);
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) out[i * columns + j] = whole[i * layer.space + j];
-  }
-  return out;
+/** The first rows of the identity. */
+function identity(rows: number, columns: number): Float64Array {
+  return Float64Array.from({ length: rows * columns }, (_, i) => Number(i % (columns + 1) === 0));
 }
 
-function identity(size: number): Float64Array {
-  const out = new Float64Array(size * size);
-  for (let i = 0; i < size; i++) out[i * size + i] = 1;
-  return out;
-}
-
-function widened(y: Rows, space: number, count: number): Rows {
-  const data = new Float64Array(count * space);
-  for (let n = 0; n < count; n++) {
-    for (let j = 0; j < Math.min(y.width, space); j++) data[n * space + j] = y.data[n * y.width + j];
-  }
-  return { data, width: space };
-}
-
-function padded(frame: ViewFrame, space: number): { matrix: Float64Array; center: Float64Array } {
-  const width = frame.center.length;
-  const matrix = new Float64Array(3 * space);
-  const center = new Float64Array(space);
-  for (let j = 0; j < Math.min(width, space); j++) {
-    center[j] = frame.center[j];
-    for (let row = 0; row < 3; row++) matrix[row * space + j] = frame.matrix[row * width + j];
-  }
-  return { matrix, center };
+function padded({ matrix, center }: ViewFrame, space: number): ViewFrame {
+  const width = center.length;
+  const wide = (rows: Float64Array) =>
+    Float64Array.from({ length: (rows.length / width) * space }, (_, i) =>
+      i % space < width ? rows[Math.floor(i / space) * width + (i % space)] : 0,
+    );
+  return { matrix: wide(matrix), center: wide(center) };
 }
 
 function between(a: Float64Array, b: Float64Array, share: number): Float64Array {
   return a.map((value, i) => (1 - share) * value + share * b[i]);
-}
-
-function same(a: Float64Array, b: Float64Array): boolean {
-  return a.every((value, i) => value === b[i]);
 }
 
 function mix(a: Float32Array, b: Float32Array, share: number, out: Float32Array, count: number): void {

@@ -1,11 +1,11 @@
 // The WebGL2 renderer. Positions live in one texture; everything drawn refers to vertices by number, so a frame uploads
 // one array and nothing else.
 
-import { LINES, POINTS, TRIANGLES } from "./shaders.ts";
+import { shaders } from "./shaders.ts";
 import { classColor, stretchRamp } from "./palette.ts";
 import type { Color } from "./palette.ts";
 import type { Scene } from "./scene.ts";
-import { colorsOf, marksOf, opacity, tintOf } from "./marks.ts";
+import { HAZE, colorsOf, opacity, tintOf } from "./marks.ts";
 import type { Mark, Picture, Renderer } from "./marks.ts";
 
 const SIDE = 1024; // of the texture of positions
@@ -26,16 +26,17 @@ interface Drawn {
 }
 
 /** null where the browser has no WebGL2. */
-export function webglRenderer(canvas: HTMLCanvasElement, scene: Scene, smooth: boolean): Renderer | null {
+export function webglRenderer(canvas: HTMLCanvasElement, scene: Scene, marks: Mark[], vertices: number, smooth: boolean): Renderer | null {
   const gl = canvas.getContext("webgl2", {
-    alpha: true, antialias: smooth && scene.view.dimension === 3, powerPreference: "low-power",
+    alpha: true, antialias: smooth && scene.view.dimension === 3,
   });
-  return gl && !gl.isContextLost() ? new WebGLRenderer(gl, scene) : null;
+  return gl && !gl.isContextLost() ? new WebGLRenderer(gl, scene, marks, vertices) : null;
 }
 
 class WebGLRenderer implements Renderer {
   readonly name = "webgl2";
   readonly note = "";
+  readonly canvas: HTMLCanvasElement;
   readonly #gl: WebGL2RenderingContext;
   readonly #scene: Scene;
   readonly #programs: Record<"points" | "segments" | "triangles", Program>;
@@ -48,24 +49,24 @@ class WebGLRenderer implements Renderer {
   #lookKey = "";
   #ratio = 1;
 
-  constructor(gl: WebGL2RenderingContext, scene: Scene) {
+  constructor(gl: WebGL2RenderingContext, scene: Scene, marks: Mark[], vertices: number) {
     this.#gl = gl;
+    this.canvas = gl.canvas as HTMLCanvasElement;
     this.#scene = scene;
     this.#programs = {
-      points: compiled(gl, POINTS), segments: compiled(gl, LINES), triangles: compiled(gl, TRIANGLES),
+      points: compiled(gl, "points"), segments: compiled(gl, "segments"), triangles: compiled(gl, "triangles"),
     };
-    const total = scene.count + scene.stills.reduce((sum, still) => sum + still.count, 0);
-    this.#rows = Math.max(1, Math.ceil(total / SIDE));
+    this.#rows = Math.max(1, Math.ceil(vertices / SIDE));
     this.#staging = new Float32Array(3 * SIDE * this.#rows);
     this.#positions = this.#texture();
     this.#scalars = this.#texture();
-    this.#drawn = marksOf(scene).filter((mark) => mark.count > 0).map((mark) => this.#buffers(mark));
+    this.#drawn = marks.filter((mark) => mark.count > 0).map((mark) => this.#buffers(mark));
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
 
   resize(width: number, height: number, ratio: number): void {
-    const { canvas } = this.#gl;
+    const { canvas } = this;
     this.#ratio = ratio;
     canvas.width = Math.max(1, Math.round(width * ratio));
     canvas.height = Math.max(1, Math.round(height * ratio));
@@ -83,7 +84,8 @@ class WebGLRenderer implements Renderer {
       this.#upload(this.#scalars, picture.scalars);
       this.#scalarsReady = true;
     }
-    gl.viewport(0, 0, gl.drawingBufferWidth, gl.drawingBufferHeight);
+    const { width, height } = this.canvas;
+    gl.viewport(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0);
     gl.depthMask(true);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
@@ -100,10 +102,6 @@ class WebGLRenderer implements Renderer {
     gl.bindVertexArray(null);
   }
 
-  dispose(): void {
-    this.#gl.getExtension("WEBGL_lose_context")?.loseContext();
-  }
-
   #drawOne(entry: Drawn, picture: Picture, solid: boolean): void {
     const gl = this.#gl;
     const { mark } = entry;
@@ -115,35 +113,26 @@ class WebGLRenderer implements Renderer {
     if (tint === "sides") alpha = look.inks.tint;
     else if (tint === "stretch" && mark.kind === "triangles" && mark.role === "grid") alpha = 0.72;
     gl.useProgram(program);
-    gl.uniform1i(uniform("positions"), 0);
-    gl.uniform1i(uniform("scalars"), 1);
-    gl.uniformMatrix4fv(uniform("camera"), false, picture.projection.matrix);
-    gl.uniform4fv(uniform("toEye"), picture.projection.depth);
-    gl.uniform2f(uniform("size"), gl.drawingBufferWidth, gl.drawingBufferHeight);
-    gl.uniform3fv(uniform("paper"), unit(look.inks.paper));
-    gl.uniform1f(uniform("opacity"), alpha);
-    gl.uniform1f(uniform("haze"), solid ? 0.55 : 0);
-    gl.uniform1f(uniform("radius"), (mark.width / 2) * this.#ratio);
-    gl.uniform3fv(uniform("ramp"), stretchRamp(look.inks).flatMap(unit));
-    gl.uniform1f(uniform("limit"), picture.stretchLimit);
     const hard = solid && (mark.kind === "points" || mark.role === "data" || mark.lit);
     gl.depthMask(hard || (solid && alpha >= 1));
-    gl.uniform1i(uniform("solid"), hard ? 1 : 0);
+    gl.uniform1i(uniform("positions"), 0);
+    gl.uniform1i(uniform("scalars"), 1);
+    gl.uniform1i(uniform("tint"), tint === "stretch" ? 2 : tint === "none" ? 0 : this.#scene.logit ? 1 : 3);
+    gl.uniform1i(uniform("lit"), Number(mark.lit));
+    gl.uniform1i(uniform("solid"), Number(hard));
+    gl.uniformMatrix4fv(uniform("camera"), false, picture.projection.matrix);
+    gl.uniform4fv(uniform("toEye"), picture.projection.depth);
+    gl.uniform2f(uniform("size"), this.canvas.width, this.canvas.height);
+    for (const [name, value] of [
+      ["opacity", alpha], ["haze", solid ? HAZE : 0], ["radius", (mark.width / 2) * this.#ratio], ["limit", picture.stretchLimit],
+    ] as const) gl.uniform1f(uniform(name), value);
+    for (const [name, value] of [
+      ["paper", unit(look.inks.paper)], ["ramp", stretchRamp(look.inks).flatMap(unit)], ["light", eyeLight(picture)],
+      ["classes", Array.from({ length: 8 }, (_, i) => unit(classColor(i, look.inks))).flat()],
+    ] as const) gl.uniform3fv(uniform(name), value);
     gl.bindVertexArray(entry.array);
-    if (mark.kind === "points") gl.drawArrays(gl.POINTS, 0, entry.count);
-    else if (mark.kind === "segments") {
-      gl.uniform1i(uniform("stretched"), tint === "stretch" ? 1 : 0);
-      gl.drawElements(gl.TRIANGLES, entry.count, gl.UNSIGNED_INT, 0);
-    } else {
-      const kind = tint === "stretch" ? 2 : tint === "none" ? 0 : this.#scene.logit ? 1 : 3;
-      gl.uniform1i(uniform("tint"), kind);
-      gl.uniform1i(uniform("lit"), mark.lit ? 1 : 0);
-      gl.uniform3fv(uniform("light"), eyeLight(picture));
-      gl.uniform3fv(uniform("classes"), [0, 1, 2, 3, 4, 5, 6, 7].flatMap((i) => unit(classColor(i, look.inks))));
-      gl.uniform3fv(uniform("ink"), unit(look.inks.ink));
-      gl.uniform1f(uniform("line"), 0.9 * this.#ratio);
-      gl.drawArrays(gl.TRIANGLES, 0, entry.count);
-    }
+    if (mark.kind === "segments") gl.drawElements(gl.TRIANGLES, entry.count, gl.UNSIGNED_INT, 0);
+    else gl.drawArrays(mark.kind === "points" ? gl.POINTS : gl.TRIANGLES, 0, entry.count);
   }
 
   #texture(): WebGLTexture {
@@ -212,16 +201,10 @@ function through(entry: Drawn, picture: Picture): boolean {
   return entry.mark.kind === "triangles" && (opacity(entry.mark, picture.look, picture.t) < 1 || entry.mark.role === "grid");
 }
 
-/** Light from the eye, a little from above. */
-function eyeLight(picture: Picture): number[] {
-  const [x, y, z] = picture.projection.depth;
-  const m = picture.projection.matrix;
-  const up = [m[1], m[5], m[9]];
-  const long = Math.hypot(...up) || 1;
-  const eye = Math.hypot(x, y, z) || 1;
-  const found = [x, y, z].map((v, i) => v / eye + (0.45 * up[i]) / long);
-  const size = Math.hypot(...found);
-  return found.map((v) => v / size);
+/** Light from the eye, a little from above; the shader makes it as long as it must be. */
+function eyeLight({ projection: { depth, matrix, radius, scale, height } }: Picture): number[] {
+  const up = (0.45 * height) / (2 * scale * radius);
+  return [0, 1, 2].map((i) => depth[i] + up * matrix[4 * i + 1]);
 }
 
 function unit(color: Color): number[] {
@@ -250,19 +233,19 @@ function quads(count: number): Uint32Array {
   return out;
 }
 
-function compiled(gl: WebGL2RenderingContext, source: { vertex: string; fragment: string }): Program {
+function compiled(gl: WebGL2RenderingContext, kind: Mark["kind"]): Program {
   const program = gl.createProgram();
-  for (const [kind, text] of [[gl.VERTEX_SHADER, source.vertex], [gl.FRAGMENT_SHADER, source.fragment]] as const) {
-    const shader = gl.createShader(kind);
+  shaders(kind).forEach((text, i) => {
+    const shader = gl.createShader(i ? gl.FRAGMENT_SHADER : gl.VERTEX_SHADER);
     if (!shader) throw new Error("the graphics context is lost");
     gl.shaderSource(shader, text);
     gl.compileShader(shader);
     gl.attachShader(program, shader);
-  }
+  });
   gl.linkProgram(program);
   if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-    const logs = gl.getAttachedShaders(program)?.map((shader) => gl.getShaderInfoLog(shader)).join("\n");
-    throw new Error(`shaders do not link: ${gl.getProgramInfoLog(program)} ${logs}`);
+    const logs = gl.getAttachedShaders(program)?.map((shader) => gl.getShaderInfoLog(shader));
+    throw new Error(`${gl.getProgramInfoLog(program)} ${logs}`);
   }
   const places = new Map<string, WebGLUniformLocation | null>();
   return {

@@ -1,11 +1,16 @@
 // What is drawn, in which order and color: the same for both renderers.
 
+import { clamp } from "./numbers.ts";
+import type { Boundary } from "./boundary.ts";
 import type { Projection } from "./camera.ts";
 import { blend, classColor, classOutline, classShape, rankColor, tintColor } from "./palette.ts";
 import type { Color, Inks } from "./palette.ts";
 import type { Kind, Role, Scene } from "./scene.ts";
 import { isData } from "./state.ts";
 import type { Overlay } from "./state.ts";
+
+/** How much of the paper the farthest marks take on. */
+export const HAZE = 0.42;
 
 export interface Mark {
   kind: Kind;
@@ -15,7 +20,7 @@ export interface Mark {
   per: 1 | 2 | 3;
   count: number;
   classes: Int8Array | null;
-  ranks: Uint8Array | null;
+  rankOf: Uint8Array | null;
   still: { layer: number; label: string } | null;
   order: number;
   width: number; // of lines and points, CSS pixels
@@ -48,19 +53,24 @@ export interface Picture {
 export interface Renderer {
   readonly name: "webgl2" | "canvas2d";
   readonly note: string;
+  readonly canvas: HTMLCanvasElement;
   resize(width: number, height: number, ratio: number): void;
   draw(picture: Picture): void;
-  dispose(): void;
 }
 
 const ORDERS: Record<Role | "still", number> = {
   region: 0, ranks: 1, polytopes: 2, grid: 3, surface: 4, tube: 4, field: 5, boundary: 6, still: 7, frame: 2.5, data: 8,
 };
 const WIDTHS: Record<Role | "still", number> = {
-  region: 1, ranks: 1.6, polytopes: 1.1, grid: 0.9, surface: 1, tube: 1, field: 1.4, boundary: 2.2, still: 2, frame: 1, data: 2.2,
+  region: 1, ranks: 1.6, polytopes: 1.1, grid: 0.9, surface: 1, tube: 1, field: 1.4, boundary: 1.9, still: 2, frame: 1, data: 2.2,
 };
 
-export function marksOf(scene: Scene): Mark[] {
+/** Vertices that are drawn: those of the scene, of its boundary, of its stills. */
+export function drawnVertices(scene: Scene, boundary: Boundary | null): number {
+  return scene.count + (boundary?.from.length ?? 0) + scene.stills.reduce((sum, still) => sum + still.count, 0);
+}
+
+export function marksOf(scene: Scene, boundary: Boundary | null): Mark[] {
   const solid = scene.view.dimension === 3;
   const marks = scene.primitives.map((entry): Mark => ({
     kind: entry.kind,
@@ -70,14 +80,15 @@ export function marksOf(scene: Scene): Mark[] {
     per: entry.per,
     count: entry.count,
     classes: entry.classes,
-    ranks: entry.ranks,
+    rankOf: entry.rankOf,
     still: null,
     // fills lie under lines, lines under points
     order: ORDERS[entry.role] + (entry.kind === "triangles" ? -0.4 : entry.kind === "points" ? 0.4 : 0),
     width: entry.kind === "points" ? pointSize(entry.count, solid) : WIDTHS[entry.role],
     lit: solid && (entry.role === "surface" || entry.role === "tube"),
   }));
-  let first = scene.count;
+  if (boundary) marks.push(boundaryMark(boundary, scene.count));
+  let first = scene.count + (boundary?.from.length ?? 0);
   for (const still of scene.stills) {
     const per = still.kind === "points" ? 1 : still.kind === "segments" ? 2 : 3;
     marks.push({
@@ -88,7 +99,7 @@ export function marksOf(scene: Scene): Mark[] {
       per,
       count: still.indices.length / per,
       classes: null,
-      ranks: null,
+      rankOf: null,
       still: { layer: still.layer, label: still.label },
       order: ORDERS.still,
       width: still.kind === "points" ? 5 : WIDTHS.still,
@@ -99,6 +110,14 @@ export function marksOf(scene: Scene): Mark[] {
   return marks.sort((a, b) => a.order - b.order);
 }
 
+function boundaryMark(boundary: Boundary, first: number): Mark {
+  const ids = boundary.segments.map((i) => i + first);
+  return {
+    kind: "segments", role: "boundary", overlay: "boundary", ids, per: 2, count: ids.length / 2,
+    classes: null, rankOf: null, still: null, order: ORDERS.boundary, width: WIDTHS.boundary, lit: false,
+  };
+}
+
 function overlayOf(role: Role): Overlay | null {
   if (role === "frame" || role === "field") return null;
   if (role === "surface" || role === "tube" || role === "region") return "data";
@@ -106,7 +125,7 @@ function overlayOf(role: Role): Overlay | null {
 }
 
 function pointSize(count: number, solid: boolean): number {
-  const size = Math.min(Math.max(26 / Math.max(count, 1) ** 0.24, 3.4), 9);
+  const size = clamp(26 / Math.max(count, 1) ** 0.24, 3.4, 9);
   return solid ? size * 0.92 : size;
 }
 
@@ -124,7 +143,7 @@ export function opacity(mark: Mark, look: Look, t: number): number {
   if (mark.kind === "triangles" && mark.role === "ranks") return 0.62;
   if (mark.kind === "triangles" && mark.role === "polytopes") return look.overlays.ranks && look.filled ? 0 : 0.5;
   if (mark.kind === "triangles" && mark.role === "region") return 0.3;
-  if (mark.kind === "points" && mark.role === "data") return 0.92;
+  if (mark.kind === "segments" && mark.role === "grid") return look.overlays.stretch ? 1 : 0.62;
   return 1;
 }
 
@@ -142,17 +161,21 @@ export function colorsOf(mark: Mark, look: Look): { fill: Uint8Array; edge: Uint
   const edge = new Uint8Array(4 * mark.count);
   for (let i = 0; i < mark.count; i++) {
     fill.set(colorOf(mark, look, i), 4 * i);
-    edge.set(mark.classes ? classOutline(mark.classes[i], look.inks) : look.inks.paper, 4 * i);
+    const outline = mark.classes ? classOutline(mark.classes[i], look.inks) : look.inks.paper;
+    edge.set(byRank(mark, look) ? blend(look.inks.ink, look.inks.paper, 0.35) : outline, 4 * i);
     fill[4 * i + 3] = 255;
     edge[4 * i + 3] = mark.classes ? classShape(mark.classes[i]) : 0;
   }
   return { fill, edge };
 }
 
+function byRank(mark: Mark, look: Look): boolean {
+  return mark.rankOf !== null && look.overlays.ranks && (mark.role === "ranks" || !look.filled);
+}
+
 function colorOf(mark: Mark, look: Look, i: number): Color {
   const { inks } = look;
-  const byRank = mark.ranks !== null && look.overlays.ranks && (mark.role === "ranks" || !look.filled);
-  if (byRank && mark.ranks) return rankColor(mark.ranks[i * look.layers + look.unit - 1], look.highestRank);
+  if (byRank(mark, look) && mark.rankOf) return rankColor(mark.rankOf[i * look.layers + look.unit - 1], look.highestRank);
   switch (mark.role) {
     case "grid":
       return inks.grid;
@@ -173,15 +196,15 @@ function colorOf(mark: Mark, look: Look, i: number): Color {
 }
 
 export function lookFor(scene: Scene, t: number, inks: Inks, overlays: Look["overlays"]): { look: Look; key: string } {
-  const unit = Math.min(Math.max(Math.ceil(t - 1e-9), 1), scene.layers.length);
-  const ranks = scene.primitives.flatMap((entry) => (entry.ranks ? [entry.ranks] : []));
+  const unit = clamp(Math.ceil(t - 1e-9), 1, scene.layers.length);
+  const ranks = scene.primitives.flatMap((entry) => (entry.rankOf ? [entry.rankOf] : []));
   const look: Look = {
     unit,
     layers: scene.layers.length,
     inks,
     overlays,
     highestRank: highest(ranks),
-    filled: scene.primitives.some((entry) => entry.ranks && !isData(entry)),
+    filled: scene.primitives.some((entry) => entry.rankOf && !isData(entry)),
   };
   return { look, key: `${overlays.ranks ? unit : 0}|${inks.dark}|${overlays.ranks}` };
 }

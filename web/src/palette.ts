@@ -1,6 +1,12 @@
 // Colors and shapes: the same as on the library's figures (Okabe and Ito), never color alone.
 
+import { clamp } from "./numbers.ts";
 export type Color = readonly [number, number, number]; // 0..255
+
+/** Colors as the web writes them, without the sign. */
+function colors(words: string): Color[] {
+  return words.split(" ").map((word) => [0, 2, 4].map((at) => parseInt(word.slice(at, at + 2), 16)) as unknown as Color);
+}
 
 export interface Inks {
   dark: boolean;
@@ -11,18 +17,17 @@ export interface Inks {
   tint: number; // opacity of the sides of the boundary
 }
 
-export const LIGHT: Inks = {
-  dark: false, paper: [254, 254, 254], ink: [27, 32, 38], muted: [89, 98, 109], grid: [152, 162, 172], tint: 0.17,
-};
-export const DARK: Inks = {
-  dark: true, paper: [20, 23, 26], ink: [231, 234, 238], muted: [154, 164, 175], grid: [98, 108, 119], tint: 0.3,
-};
+function inks(dark: boolean, words: string, tint: number): Inks {
+  const [paper, ink, muted, grid] = colors(words);
+  return { dark, paper, ink, muted, grid, tint };
+}
+
+export const LIGHT = inks(false, "fefefe 1b2026 59626d 98a2ac", 0.17);
+export const DARK = inks(true, "14171a e7eaee 9aa4af 626c77", 0.3);
 
 // The first four keep 3:1 on white and on #14171a; the pale ones carry a dark outline on white.
-const CLASSES: readonly Color[] = [
-  [213, 94, 0], [0, 114, 178], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [240, 228, 66], [138, 143, 152],
-];
-const OUTLINES: Readonly<Record<number, Color>> = { 4: [138, 93, 0], 5: [23, 98, 143], 6: [122, 112, 0] };
+const CLASSES = colors("d55e00 0072b2 009e73 cc79a7 e69f00 56b4e9 f0e442 8a8f98");
+const OUTLINES = colors("8a5d00 17628f 7a7000"); // of the fifth, sixth and seventh
 
 /** Shapes by number: disc, square, triangle, cross, diamond, triangle down, plus, hexagon. */
 export const SHAPES = 8;
@@ -37,11 +42,11 @@ export function classShape(index: number): number {
 
 /** The outline that lifts a mark off the paper: dark for pale hues on white, paper for all others. */
 export function classOutline(index: number, inks: Inks): Color {
-  return (inks.dark ? undefined : OUTLINES[index % CLASSES.length]) ?? inks.paper;
+  return (inks.dark ? undefined : OUTLINES[(index % CLASSES.length) - 4]) ?? inks.paper;
 }
 
-const RAMP: readonly Color[] = [[12, 35, 64], [23, 74, 124], [63, 124, 172], [141, 183, 213], [223, 235, 245]];
-const COLLAPSE: Color = [194, 24, 91];
+const RAMP = colors("0c2340 174a7c 3f7cac 8db7d5 dfebf5");
+const [COLLAPSE] = colors("c2185b");
 
 /** Rank 0 in a color of its own, the others on a ramp: the lowest is darkest, the highest palest. */
 export function rankColor(rank: number, highest: number): Color {
@@ -51,26 +56,22 @@ export function rankColor(rank: number, highest: number): Color {
 }
 
 // Purple shrinks, green grows; the middle is quiet on either paper.
-const SHRINK: Color = [118, 42, 131];
-const GROW: Color = [27, 120, 55];
-const SHRINK_DARK: Color = [178, 120, 196];
-const GROW_DARK: Color = [90, 190, 110];
+const STRETCH = colors("762a83 e2e5e9 1b7837");
+const STRETCH_DARK = colors("b278c4 3c4249 5abe6e");
 
 /** Ends and middle of the ramp of log10 stretch. */
-export function stretchRamp(inks: Inks): [Color, Color, Color] {
-  return inks.dark ? [SHRINK_DARK, [60, 66, 73], GROW_DARK] : [SHRINK, [226, 229, 233], GROW];
+export function stretchRamp(inks: Inks): Color[] {
+  return inks.dark ? STRETCH_DARK : STRETCH;
 }
 
 export function stretchColor(value: number, limit: number, inks: Inks): Color {
-  const place = Math.min(Math.max(value / limit, -1), 1);
+  const place = clamp(value / limit, -1, 1);
   const [low, middle, high] = stretchRamp(inks);
   return blend(middle, place < 0 ? low : high, Math.abs(place));
 }
 
 // Polytopes: quiet hues that differ in lightness too.
-const TINTS: readonly Color[] = [
-  [127, 163, 192], [203, 184, 138], [151, 181, 154], [183, 155, 184], [169, 198, 214], [211, 164, 143], [143, 147, 184],
-];
+const TINTS = colors("7fa3c0 cbb88a 97b59a b79bb8 a9c6d6 d3a48f 8f93b8");
 
 export function tintColor(index: number): Color {
   return TINTS[index % TINTS.length];
@@ -85,7 +86,12 @@ export function css(color: Color, opacity = 1): string {
 }
 
 function onRamp(ramp: readonly Color[], place: number): Color {
-  const at = Math.min(Math.max(place, 0), 1) * (ramp.length - 1);
+  const at = clamp(place) * (ramp.length - 1);
   const low = Math.min(Math.floor(at), ramp.length - 2);
   return blend(ramp[low], ramp[low + 1], at - low);
+}
+
+/** Black or white, whichever is read more easily on a color. */
+export function textOn([r, g, b]: Color): string {
+  return 0.2126 * r ** 2.2 + 0.7152 * g ** 2.2 + 0.0722 * b ** 2.2 < 0.179 * 255 ** 2.2 ? "#fff" : "#000";
 }

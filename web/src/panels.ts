@@ -1,8 +1,8 @@
 // What stands beside the stage: the certificate of the layer, overlays, the legend, statements.
 
 import { outlinePath } from "./canvas2d.ts";
-import { h, icon, number, s } from "./dom.ts";
-import { classColor, classOutline, classShape, css, rankColor, stretchRamp } from "./palette.ts";
+import { button, h, icon, number, s } from "./dom.ts";
+import { classColor, classOutline, classShape, css, rankColor, stretchRamp, textOn } from "./palette.ts";
 import type { Inks } from "./palette.ts";
 import type { Scene, Status } from "./scene.ts";
 import { available, certificateAt } from "./state.ts";
@@ -37,33 +37,33 @@ export function panels(scene: Scene, actions: PanelActions): Panels {
   const certificate = h("div", { class: "certificate" }, verdict, sentence);
   const has = available(scene);
   const chips = new Map(has.map((name) => [name,
-    h("button", { type: "button", "aria-pressed": "false", title: `${NAMES[name]} (${name[0]})`, click: () => actions.overlay(name) }, NAMES[name]),
+    button({ "aria-pressed": "false", title: `${NAMES[name]} (${name[0]})` }, () => actions.overlay(name), NAMES[name]),
   ]));
   const legend = h("ul", { class: "legend" });
   const modes = (["fixed", "follow"] as const).map((mode) =>
-    h("button", { type: "button", "aria-pressed": "false", title: mode === "fixed" ? "One frame for all layers" : "The frame fits every layer; mind the scale bar", click: () => actions.mode(mode) }, mode === "fixed" ? "Fixed" : "Follow"),
+    button({ "aria-pressed": "false", title: mode === "fixed" ? "One frame for all layers" : "The frame fits every layer; mind the scale bar" }, () => actions.mode(mode), mode === "fixed" ? "Fixed" : "Follow"),
   );
-  const theme = h("button", { type: "button", class: "square", click: () => actions.theme() });
+  const theme = button({ class: "square" }, () => actions.theme(), icon("paper"));
   const statements = scene.statements.map((entry) => h("li", {}, pill(entry.status), h("p", {}, entry.text)));
   const notes = [scene.view.kind === "axes" ? "" : `Seen from ${scene.view.kind.toUpperCase()} axes.`, scene.view.note,
     scene.flow.kind === "sampled" ? "Interpolated between recorded layers; not an isotopy." : ""].filter(Boolean);
 
   const element = h("aside", { "aria-label": "About the picture" },
-    scene.certificates.length > 0 && section("This layer", "now", true, certificate),
-    section("Shown", "shown", true,
-      h("div", { class: "chips", role: "group", "aria-label": "Overlays" }, ...chips.values()),
+    scene.certificates.length > 0 && section("This layer", "now", certificate),
+    section("Shown", "shown", 
+      h("div", { class: "chips", "role": "group", "aria-label": "Overlays" }, ...chips.values()),
       legend,
     ),
-    section("View", "view", true,
+    section("View", "view", 
       h("div", { class: "tools" },
-        h("div", { class: "chips joined", role: "group", "aria-label": "Camera" }, ...modes),
-        h("button", { type: "button", class: "square", title: "Reset the view (v)", "aria-label": "Reset the view", click: () => actions.reset() }, icon("reset")),
+        h("div", { class: "chips joined", "role": "group", "aria-label": "Camera" }, ...modes),
+        button({ class: "square", title: "Reset the view (v)", "aria-label": "Reset the view" }, () => actions.reset(), icon("reset")),
         theme,
-        h("button", { type: "button", class: "square", title: "Keys (?)", "aria-label": "Keys", click: () => actions.help() }, icon("help")),
+        button({ class: "square", title: "Keys (?)", "aria-label": "Keys" }, () => actions.help(), "?"),
       ),
       notes.length > 0 && h("p", { class: "quiet" }, notes.join(" ")),
     ),
-    statements.length > 0 && section("Statements", "statements", true, h("ul", { class: "list" }, ...statements)),
+    statements.length > 0 && section("Statements", "statements", h("ul", { class: "list" }, ...statements)),
   );
 
   let shown = "";
@@ -71,7 +71,7 @@ export function panels(scene: Scene, actions: PanelActions): Panels {
     element,
     update(state, inks, highestRank, stretchLimit) {
       const badge = certificateAt(scene, state.t);
-      certificate.className = `certificate ${badge ? tone(badge.verdict) : "open"}`;
+      certificate.className = `certificate ${badge ? tone(badge.verdict) : ""}`;
       if (badge) verdict.replaceChildren(capital(badge.verdict), pill(badge.status));
       else verdict.replaceChildren(state.t <= 0 ? "The input, not yet moved" : "Nothing is certified here");
       sentence.textContent = badge ? badge.sentence : "";
@@ -80,9 +80,7 @@ export function panels(scene: Scene, actions: PanelActions): Panels {
       const key = JSON.stringify([state.overlays, inks.dark, stretchLimit]);
       if (key === shown) return;
       shown = key;
-      theme.replaceChildren(icon(inks.dark ? "light" : "dark"));
-      theme.setAttribute("aria-label", inks.dark ? "Light paper" : "Dark paper");
-      theme.title = inks.dark ? "Light paper" : "Dark paper";
+      theme.title = theme.ariaLabel = inks.dark ? "Light paper" : "Dark paper";
       legend.replaceChildren(...keys(scene, state, inks, highestRank, stretchLimit));
     },
   };
@@ -115,7 +113,7 @@ function keys(scene: Scene, state: State, inks: Inks, highestRank: number, limit
   if (overlays.ranks) {
     const ranks = Array.from({ length: Math.min(highestRank, 9) + 1 }, (_, rank) => rank);
     found.push(h("li", { class: "ramp" }, "rank", ...ranks.map((rank) =>
-      h("span", { class: "cell", style: `background:${css(rankColor(rank, highestRank))};color:${rank === 0 || rank < highestRank / 2 ? "#fff" : "#000"}` }, String(rank)),
+      h("span", { class: "cell", style: `background:${css(rankColor(rank, highestRank))};color:${textOn(rankColor(rank, highestRank))}` }, String(rank)),
     )));
   }
   if (overlays.stretch) {
@@ -131,8 +129,8 @@ function stroke(color: string, width: number): SVGSVGElement {
     s("path", { d: "M-7 0H7", stroke: color, "stroke-width": width }));
 }
 
-function section(title: string, name: string, open: boolean, ...children: (Node | false)[]): HTMLElement {
-  return h("details", { open, class: `panel ${name}` }, h("summary", {}, h("h2", {}, title)), h("div", { class: "inside" }, ...children));
+function section(title: string, name: string, ...children: (Node | false)[]): HTMLElement {
+  return h("details", { open: true, class: `panel ${name}` }, h("summary", {}, h("h2", {}, title)), h("div", { class: "inside" }, ...children));
 }
 
 function capital(words: string): string {

@@ -25,13 +25,12 @@ export interface ViewFrame {
 
 export interface Primitive {
   kind: Kind;
-  name: string;
   role: Role;
   indices: Uint32Array; // `per` of them for each item
   per: 1 | 2 | 3;
   count: number;
   classes: Int8Array | null;
-  ranks: Uint8Array | null; // count x layers
+  rankOf: Uint8Array | null; // count x layers
   codewords: Uint8Array | null; // count x bytes
 }
 
@@ -42,7 +41,6 @@ export interface Still {
   vertices: Float64Array;
   count: number;
   indices: Uint32Array;
-  role: string;
   label: string;
 }
 
@@ -67,13 +65,12 @@ export interface Scene {
   stills: Still[];
   logit: Float32Array | null;
   predicted: Int8Array | null;
-  stretch: Float32Array[] | null; // one array for each layer, the input first
+  stretches: Float32Array[] | null; // one array for each layer, the input first
   bits: number[]; // of the codeword of each layer
   classes: string[];
   camera: { mode: "fixed" | "follow"; boxes: number[][] };
   certificates: Certificate[];
   statements: { text: string; status: Status }[];
-  source: string;
 }
 
 /** Read and check a scene; a SceneError names what does not fit. */
@@ -104,13 +101,12 @@ export function readScene(value: unknown): Scene {
     stills: scene.list("static", (entry) => readStill(entry.inner, flow), true),
     logit: attributes.optional("logit", [count], Float32Array),
     predicted: attributes.optional("predicted", [count], Int8Array),
-    stretch: stretch && Array.from({ length: steps + 1 }, (_, k) => stretch.subarray(k * count, (k + 1) * count)),
+    stretches: stretch && Array.from({ length: steps + 1 }, (_, k) => stretch.subarray(k * count, (k + 1) * count)),
     bits,
     classes: scene.list("classes", (name) => name.text(), true),
     camera: readCamera(scene.object("camera"), steps),
     certificates: scene.list("certificates", (entry) => readCertificate(entry.inner, steps), true),
     statements: scene.list("statements", ({ inner }) => ({ text: inner.text("text"), status: inner.choice("status", STATUSES) }), true),
-    source: scene.text("source", ""),
   };
 }
 
@@ -125,7 +121,7 @@ function readLayers(scene: Reader, widths: readonly number[]): Scene["layers"] {
 
 function readView(view: Reader, flow: Program | Sampled): Scene["view"] {
   const frames = flow.kind === "sampled" ? [] : view.list("frames", ({ inner }, k): ViewFrame => {
-    const width = flow.widths[k] ?? view.wrong("frames", `must hold ${flow.widths.length} frames, the input first; got more`);
+    const width = flow.widths[k] ?? -1;
     return { matrix: inner.reals("matrix", [3, width]), center: inner.reals("center", [width]) };
   });
   if (flow.kind === "layers" && frames.length !== flow.widths.length) {
@@ -156,13 +152,12 @@ function readPrimitive(entry: Reader, vertices: number, steps: number, bits: num
   const bytes = Math.ceil(bits.reduce((sum, n) => sum + n, 0) / 8);
   return {
     kind,
-    name: entry.text("name", ""),
     role: entry.choice("role", ROLES),
     indices,
     per,
     count,
     classes: entry.optional("class", [count], Int8Array),
-    ranks: values.optional("rank", [count, steps], Uint8Array),
+    rankOf: values.optional("rank", [count, steps], Uint8Array),
     codewords: values.optional("codewords", [count, bytes], Uint8Array),
   };
 }
@@ -177,7 +172,6 @@ function readStill(entry: Reader, flow: Program | Sampled): Still {
     vertices: Float64Array.from(data),
     count: shape[0],
     indices: readIndices(entry, KINDS[kind], shape[0]),
-    role: entry.text("role", ""),
     label: entry.text("label", ""),
   };
 }

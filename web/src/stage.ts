@@ -1,16 +1,20 @@
 // The stage: canvas, marks of orientation over it, pointer and touch.
 
-import { axisDirections, frameAt, orbited, projection, scaleBar, toPixels, zoomed } from "./camera.ts";
-import type { Camera, Projection } from "./camera.ts";
+import { clamp } from "./numbers.ts";
+import { axisDirections, ballOf, fixedFrame, followFrame, orbited, projection, scaleBar, toPixels, zoomed } from "./camera.ts";
+import type { Camera, Frame, Projection } from "./camera.ts";
 import { canvasRenderer } from "./canvas2d.ts";
 import { h, number, s } from "./dom.ts";
-import { Flow } from "./flow.ts";
+import { Flow, moment } from "./flow.ts";
 import { webglRenderer } from "./gl.ts";
-import { lookFor } from "./marks.ts";
-import type { Look, Renderer } from "./marks.ts";
+import { boundaryOf, ride } from "./boundary.ts";
+import type { Boundary } from "./boundary.ts";
+import { drawnVertices, lookFor, marksOf } from "./marks.ts";
+import type { Look, Mark, Renderer } from "./marks.ts";
 import { swatch } from "./panels.ts";
 import type { Inks } from "./palette.ts";
 import type { Primitive, Scene } from "./scene.ts";
+import { isData } from "./state.ts";
 import type { State } from "./state.ts";
 import { pointFacts } from "./words.ts";
 
@@ -42,6 +46,10 @@ export class Stage {
   #size = { width: 0, height: 0 };
   #projection: Projection | undefined;
   #drawnTime = NaN;
+  readonly #boundary: Boundary | null;
+  readonly #marks: Mark[];
+  readonly #fixed: Frame;
+  readonly #balls: number[][][] = []; // of the stops of each unit
   #lost = 0;
   readonly stretchLimit: number;
 
@@ -50,7 +58,9 @@ export class Stage {
     this.#actions = actions;
     this.#smooth = smooth;
     this.#flow = new Flow(scene);
-    const total = scene.count + scene.stills.reduce((sum, still) => sum + still.count, 0);
+    this.#boundary = boundaryOf(scene);
+    this.#marks = marksOf(scene, this.#boundary);
+    const total = drawnVertices(scene, this.#boundary);
     this.#positions = new Float32Array(3 * total);
     this.#scalars = new Float32Array(3 * total);
     for (let i = 0; i < scene.count; i++) {
@@ -59,13 +69,14 @@ export class Stage {
     }
     this.#placeStills();
     this.stretchLimit = limitOf(scene);
+    this.#fixed = fixedFrame(scene.camera.boxes);
     this.#data = scene.primitives.filter((entry) => entry.kind === "points" && entry.role === "data");
     const solid = scene.view.dimension === 3;
     this.element = h("div", {
-      class: solid ? "stage solid" : "stage", tabindex: 0, role: "application", "aria-roledescription": "picture",
+      class: solid ? "stage solid" : "stage", tabindex: 0, "role": "application",
       "aria-label": `${scene.title || "Scene"}. Arrow keys ${solid ? "turn" : "move"} it, plus and minus zoom, digits jump to a layer.`,
     }, this.#hud, this.#tip, this.#note);
-    this.#start(webglRenderer);
+    this.#start(true);
     this.#listen();
     new ResizeObserver(([entry]) => this.#resized(entry.contentRect.width, entry.contentRect.height)).observe(this.element);
   }
@@ -87,15 +98,16 @@ export class Stage {
     const moved = state.t !== this.#drawnTime;
     if (moved) {
       this.#flow.positions(state.t, this.#positions);
-      if (scene.stretch) this.#stretchAt(state.t);
+      if (this.#boundary) ride(this.#boundary, this.#positions, scene.count);
+      if (scene.stretches) this.#stretchAt(state.t);
       this.#drawnTime = state.t;
     }
-    const frame = frameAt(scene, state.t, state.camera.mode);
+    const frame = state.camera.mode === "fixed" ? this.#fixed : this.#following(state.t);
     this.#projection = projection(state.camera, frame, scene.view.dimension, size.width, size.height);
     this.#renderer.draw({
       positions: this.#positions,
       scalars: this.#scalars,
-      scalarsChanged: moved && scene.stretch !== null,
+      scalarsChanged: moved && scene.stretches !== null,
       projection: this.#projection,
       t: state.t,
       look,
@@ -103,6 +115,7 @@ export class Stage {
       stretchLimit: this.stretchLimit,
     });
     this.frames++;
+    this.#say(this.#renderer.note || (this.#outside() ? "All points are outside the frame; press f to follow." : ""));
     this.#drawHud(state, inks, look);
     return look;
   }
@@ -115,28 +128,44 @@ export class Stage {
     return all[(at + direction + all.length + (at < 0 && direction < 0 ? 1 : 0)) % all.length];
   }
 
-  #start(make: typeof webglRenderer | typeof canvasRenderer): void {
+  /** The frame of the data now: given at layers, found at the stops between them. */
+  #following(t: number): Frame {
+    const scene = this.#scene;
+    const { unit, share } = moment(scene, t);
+    const { boxes } = scene.camera;
+    const { ticks } = scene.layers[unit - 1];
+    const ids = this.#focus;
+    const found = (this.#balls[unit] ??= ticks.map((tick) => {
+      const places = new Float32Array(3 * scene.count);
+      this.#flow.positions(unit - 1 + tick, places);
+      return ballOf(places, ids, Math.min(boxes[unit - 1][3], boxes[unit][3]) / 50);
+    }));
+    return followFrame([0, ...ticks, 1], [boxes[unit - 1], ...found, boxes[unit]], share);
+  }
+
+  /** The vertices that the frame follows: those of the data, or all. */
+  get #focus(): ArrayLike<number> {
+    const own = this.#scene.primitives.filter(isData).flatMap((entry) => [...entry.indices]);
+    return own.length > 0 ? own : Array.from({ length: this.#scene.count }, (_, i) => i);
+  }
+
+  #start(webgl: boolean): void {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    const renderer = this.#attempt(make, canvas);
-    if (!renderer) {
-      this.#start(canvasRenderer);
-      return;
-    }
+    const renderer = (webgl && this.#attempt(canvas)) || canvasRenderer(h("canvas", { "aria-hidden": "true" }), this.#scene, this.#marks);
     this.#canvas?.remove();
-    this.#canvas = canvas;
+    this.#canvas = renderer.canvas;
     this.#renderer = renderer;
-    this.element.prepend(canvas);
+    this.element.prepend(renderer.canvas);
     if (renderer.name === "webgl2") this.#guard(canvas);
-    this.#say(renderer.note);
     if (this.#size.width > 0) renderer.resize(this.#size.width, this.#size.height, ratio());
   }
 
-  #attempt(make: typeof webglRenderer | typeof canvasRenderer, canvas: HTMLCanvasElement): Renderer | null {
-    if (make === canvasRenderer) return canvasRenderer(canvas, this.#scene);
+  #attempt(canvas: HTMLCanvasElement): Renderer | null {
     try {
-      return webglRenderer(canvas, this.#scene, this.#smooth);
-    } catch {
-      return null; // a driver that cannot compile the shaders
+      return webglRenderer(canvas, this.#scene, this.#marks, this.#positions.length / 3, this.#smooth);
+    } catch (error) {
+      console.warn(error); // a driver that cannot compile the shaders
+      return null;
     }
   }
 
@@ -146,16 +175,25 @@ export class Stage {
       event.preventDefault();
       this.#say("The graphics card was reset; waiting for it.");
       this.#lost = window.setTimeout(() => {
-        this.#start(canvasRenderer);
+        this.#start(false);
         this.#actions.redraw();
       }, 1500);
     });
     canvas.addEventListener("webglcontextrestored", () => {
       if (canvas !== this.#canvas) return;
       clearTimeout(this.#lost);
-      this.#start(webglRenderer);
+      this.#start(true);
       this.#actions.redraw();
     });
+  }
+
+  #outside(): boolean {
+    const { width, height } = this.#size;
+    return this.#data.length > 0 && this.#data.every((entry) => entry.indices.every((vertex, i) => {
+      if (i % Math.ceil(entry.count / 200) !== 0) return true;
+      const at = this.#pixelOf(vertex);
+      return !at || at[0] < 0 || at[1] < 0 || at[0] > width || at[1] > height;
+    }));
   }
 
   #say(words: string): void {
@@ -172,7 +210,7 @@ export class Stage {
 
   #placeStills(): void {
     const scene = this.#scene;
-    let at = 3 * scene.count;
+    let at = 3 * (scene.count + (this.#boundary?.from.length ?? 0));
     for (const still of scene.stills) {
       if (scene.flow.kind === "sampled") {
         this.#positions.set(still.vertices, at);
@@ -192,7 +230,7 @@ export class Stage {
   }
 
   #stretchAt(t: number): void {
-    const all = this.#scene.stretch;
+    const all = this.#scene.stretches;
     if (!all) return;
     const k = Math.min(Math.floor(t), all.length - 2);
     const [a, b] = [all[k], all[k + 1]];
@@ -269,12 +307,14 @@ export class Stage {
     }
     const { offsetWidth: w, offsetHeight: height } = this.#tip;
     const left = at[0] + 16 + w > this.#size.width ? at[0] - 16 - w : at[0] + 16;
-    const top = Math.min(Math.max(at[1] - height / 2, 8), Math.max(this.#size.height - height - 8, 8));
+    const top = clamp(at[1] - height / 2, 8, Math.max(this.#size.height - height - 8, 8));
     this.#tip.style.transform = `translate(${Math.max(Math.min(left, this.#size.width - w - 4), 4)}px, ${top}px)`;
   }
 
   #listen(): void {
     const { element } = this;
+    const on = <K extends keyof HTMLElementEventMap>(name: K, act: (event: HTMLElementEventMap[K]) => void) =>
+      element.addEventListener(name, act, { passive: false });
     const actions = this.#actions;
     const pointers = new Map<number, { x: number; y: number }>();
     const solid = this.#scene.view.dimension === 3;
@@ -283,13 +323,13 @@ export class Stage {
       const box = element.getBoundingClientRect();
       return { x: event.clientX - box.left, y: event.clientY - box.top };
     };
-    element.addEventListener("pointerdown", (event) => {
+    on("pointerdown", (event) => {
       if (event.target instanceof HTMLButtonElement) return;
       pointers.set(event.pointerId, place(event));
       moved = 0;
       element.setPointerCapture(event.pointerId);
     });
-    element.addEventListener("pointermove", (event) => {
+    on("pointermove", (event) => {
       const now = place(event);
       const last = pointers.get(event.pointerId);
       if (!last) {
@@ -316,20 +356,20 @@ export class Stage {
       // a tap asks for the point below it
       if (event.type === "pointerup" && last && moved < 6) actions.point(this.#nearest(last.x, last.y));
     };
-    element.addEventListener("pointerup", leave);
-    element.addEventListener("pointercancel", leave);
-    element.addEventListener("pointerleave", (event) => {
+    on("pointerup", leave);
+    on("pointercancel", leave);
+    on("pointerleave", (event) => {
       if (event.pointerType === "mouse" && pointers.size === 0) actions.point(null);
     });
-    element.addEventListener("contextmenu", (event) => event.preventDefault());
-    element.addEventListener("wheel", (event) => {
+    on("contextmenu", (event) => event.preventDefault());
+    on("wheel", (event) => {
       // the page keeps its scrolling until the reader has chosen the picture
       if (!event.ctrlKey && !actions.focused()) return;
       event.preventDefault();
       const { x, y } = place(event);
       const factor = Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0016));
       actions.camera((c) => zoomed(c, factor, ...this.#fromCenter(x, y)));
-    }, { passive: false });
+    });
   }
 
   /** Radii of the frame in one pixel. */
@@ -354,8 +394,8 @@ function ratio(): number {
 
 /** The stretch at the ends of the ramp: nearly all of what occurs, at least a factor of 2. */
 function limitOf(scene: Scene): number {
-  if (!scene.stretch) return 1;
-  const sizes = scene.stretch.flatMap((layer) => [...layer].filter((_, i) => i % 7 === 0)).map(Math.abs).sort((a, b) => a - b);
+  if (!scene.stretches) return 1;
+  const sizes = scene.stretches.flatMap((layer) => [...layer].filter((_, i) => i % 7 === 0)).map(Math.abs).sort((a, b) => a - b);
   const high = sizes[Math.floor(0.95 * (sizes.length - 1))] ?? 1;
   return Math.max(Math.ceil(high * 2) / 2, 0.5);
 }

@@ -1,5 +1,6 @@
 // What the reader chose, and how time moves: pure, so that it runs without a browser.
 
+import { clamp } from "./numbers.ts";
 import type { Camera } from "./camera.ts";
 import { restingCamera } from "./camera.ts";
 import { moment } from "./flow.ts";
@@ -70,8 +71,8 @@ export function available(scene: Scene): Overlay[] {
     data: scene.primitives.some(isData),
     boundary: roles.has("boundary") || (scene.logit !== null && roles.has("grid")) || scene.stills.length > 0,
     polytopes: roles.has("polytopes"),
-    ranks: scene.primitives.some((entry) => entry.ranks !== null),
-    stretch: scene.stretch !== null && (roles.has("grid") || roles.has("surface")),
+    ranks: scene.primitives.some((entry) => entry.rankOf !== null),
+    stretch: scene.stretches !== null && (roles.has("grid") || roles.has("surface")),
   };
   return OVERLAYS.filter((name) => has[name]);
 }
@@ -93,7 +94,7 @@ export function step(scene: Scene, t: number, direction: 1 | -1): number {
 }
 
 export function clampTime(scene: Scene, t: number): number {
-  return Math.min(Math.max(Number.isFinite(t) ? t : 0, 0), scene.layers.length);
+  return clamp(Number.isFinite(t) ? t : 0, 0, scene.layers.length);
 }
 
 export const SECONDS_PER_LAYER = 2.4;
@@ -130,7 +131,7 @@ export function stageNames(scene: Scene, unit: number): string[] {
 /** One sentence for a screen reader: where in the network the picture is. */
 export function sentence(scene: Scene, t: number): string {
   const count = scene.layers.length;
-  const at = t <= 0 ? "Input" : Number.isInteger(t) ? `After layer ${t} of ${count}` : undefined;
+  const at = t <= 0 ? "Input" : t % 1 === 0 ? `After layer ${t} of ${count}` : undefined;
   const { unit, stage } = moment(scene, t);
   const where = at ?? `Layer ${unit} of ${count}, ${stageNames(scene, unit)[stage]}`;
   const badge = certificateAt(scene, t);

@@ -1,6 +1,6 @@
 // Time: play, the slider with its ticks, and the stages of the layer.
 
-import { h, icon } from "./dom.ts";
+import { button, h, icon } from "./dom.ts";
 import { moment } from "./flow.ts";
 import type { Scene } from "./scene.ts";
 import { certificateAt, stageNames, step, stops } from "./state.ts";
@@ -26,18 +26,18 @@ function along(share: number): string {
 
 export function transport(scene: Scene, actions: Actions): Transport {
   const end = scene.layers.length;
-  const play = h("button", { type: "button", class: "play", "aria-label": "Play", title: "Play (space)", click: () => actions.toggle() });
+  const play = button({ class: "play", "aria-label": "Play", title: "Play (space)" }, () => actions.toggle());
   const slider = h("input", {
     type: "range", min: 0, max: end, step: 0.01, value: 0, "aria-label": "Time through the network, in layers",
-    input: () => actions.seek(slider.valueAsNumber),
+    input: () => actions.seek(Number(slider.value)),
     keydown: (event: KeyboardEvent) => {
       if (event.key !== "PageUp" && event.key !== "PageDown") return;
       event.preventDefault();
-      actions.seek(step(scene, slider.valueAsNumber, event.key === "PageUp" ? 1 : -1));
+      actions.seek(step(scene, Number(slider.value), event.key === "PageUp" ? 1 : -1));
     },
   });
   const ticks = stops(scene).map((t) =>
-    h("i", { class: Number.isInteger(t) ? "tick whole" : "tick", style: `left:${along(t / end)}` }),
+    h("i", { class: t % 1 === 0 ? "tick whole" : "tick", style: `left:${along(t / end)}` }),
   );
   const bands = scene.certificates.map((entry) => {
     const [from, to] = [entry.layer - 1 + entry.from, entry.layer - 1 + entry.to];
@@ -48,17 +48,15 @@ export function transport(scene: Scene, actions: Actions): Transport {
   });
   const names = ["input", ...scene.layers.map((layer) => layer.name)];
   const labels = names.map((name, k) =>
-    h("button", {
-      type: "button", class: "stop", style: `left:${along(k / end)}`, tabindex: -1, title: name,
-      "aria-label": `Jump to ${k === 0 ? "the input" : `layer ${k}, ${name}`}`, click: () => actions.seek(k),
-    }, h("b", {}, String(k)), h("span", {}, name)),
+    button({ class: "stop", style: `left:${along(k / end)}`, tabindex: -1, title: name,
+      "aria-label": `Jump to ${k === 0 ? "the input" : `layer ${k}, ${name}`}` }, () => actions.seek(k), h("b", {}, String(k)), h("span", {}, name)),
   );
   const where = h("strong", { class: "where" });
   const detail = h("span", { class: "detail" });
   const chips = h("span", { class: "stages" });
   const clock = h("output", { class: "clock", "aria-hidden": "true" });
   const track = h("div", { class: "track" }, ...bands, ...ticks, slider, h("div", { class: "stops" }, ...labels));
-  const element = h("div", { class: "transport", role: "group", "aria-label": "Time" },
+  const element = h("div", { class: "transport", "role": "group", "aria-label": "Time" },
     h("div", { class: "reading" }, where, detail, chips, clock),
     play,
     track,
@@ -80,9 +78,9 @@ export function transport(scene: Scene, actions: Actions): Transport {
     update(t, playing) {
       const { unit, stage } = moment(scene, t);
       const stages = stageNames(scene, unit);
-      if (Math.abs(slider.valueAsNumber - t) > 0.004) slider.value = String(t);
+      if (Math.abs(Number(slider.value) - t) > 0.004) slider.value = String(t);
       slider.style.setProperty("--at", along(t / end));
-      const rests = Number.isInteger(t);
+      const rests = t % 1 === 0;
       where.textContent = t === 0 ? "Input" : rests ? `After layer ${t}` : `Layer ${unit}`;
       const width = t === 0 ? scene.input : scene.layers[unit - 1].width;
       const named = rests ? names[t] : names[unit];
@@ -93,11 +91,11 @@ export function transport(scene: Scene, actions: Actions): Transport {
       if (unit !== shownUnit) {
         const starts = [0, ...scene.layers[unit - 1].ticks];
         chips.replaceChildren(...stages.map((name, i) =>
-          h("button", { type: "button", tabindex: -1, title: `Jump to the start of: ${name}`, click: () => actions.seek(unit - 1 + starts[i]) }, name),
+          button({ tabindex: -1, title: `Jump to the start of: ${name}` }, () => actions.seek(unit - 1 + starts[i]), name),
         ));
         shownUnit = unit;
       }
-      [...chips.children].forEach((chip, i) => chip.classList.toggle("on", i === stage && t > 0 && !(rests && t === end && i !== stage)));
+      [...chips.children].forEach((chip, i) => chip.classList.toggle("on", i === stage && !rests));
       labels.forEach((label, k) => label.classList.toggle("on", Math.abs(t - k) < 0.005));
       if (playing !== shownPlaying) {
         play.replaceChildren(icon(playing ? "pause" : "play"));

@@ -18,28 +18,33 @@ import type { Transport } from "./transport.ts";
 const QUIET = 2000; // milliseconds between two sentences to a screen reader
 const NARROW = 720; // pixels below which panels are closed at first
 
-const KEYS: [string, string][] = [
-  ["Space", "play or pause"], ["← →", "a hundredth of a layer, on the slider"], ["Page Up, Page Down", "next or last stage"],
-  ["[ ]", "next or last stage, anywhere"], ["0 … 9", "jump to a layer"], ["Home, End", "the input, the output"],
-  ["g d b p r s", "grid, data, boundary, polytopes, ranks, stretch"], ["Arrows", "turn or move the picture"],
-  ["+ −", "zoom"], [", .", "last or next data point"], ["v", "reset the view"], ["f", "fixed or following frame"], ["?", "this list"],
-];
+const KEYS = `Space|play or pause
+← →|a hundredth of a layer, on the slider
+Page Up, Down|next or last stage
+[ ]|last or next stage
+0 to 9|a layer
+Home, End|input, output
+g d b p r s|grid, data, boundary, polytopes, ranks, stretch
+Arrows, + −|turn or move, zoom
+, .|last or next point
+v f|reset, follow
+?|this list`;
 
-/** What tests and scripts may ask of a viewer. */
+/** What tests and scripts may ask of a viewer; the names are quoted, so that the build keeps them. */
 export interface Report {
-  t: number;
-  layers: number;
-  playing: boolean;
-  renderer: string;
-  dark: boolean;
-  overlays: Record<string, boolean>;
-  available: string[];
-  camera: Camera;
-  point: number | null;
-  frames: number;
-  vertices: number;
-  text: string;
-  reduced: boolean;
+  "t": number;
+  "layers": number;
+  "playing": boolean;
+  "renderer": string;
+  "dark": boolean;
+  "overlays": Record<string, boolean>;
+  "available": string[];
+  "camera": Record<string, number | string>;
+  "point": number | null;
+  "frames": number;
+  "vertices": number;
+  "text": string;
+  "reduced": boolean;
 }
 
 export class Viewer {
@@ -51,7 +56,7 @@ export class Viewer {
   readonly #panels: Panels;
   readonly #root: ShadowRoot;
   readonly #frame: HTMLElement;
-  readonly #live = h("p", { class: "unseen", role: "status", "aria-live": "polite" });
+  readonly #live = h("p", { class: "unseen", "role": "status", "aria-live": "polite" });
   readonly #help: HTMLDialogElement;
   readonly #darkScheme = matchMedia("(prefers-color-scheme: dark)");
   readonly #lessMotion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -75,7 +80,7 @@ export class Viewer {
     this.#time = transport(scene, { seek: (t) => this.seek(t), toggle: () => this.toggle() });
     this.#help = h("dialog", { "aria-label": "Keys" },
       h("h2", {}, "Keys"),
-      h("dl", {}, ...KEYS.flatMap(([key, meaning]) => [h("dt", {}, key), h("dd", {}, meaning)])),
+      h("dl", {}, ...KEYS.split(/[|\n]/).map((words, i) => h(i % 2 ? "dd" : "dt", {}, words))),
       h("form", { method: "dialog" }, h("button", {}, "Close")),
     );
     this.#panels = panels(scene, {
@@ -103,21 +108,22 @@ export class Viewer {
   }
 
   report(): Report {
-    const now = this.#store.now;
+    const { t, playing, overlays, camera, point } = this.#store.now;
+    const { mode, yaw, tilt, zoom, panX, panY } = camera;
     return {
-      t: now.t,
-      layers: this.#scene.layers.length,
-      playing: now.playing,
-      renderer: this.#stage.name,
-      dark: this.#inks().dark,
-      overlays: { ...now.overlays },
-      available: available(this.#scene),
-      camera: { ...now.camera },
-      point: now.point,
-      frames: this.#stage.frames,
-      vertices: this.#scene.count,
-      text: sentence(this.#scene, now.t),
-      reduced: this.#lessMotion.matches,
+      "t": t,
+      "layers": this.#scene.layers.length,
+      "playing": playing,
+      "renderer": this.#stage.name,
+      "dark": this.#inks().dark,
+      "overlays": { ...overlays },
+      "available": available(this.#scene),
+      "camera": { "mode": mode, "yaw": yaw, "tilt": tilt, "zoom": zoom, "panX": panX, "panY": panY },
+      "point": point,
+      "frames": this.#stage.frames,
+      "vertices": this.#scene.count,
+      "text": sentence(this.#scene, t),
+      "reduced": this.#lessMotion.matches,
     };
   }
 
@@ -204,42 +210,49 @@ export class Viewer {
     if (event.ctrlKey || event.metaKey || event.altKey || this.#help.open) return;
     const target = event.composedPath()[0];
     const onStage = target === this.#stage.element;
-    const onSlider = target === this.#time.slider;
     const onButton = target instanceof HTMLButtonElement || (target instanceof HTMLElement && target.tagName === "SUMMARY");
-    if (this.#key(event.key, onStage, onSlider, onButton, event.shiftKey)) event.preventDefault();
+    if (this.#key(event.key, onStage, onButton, event.shiftKey)) event.preventDefault();
   }
 
   /** Whether the key meant something here. */
-  #key(key: string, onStage: boolean, onSlider: boolean, onButton: boolean, shift: boolean): boolean {
+  #key(key: string, onStage: boolean, onButton: boolean, shift: boolean): boolean {
     const { t, camera, point } = this.#store.now;
-    const turn = (change: (camera: Camera) => Camera) => this.#store.set({ camera: change(camera) });
-    const overlay = OVERLAYS.find((name) => name[0] === key);
-    const arrows: Record<string, [number, number]> = {
-      ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+    const solid = this.#scene.view.dimension === 3 && !shift;
+    const turn = (change: Camera) => this.#store.set({ camera: change });
+    const go = (direction: 1 | -1) => this.seek(step(this.#scene, t, direction));
+    const pick = (direction: 1 | -1) => this.#store.set({ point: this.#stage.neighbor(point, direction) });
+    const arrow = (dx: number, dy: number) =>
+      turn(solid ? orbited(camera, dx * 0.12, dy * 0.12) : panned(camera, -dx, -dy, 0.08 / camera.zoom));
+    const anywhere: Record<string, () => void> = {
+      "[": () => go(-1),
+      "]": () => go(1),
+      "?": () => this.#help.showModal(),
+      "v": () => this.#reset(),
+      "f": () => turn({ ...camera, mode: camera.mode === "fixed" ? "follow" : "fixed" }),
+      ".": () => pick(1),
+      ",": () => pick(-1),
+      "Escape": () => this.#store.set({ point: null }),
     };
-    if (key === " " && !onButton) this.toggle();
-    else if (key === "[") this.seek(step(this.#scene, t, -1));
-    else if (key === "]") this.seek(step(this.#scene, t, 1));
-    else if (/^[0-9]$/.test(key)) this.seek(Math.min(Number(key), this.#scene.layers.length));
-    else if (key === "?") this.#help.showModal();
-    else if (key === "v") this.#reset();
-    else if (key === "f") turn((c) => ({ ...c, mode: c.mode === "fixed" ? "follow" : "fixed" }));
-    else if (key === ".") this.#store.set({ point: this.#stage.neighbor(point, 1) });
-    else if (key === ",") this.#store.set({ point: this.#stage.neighbor(point, -1) });
-    else if (key === "Escape" && point !== null) this.#store.set({ point: null });
+    const there: Record<string, () => void> = {
+      "Home": () => this.seek(0),
+      "End": () => this.seek(this.#scene.layers.length),
+      "PageUp": () => go(1),
+      "PageDown": () => go(-1),
+      "+": () => turn(zoomed(camera, 1.2)),
+      "=": () => turn(zoomed(camera, 1.2)),
+      "-": () => turn(zoomed(camera, 1 / 1.2)),
+      "ArrowLeft": () => arrow(-1, 0),
+      "ArrowRight": () => arrow(1, 0),
+      "ArrowUp": () => arrow(0, -1),
+      "ArrowDown": () => arrow(0, 1),
+    };
+    const overlay = OVERLAYS.find((name) => name[0] === key);
+    const act = anywhere[key] ?? (onStage ? there[key] : undefined);
+    if (act) act();
+    else if (key === " " && !onButton) this.toggle();
+    else if (/^\d$/.test(key)) this.seek(Math.min(Number(key), this.#scene.layers.length));
     else if (overlay) this.#flip(overlay);
-    else if (!onStage && !onSlider) return false;
-    else if (key === "Home" && onStage) this.seek(0);
-    else if (key === "End" && onStage) this.seek(this.#scene.layers.length);
-    else if (key === "PageUp" && onStage) this.seek(step(this.#scene, t, 1));
-    else if (key === "PageDown" && onStage) this.seek(step(this.#scene, t, -1));
-    else if ((key === "+" || key === "=") && onStage) turn((c) => zoomed(c, 1.2));
-    else if ((key === "-" || key === "_") && onStage) turn((c) => zoomed(c, 1 / 1.2));
-    else if (key in arrows && onStage) {
-      const [dx, dy] = arrows[key];
-      const solid = this.#scene.view.dimension === 3 && !shift;
-      turn((c) => (solid ? orbited(c, dx * 0.12, dy * 0.12) : panned(c, -dx, -dy, 0.08 / c.zoom)));
-    } else return false;
+    else return false;
     return true;
   }
 }

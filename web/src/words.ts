@@ -23,7 +23,7 @@ export function pointFacts(scene: Scene, entry: Primitive, i: number, unit: numb
   const shown = Array.from(scene.vertices.subarray(vertex * scene.input, (vertex + 1) * scene.input));
   const coordinates = shown.slice(0, 4).map((value) => number(value, 3)).join(", ") + (shown.length > 4 ? ", …" : "");
   const rows: [string, string][] = [["input", scene.input === 1 ? coordinates : `(${coordinates})`]];
-  if (entry.ranks) rows.push([`rank, layer ${unit}`, String(entry.ranks[i * scene.layers.length + unit - 1])]);
+  if (entry.rankOf) rows.push([`rank, layer ${unit}`, String(entry.rankOf[i * scene.layers.length + unit - 1])]);
   if (entry.codewords && scene.bits[unit - 1] > 0) {
     rows.push([`codeword, layer ${unit}`, codeword(scene, entry.codewords, i, unit)]);
   }

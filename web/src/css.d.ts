@@ -1,4 +1,0 @@
-declare module "*.css" {
-  const sheet: string;
-  export default sheet;
-}
