@@ -134,3 +134,19 @@ def test_every_dimension_can_be_drawn_in_both_themes(widths):
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         see.at(scene(2, 2, 2), **options)
+
+
+def test_stretch_tints_the_lattice_by_the_determinant():
+    layer = nn.Linear(2, 2).double()
+    layer.weight.data.copy_(torch.tensor([[3.0, 0.0], [0.0, 2.0]]))
+    s = see.scene(layer, grid=9, readout=True, overlays=("stretch", "boundary", "region"))
+    ax = see.at(s, 1.0, color="stretch")
+    assert drawn(ax, "stretch")[0].get_text() == "volume × 6 to × 6"
+    assert drawn(see.at(s, 0.0, color="stretch"), "stretch")[0].get_text() == "volume × 1 to × 1"
+    colors = drawn(ax, "region")[0].get_facecolor()
+    assert np.ptp(colors, axis=0) == pytest.approx(0)
+    assert colors[0, 1] > colors[0, 0]  # green: it has grown
+    with pytest.raises(ValueError, match="color must be"):
+        see.at(scene(2, 2, 2), 0.0, color="stretch")  # a scene without it
+    with pytest.raises(ValueError, match='color must be "class" or "stretch"'):
+        see.at(s, 0.0, color="rank")

@@ -30,6 +30,7 @@ Window = Annotated[
 Overlays = Annotated[
     str, typer.Option(help="Of boundary, region, polytopes, ranks, stretch, comma-separated; none for none of them.")
 ]
+Color = Annotated[str, typer.Option(help="Tint of the lattice: class, or stretch (with --overlays stretch,region).")]
 Path_ = Annotated[str, typer.Option("--path", help="Path of the linear maps: polar (never singular) or straight.")]
 Readout = Annotated[bool, typer.Option("--readout", help="Show the last affine map too.")]
 Title = Annotated[str, typer.Option(help="Title of the picture.")]
@@ -56,6 +57,7 @@ def film(
     fps: Annotated[float, typer.Option(min=0.1, help="Frames in a second.")] = 20.0,
     size: Annotated[int, typer.Option(min=64, max=4096, help="Width and height in pixels.")] = 600,
     camera: Annotated[str, typer.Option(help="follow, fixed, or a window x0,x1,y0,y1.")] = "follow",
+    color: Color = "class",
     turn: Annotated[float, typer.Option(help="Degrees by which the eye goes around a picture in space.")] = 0.0,
     dark: Annotated[bool, typer.Option("--dark", help="On dark paper.")] = False,
     view: View = None,
@@ -87,12 +89,15 @@ def film(
             history = source.run()
             scenes, captions = looks.training(history, bars)
             see.film(
-                scenes, out, t=at, captions=captions, fps=fps, size=size, camera=shown, turn=turn,
+                scenes, out, t=at, captions=captions, fps=fps, size=size, camera=shown, turn=turn, color=color,
                 progress=bars.of("frames"),
             )  # fmt: skip
         else:
             scene = looks.scene(source)
-            see.film(scene, out, frames=frames, fps=fps, size=size, camera=shown, turn=turn, progress=bars.of("frames"))
+            see.film(
+                scene, out, frames=frames, fps=fps, size=size, camera=shown, turn=turn, color=color,
+                progress=bars.of("frames"),
+            )  # fmt: skip
     _said(out, as_json)
 
 
@@ -154,6 +159,7 @@ def draw(
     size: Annotated[float, typer.Option(min=0.5, help="Inches of a panel.")] = 3.0,
     dpi: Annotated[int, typer.Option(min=20, max=1200, help="Pixels in an inch.")] = 160,
     camera: Annotated[str, typer.Option(help="follow, fixed, or a window x0,x1,y0,y1.")] = "follow",
+    color: Color = "class",
     dark: Annotated[bool, typer.Option("--dark", help="On dark paper.")] = False,
     view: View = None,
     grid: Grid = 64,
@@ -184,7 +190,7 @@ def draw(
     times = None if at is None else _numbers(at, "at")
     with collected_notices(quiet_stdout=as_json), see.style(dark=dark):
         scene = looks.scene(source)
-        figure = see.layers(scene, times=times, camera=_camera(camera), size=size)
+        figure = see.layers(scene, times=times, camera=_camera(camera), size=size, color=color)
         with written(out) as target:
             see.save(figure, target, dpi=dpi)
     _said(out, as_json)

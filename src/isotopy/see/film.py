@@ -43,6 +43,7 @@ def film(
     camera: str | Sequence[float] = "follow",
     eye: tuple[float, float] = EYE,
     turn: float = 0.0,
+    color: str = "class",
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a film: of one scene as t runs from 0 to its end, or of many scenes at one t, as training moves.
@@ -61,6 +62,7 @@ def film(
         camera: As in `at`; "fixed" of many scenes is the window that holds all of them.
         eye: As in `at`.
         turn: Degrees by which the eye goes around a scene in space during the film.
+        color: As in `at`.
         progress: Called with (frames drawn, frames in all).
 
     Returns:
@@ -104,7 +106,7 @@ def film(
     chosen = scenes if many else scenes * len(times)
     if many and camera == "fixed":
         camera = _shared_window(scenes, float(times[0]), show, eye)
-    pictures = _pictures(chosen, times.tolist(), captions, show, camera, eye, turn, size, progress)
+    pictures = _pictures(chosen, times.tolist(), captions, show, camera, eye, turn, color, size, progress)
     still = round(hold * fps)
     with written(path) as target:
         if kind == ".mp4":
@@ -178,6 +180,7 @@ def _pictures(
     camera: str | Sequence[float],
     eye: tuple[float, float],
     turn: float,
+    color: str,
     size: int,
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
@@ -197,7 +200,7 @@ def _pictures(
             around = eye[1] + turn * number / max(len(times) - 1, 1)
             if motion is None or motion.scene is not scene:
                 motion = Motion(scene)
-            picture = Picture(scene, ax, show=show, camera=camera, eye=(eye[0], around), motion=motion)
+            picture = Picture(scene, ax, show=show, camera=camera, eye=(eye[0], around), color=color, motion=motion)
         picture.move(t)
         if captions is not None:
             ax.set_title(captions[number], loc="left", fontsize=9.5, color=theme().ink, pad=6)

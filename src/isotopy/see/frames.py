@@ -26,6 +26,7 @@ _SLABS = 24  # depths at which a picture in space is painted
 _LIGHT = np.array([-0.35, -0.5, 0.79])  # where light comes from, beside the eye
 _FADE = 0.25  # layers after which a readout is gone
 _MARGIN = 1.08
+_SQUEEZED, _STRETCHED = "#762a83", "#1b7837"  # less and more volume than before
 
 
 class Picture:
@@ -37,6 +38,7 @@ class Picture:
         show: Roles to draw, of `SHOWN`; if None all that the scene has, but points where their surface is there.
         camera: "follow" keeps all in the picture, "fixed" holds still, or a window (x0, x1, y0, y1).
         eye: Elevation and azimuth of the eye in degrees, for scenes in space.
+        color: What the lattice is tinted by, "class" or "stretch".
         caption: Whether the time is written above the picture.
         motion: Of the scene, where it is known already.
     """
@@ -49,6 +51,7 @@ class Picture:
         show: Sequence[str] | None = None,
         camera: str | Sequence[float] = "follow",
         eye: tuple[float, float] = EYE,
+        color: str = "class",
         caption: bool = True,
         motion: Motion | None = None,
     ) -> None:
@@ -56,7 +59,13 @@ class Picture:
             raise ValueError(f"show must hold roles of {', '.join(SHOWN)}; got {unknown[0]!r}.")
         if isinstance(camera, str) and camera not in ("follow", "fixed"):
             raise ValueError(f'camera must be "follow", "fixed" or a window (x0, x1, y0, y1); got {camera!r}.')
-        self.scene, self.ax = scene, ax
+        if color not in ("class", "stretch"):
+            raise ValueError(f'color must be "class" or "stretch"; got {color!r}.')
+        if color == "stretch" and scene.stretch is None:
+            raise ValueError(
+                'color must be "class" for a scene without stretch; got "stretch". see.scene(overlays=("stretch", ...)).'
+            )
+        self.scene, self.ax, self._color = scene, ax, color
         self._motion = Motion(scene) if motion is None else motion
         if show is None:  # points would hide the surface that they were drawn from
             solid = {own.role for own in scene.primitives} & {"surface", "tube"}
@@ -86,11 +95,13 @@ class Picture:
         stills = []
         if "readout" in self._show:
             stills = [(own, 1 - abs(t - own.layer) / _FADE) for own in self.scene.stills]
+        if self._color == "stretch":
+            self._say_stretch(t)
         if self._space:
-            self._paint(positions, shown, [(own, strength) for own, strength in stills if strength > 0])
+            self._paint(positions, t, shown, [(own, strength) for own, strength in stills if strength > 0])
         else:
             for own in shown:
-                self._flat(positions[:, :2], own)
+                self._flat(positions[:, :2], own, t)
             for still, strength in stills:
                 if strength > 0:
                     self._line(still, strength)
@@ -106,7 +117,7 @@ class Picture:
 
     # --- the plane ------------------------------------------------------------------------------------------------
 
-    def _flat(self, at: Float64[np.ndarray, "n 2"], own: Primitive) -> None:
+    def _flat(self, at: Float64[np.ndarray, "n 2"], own: Primitive, t: float) -> None:
         inks = theme()
         if own.kind == "points":
             for label, members in _classes(own):
@@ -136,7 +147,8 @@ class Picture:
                 shade = color if label is None else class_style(label).color
                 self._lines(at[own.indices[members]], shade, width, height, own.role)
         else:
-            faces = _mesh(at[own.indices], _on_paper(_face_colors(own)))
+            colors = self._stretched(own, t) if self._color == "stretch" else _face_colors(own)
+            faces = _mesh(at[own.indices], _on_paper(colors))
             faces.set_gid(own.role)
             self._keep(self.ax.add_collection(faces, autolim=False))
 
@@ -166,7 +178,11 @@ class Picture:
     # --- space ----------------------------------------------------------------------------------------------------
 
     def _paint(
-        self, positions: Float64[np.ndarray, "n 3"], shown: list[Primitive], stills: list[tuple[Still, float]]
+        self,
+        positions: Float64[np.ndarray, "n 3"],
+        t: float,
+        shown: list[Primitive],
+        stills: list[tuple[Still, float]],
     ) -> None:
         """Triangles, lines and points by depth, far ones first: in slabs, within which triangles are sorted."""
         from matplotlib.collections import PolyCollection
@@ -176,7 +192,8 @@ class Picture:
         for own in shown:
             if own.kind == "triangles":
                 corners = eyes[own.indices]
-                faces.append((corners, _shaded(corners, _face_colors(own), solid=own.role != "region")))
+                colors = self._stretched(own, t) if self._color == "stretch" else _face_colors(own)
+                faces.append((corners, _shaded(corners, colors, solid=own.role != "region")))
         for still, strength in stills:
             if still.kind == "triangles":
                 corners = (seen(self.scene, still.layer, still.vertices) @ self._turn.T)[still.indices]
@@ -231,6 +248,32 @@ class Picture:
                         width = 0.7 if own.role in ("grid", "polytopes") else 1.6
                         self._lines(eyes[rows[inside]][..., :2], shade, width, height, own.role)
 
+    # --- stretch --------------------------------------------------------------------------------------------------
+
+    def _stretch(self, t: float) -> Float64[np.ndarray, " n"]:
+        """log10 of the stretch at time t: that of the layers before and after, mixed."""
+        assert self.scene.stretch is not None
+        k = min(int(np.floor(t)), max(self.scene.t_max - 1, 0))
+        after = min(k + 1, self.scene.t_max)
+        found = (1 - (t - k)) * self.scene.stretch[k] + (t - k) * self.scene.stretch[after]
+        return np.asarray(found, dtype=np.float64)
+
+    def _stretched(self, own: Primitive, t: float) -> Float64[np.ndarray, "t 4"]:
+        from matplotlib.colors import LinearSegmentedColormap
+
+        limit = max(float(np.abs(np.asarray(self.scene.stretch)).max(initial=0.0)), 0.1)
+        ramp = LinearSegmentedColormap.from_list("isotopy-stretch", [_SQUEEZED, theme().paper, _STRETCHED])
+        values = self._stretch(t)[own.indices].mean(axis=1)
+        colors = np.array(ramp(0.5 + 0.5 * values / limit))
+        colors[:, 3] = 0.85
+        return colors
+
+    def _say_stretch(self, t: float) -> None:
+        values = self._stretch(t)
+        text = f"volume × {_power(float(values.min()))} to × {_power(float(values.max()))}" if len(values) else ""
+        look: dict[str, Any] = {"fontsize": 8, "color": theme().muted, "gid": "stretch", "zorder": 9}
+        self._keep(self.ax.text(0.015, 0.015, text, transform=self.ax.transAxes, **look))
+
     # --- frame and caption ----------------------------------------------------------------------------------------
 
     def _frame(self, positions: Float64[np.ndarray, "n 3"], t: float) -> None:
@@ -277,6 +320,7 @@ def at(
     show: Sequence[str] | None = None,
     camera: str | Sequence[float] = "follow",
     eye: tuple[float, float] = EYE,
+    color: str = "class",
     caption: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
@@ -289,6 +333,8 @@ def at(
         camera: "follow" keeps everything in the picture; "fixed" shows the same window at all times, the one that holds
             every layer; or a window (x0, x1, y0, y1).
         eye: Elevation and azimuth in degrees, for scenes in space.
+        color: What the lattice is tinted by: "class", or "stretch", how much volume has grown (green) or shrunk
+            (purple), on a logarithmic scale; its range is written in the corner.
         caption: Whether the time is written above the picture.
         ax: Where to draw, flat axes also for scenes in space; by default a new figure.
 
@@ -307,7 +353,7 @@ def at(
         'layer 1 of 1: shift'
     """
     ax = new_axes() if ax is None else ax
-    Picture(scene, ax, show=show, camera=camera, eye=eye, caption=caption).move(t)
+    Picture(scene, ax, show=show, camera=camera, eye=eye, color=color, caption=caption).move(t)
     return ax
 
 
@@ -318,6 +364,7 @@ def layers(
     show: Sequence[str] | None = None,
     camera: str | Sequence[float] = "follow",
     eye: tuple[float, float] = EYE,
+    color: str = "class",
     size: float = 2.6,
 ) -> Figure:
     """A row of panels, one per layer: what each layer does to space.
@@ -328,6 +375,7 @@ def layers(
         show: As in `at`.
         camera: As in `at`.
         eye: As in `at`.
+        color: As in `at`.
         size: Inches of a panel.
 
     Returns:
@@ -343,7 +391,7 @@ def layers(
     FigureCanvasAgg(figure)
     for place, t in enumerate(chosen):
         ax = figure.add_subplot(1, len(chosen), place + 1, facecolor="none")
-        at(scene, t, show=show, camera=camera, eye=eye, ax=ax)
+        at(scene, t, show=show, camera=camera, eye=eye, color=color, ax=ax)
     return figure
 
 
@@ -441,6 +489,16 @@ def _shaded(
     shaded = colors.copy()
     shaded[:, :3] = colors[:, :3] * (0.55 + 0.5 * bright) + 0.2 * bright**16
     return np.asarray(np.clip(shaded, 0, 1))
+
+
+def _power(exponent: float) -> str:
+    """A power of ten for people.
+
+    Example:
+        >>> _power(0.0), _power(2.5), _power(-3.0)
+        ('1', '316', '0.001')
+    """
+    return f"{10**exponent:.3g}"
 
 
 def _split(corners: Float64[np.ndarray, "t 3 3"], times: int) -> Float64[np.ndarray, "k 3 3"]:
