@@ -261,8 +261,8 @@ def _numbers(shape: str) -> list[int]:
 # --- the data -------------------------------------------------------------------------------------------------
 
 
-def data_of(request: Request, samples: int | None) -> Dataset:
-    """The data that the options name, at most so many samples."""
+def data_of(request: Request, samples: int | None, *, options: dict[str, float | int | bool] | None = None) -> Dataset:
+    """The data that the options name, at most so many samples; with more options of a built-in data set."""
     from isotopy import datasets
 
     if request.data is None:
@@ -270,7 +270,14 @@ def data_of(request: Request, samples: int | None) -> Dataset:
             "inspect needs data to send through the model; give --data (a file, or a name such as digits)."
         )
     generator = torch.Generator().manual_seed(request.seed)
-    return datasets.load(request.data, split=request.split, labels=request.labels, samples=samples, generator=generator)
+    return datasets.load(
+        request.data,
+        split=request.split,
+        labels=request.labels,
+        samples=samples,
+        options=options,
+        generator=generator,
+    )
 
 
 def _recorded_earlier(request: Request) -> tuple[Recordings, Dataset]:

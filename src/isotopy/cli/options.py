@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -78,4 +79,28 @@ Overlaps = Annotated[
         show_default=False,
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="An option of a built-in data set, such as turns=1.5. May be repeated."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
+
+
+def chosen(texts: list[str] | None) -> dict[str, float | int | bool]:
+    """What `--set` says, `turns=1.5` and the like, as arguments of a data set.
+
+    Example:
+        >>> chosen(["turns=1.5", "balanced=false", "dimension=3"])
+        {'turns': 1.5, 'balanced': False, 'dimension': 3}
+    """
+    found: dict[str, float | int | bool] = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        number: float | int | bool | None = {"true": True, "false": False}.get(value.lower())
+        for kind in (float, int):
+            with contextlib.suppress(ValueError):
+                number = kind(value)
+        if not equals or not name.isidentifier() or number is None:
+            raise ValueError(f"set must be name=number or name=true, such as turns=1.5; got {text!r}.")
+        found[name] = number
+    return found

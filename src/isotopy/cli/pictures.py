@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isotopy.cli.options import AsJson, Data, Labels, Model, Samples, Seed, Shape, Split, Trust, Weights
+from isotopy.cli.options import AsJson, Data, Labels, Model, Samples, Seed, Set, Shape, Split, Trust, Weights, chosen
 from isotopy.cli.session import Bars, collected_notices, command, give, say, size_of
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def film(
     weights: Weights = None,
     labels: Labels = None,
     split: Split = None,
+    set_: Set = None,
     samples: Samples = 2000,
     shape: Shape = None,
     out: Annotated[
@@ -82,7 +83,7 @@ def film(
 
     check_film(out)
     looks = _Looks(view, grid, window, overlays, path, readout, title)
-    source = _Source(run, model, data, weights, labels, split, samples, shape, seed, trust)
+    source = _Source(run, model, data, weights, labels, split, chosen(set_), samples, shape, seed, trust)
     shown = _camera(camera)
     with collected_notices(quiet_stdout=as_json), Bars() as bars, see.style(dark=dark):
         if training:
@@ -109,6 +110,7 @@ def view(
     weights: Weights = None,
     labels: Labels = None,
     split: Split = None,
+    set_: Set = None,
     samples: Samples = 2000,
     shape: Shape = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page, one file that opens offline.")] = Path(
@@ -138,7 +140,7 @@ def view(
     from isotopy import see
 
     looks = _Looks(view_, grid, window, overlays, path, readout, title)
-    source = _Source(run, model, data, weights, labels, split, samples, shape, seed, trust)
+    source = _Source(run, model, data, weights, labels, split, chosen(set_), samples, shape, seed, trust)
     with collected_notices(quiet_stdout=as_json):
         see.html(looks.scene(source), out)
     _said(out, as_json)
@@ -152,6 +154,7 @@ def draw(
     weights: Weights = None,
     labels: Labels = None,
     split: Split = None,
+    set_: Set = None,
     samples: Samples = 2000,
     shape: Shape = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="A .png, .svg or .pdf.")] = Path("picture.png"),
@@ -186,7 +189,7 @@ def draw(
     if out.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"out must end in .png, .svg or .pdf; got {out.name!r}. For films: isotopy film.")
     looks = _Looks(view, grid, window, overlays, path, readout, title)
-    source = _Source(run, model, data, weights, labels, split, samples, shape, seed, trust)
+    source = _Source(run, model, data, weights, labels, split, chosen(set_), samples, shape, seed, trust)
     times = None if at is None else _numbers(at, "at")
     with collected_notices(quiet_stdout=as_json), see.style(dark=dark):
         scene = looks.scene(source)
@@ -206,6 +209,7 @@ class _Source:
     weights: Path | None
     labels: str | None
     split: str | None
+    options: dict[str, float | int | bool]
     samples: int
     shape: str | None
     seed: int
@@ -243,7 +247,7 @@ class _Source:
             seed=self.seed,
             trust=self.trust,
         )
-        data = data_of(request, self.samples)
+        data = data_of(request, self.samples, options=self.options)
         if self.model is None:
             return None, data, data.name, []
         return model_of(request), data, f"{self.model} on {self.data}", []

@@ -10,7 +10,7 @@ from typing import Annotated
 import torch
 import typer
 
-from isotopy.cli.options import AsJson, Seed
+from isotopy.cli.options import AsJson, Seed, Set, chosen
 from isotopy.cli.session import Bars, check_output, collected_notices, command, give, say
 
 Task = Annotated[
@@ -28,9 +28,7 @@ Net = Annotated[
 def train(
     data: Task,
     net: Net,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="An option of the task, such as turns=1.5. May be repeated.")
-    ] = None,
+    set_: Set = None,
     samples: Annotated[int, typer.Option("--samples", "-n", min=2, help="Points to draw.")] = 400,
     loss: Annotated[
         str, typer.Option(help="cross_entropy, nearest_neighbor or soft_nearest_neighbor.")
@@ -54,7 +52,7 @@ def train(
     from isotopy.report.folder import replaced
     from isotopy.shape import training
 
-    options = dict(_option(text) for text in set_ or [])
+    options = chosen(set_)
     generator = torch.Generator().manual_seed(seed)
     check_output(out, files=training.FILES, what="run")
     with collected_notices(quiet_stdout=as_json), Bars() as bars, _one_thread():
@@ -99,20 +97,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _option(text: str) -> tuple[str, float | int | bool]:
-    """`turns=1.5` as a name and a number or switch.
-
-    Example:
-        >>> _option("turns=1.5"), _option("balanced=false"), _option("dimension=3")
-        (('turns', 1.5), ('balanced', False), ('dimension', 3))
-    """
-    name, equals, value = text.partition("=")
-    if equals and name.isidentifier():
-        if value.lower() in ("true", "false"):
-            return name, value.lower() == "true"
-        for kind in (int, float):
-            with contextlib.suppress(ValueError):
-                return name, kind(value)
-    raise ValueError(f"set must be name=number or name=true, such as turns=1.5; got {text!r}.")
