@@ -110,6 +110,14 @@ def test_crossings_of_random_polylines(seed):
         assert at == pytest.approx(there)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_convex_polygons_cross_nowhere(seed):
+    draw = np.random.default_rng(seed)
+    angle = np.sort(draw.uniform(0, 2 * np.pi, 50))
+    loop = np.stack([np.cos(angle), np.sin(angle)], axis=1) @ draw.normal(size=(2, 2))
+    assert crossings([loop], [draw.normal(size=50)]) == []  # neighbors share a vertex and nothing more
+
+
 def test_diagrams_of_known_links():
     flat, depth = zip(*(project(loop, (40, -58)) for loop in (ROUND, THROUGH)), strict=True)
     assert sorted(k for k, _ in crossings(flat, depth)) == [0, 1]  # each goes under once: they are linked

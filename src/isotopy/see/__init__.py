@@ -23,6 +23,8 @@ from .links import link as link
 from .overview import Track as Track
 from .overview import dimensions as dimensions
 from .overview import overview as overview
+from .pieces import arcs as arcs
+from .pieces import pieces as pieces
 from .quotients import quotient as quotient
 from .quotients import rings as rings
 from .regions import decomposition as decomposition

@@ -118,9 +118,8 @@ def crossings(flat: Sequence[np.ndarray], depth: Sequence[np.ndarray]) -> list[t
         with np.errstate(divide="ignore", invalid="ignore"):
             s = (apart[:, 0] * span[j, 1] - apart[:, 1] * span[j, 0]) / turn
             t = (apart[:, 0] * span[i, 1] - apart[:, 1] * span[i, 0]) / turn
-        count = len(flat[owner[i]])
-        next_to = (owner[j] == owner[i]) & np.isin((place[j] - place[i]) % count, (1, count - 1))
-        meets = (turn != 0) & (s >= 0) & (s < 1) & (t >= 0) & (t < 1) & ~next_to
+        # Neighbors meet where one ends and the other begins: there s or t is 1, without rounding.
+        meets = (turn != 0) & (s >= 0) & (s < 1) & (t >= 0) & (t < 1)
         for k in np.flatnonzero(meets):
             other = int(j[k])
             here = low[i] + s[k] * (high[i] - low[i])

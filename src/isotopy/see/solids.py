@@ -150,7 +150,9 @@ def legend(ax: Axes, entries: Sequence[tuple[str, Any]]) -> None:
 
     inks = theme()
     handles = [Patch(facecolor=ink, edgecolor=inks.muted, linewidth=0.6, label=short(name)) for name, ink in entries]
-    room = 72 * ax.get_window_extent().width / ax.figure.dpi  # points, before the layout
+    spec, figure = ax.get_subplotspec(), ax.figure
+    share = 1.0 if spec is None else len(spec.colspan) / spec.get_gridspec().ncols  # the layout comes later
+    room = 0.92 * 72 * share * figure.get_figwidth()  # type: ignore[union-attr]  # a figure, or a part of one
     each = 8 * (0.52 * max((len(name) for name, _ in entries), default=1) + 2.7)
     ax.legend(
         handles=handles,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..topology.arguments import check_choice, check_floating, check_number, check_whole
+from ..topology.clouds import LARGEST_COORDINATE
 from ..topology.nearest import Nearest, Search, SquaredDistances, distinct_rows, power_of_two, wide
 from .losses import Reduction, check_reduction, reduced
 
@@ -394,6 +395,12 @@ def _check_points(x: Any, name: str) -> None:
         raise ValueError(
             f"{name} must be finite; {int(bad.sum())} of {len(x)} rows hold NaN or infinity, the first is row "
             f"{int(bad.nonzero()[0])}. Lower the learning rate, or leave such rows out."
+        )
+    largest = float(x.detach().abs().max()) if x.numel() else 0.0
+    if largest > LARGEST_COORDINATE:
+        raise ValueError(
+            f"{name} must lie within {LARGEST_COORDINATE:g}, or squares of distances overflow; got {largest:g}. "
+            "Rescale the points."
         )
 
 
