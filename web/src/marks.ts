@@ -10,7 +10,7 @@ import { isData } from "./state.ts";
 import type { Overlay } from "./state.ts";
 
 /** How much of the paper the farthest marks take on. */
-export const HAZE = 0.42;
+export const HAZE = 0.34;
 
 export interface Mark {
   kind: Kind;

@@ -3,7 +3,7 @@
 import { button, h, icon } from "./dom.ts";
 import { moment } from "./flow.ts";
 import type { Scene } from "./scene.ts";
-import { certificateAt, stageNames, step, stops } from "./state.ts";
+import { certificateAt, stageNames, stops } from "./state.ts";
 import { tone } from "./words.ts";
 
 export interface Transport {
@@ -15,6 +15,7 @@ export interface Transport {
 interface Actions {
   seek(t: number): void;
   toggle(): void;
+  step(direction: 1 | -1): void;
 }
 
 const THUMB = 20; // pixels, as in the style sheet
@@ -33,7 +34,7 @@ export function transport(scene: Scene, actions: Actions): Transport {
     keydown: (event: KeyboardEvent) => {
       if (event.key !== "PageUp" && event.key !== "PageDown") return;
       event.preventDefault();
-      actions.seek(step(scene, Number(slider.value), event.key === "PageUp" ? 1 : -1));
+      actions.step(event.key === "PageUp" ? 1 : -1);
     },
   });
   const ticks = stops(scene).map((t) =>
