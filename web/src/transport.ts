@@ -92,7 +92,7 @@ export function transport(scene: Scene, actions: Actions): Transport {
       if (unit !== shownUnit) {
         const starts = [0, ...scene.layers[unit - 1].ticks];
         chips.replaceChildren(...stages.map((name, i) =>
-          button({ tabindex: -1, title: `Jump to the start of: ${name}` }, () => actions.seek(unit - 1 + starts[i]), name),
+          button({ tabindex: -1 }, () => actions.seek(unit - 1 + starts[i]), name),
         ));
         shownUnit = unit;
       }
