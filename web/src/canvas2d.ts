@@ -18,7 +18,7 @@ interface Painted {
 
 export function canvasRenderer(canvas: HTMLCanvasElement, scene: Scene, marks: Mark[]): Renderer {
   const context = canvas.getContext("2d");
-  if (!context) throw new Error("this browser draws neither with WebGL2 nor in 2-D");
+  if (!context) throw new Error("no canvas can be drawn on");
   return new CanvasRenderer(context, scene, marks);
 }
 

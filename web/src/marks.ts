@@ -10,7 +10,7 @@ import { isData } from "./state.ts";
 import type { Overlay } from "./state.ts";
 
 /** How much of the paper the farthest marks take on. */
-export const HAZE = 0.42;
+export const HAZE = 0.34;
 
 export interface Mark {
   kind: Kind;
@@ -143,7 +143,7 @@ export function opacity(mark: Mark, look: Look, t: number): number {
   if (mark.kind === "triangles" && mark.role === "ranks") return 0.62;
   if (mark.kind === "triangles" && mark.role === "polytopes") return look.overlays.ranks && look.filled ? 0 : 0.5;
   if (mark.kind === "triangles" && mark.role === "region") return 0.3;
-  if (mark.kind === "segments" && mark.role === "grid") return look.overlays.stretch ? 1 : 0.62;
+  if (mark.kind === "segments" && mark.role === "grid") return look.overlays.stretch ? 1 : 0.5;
   return 1;
 }
 

@@ -49,14 +49,10 @@ export function initialState(scene: Scene): State {
   return {
     t: 0,
     playing: false,
-    overlays: {
-      grid: has.includes("grid"),
-      data: has.includes("data"),
-      boundary: has.includes("boundary"),
-      polytopes: has.includes("polytopes"),
-      ranks: has.includes("ranks") && filled,
-      stretch: false,
-    },
+    // ranks of cells are a map; ranks of points would hide their classes, and stretch the sides of the boundary
+    overlays: Object.fromEntries(
+      OVERLAYS.map((name) => [name, has.includes(name) && (name === "ranks" ? filled : name !== "stretch")]),
+    ) as State["overlays"],
     camera: restingCamera(scene),
     theme: "auto",
     point: null,

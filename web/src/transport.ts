@@ -3,7 +3,7 @@
 import { button, h, icon } from "./dom.ts";
 import { moment } from "./flow.ts";
 import type { Scene } from "./scene.ts";
-import { certificateAt, stageNames, step, stops } from "./state.ts";
+import { certificateAt, stageNames, stops } from "./state.ts";
 import { tone } from "./words.ts";
 
 export interface Transport {
@@ -15,6 +15,7 @@ export interface Transport {
 interface Actions {
   seek(t: number): void;
   toggle(): void;
+  step(direction: 1 | -1): void;
 }
 
 const THUMB = 20; // pixels, as in the style sheet
@@ -33,7 +34,7 @@ export function transport(scene: Scene, actions: Actions): Transport {
     keydown: (event: KeyboardEvent) => {
       if (event.key !== "PageUp" && event.key !== "PageDown") return;
       event.preventDefault();
-      actions.seek(step(scene, Number(slider.value), event.key === "PageUp" ? 1 : -1));
+      actions.step(event.key === "PageUp" ? 1 : -1);
     },
   });
   const ticks = stops(scene).map((t) =>
@@ -91,7 +92,7 @@ export function transport(scene: Scene, actions: Actions): Transport {
       if (unit !== shownUnit) {
         const starts = [0, ...scene.layers[unit - 1].ticks];
         chips.replaceChildren(...stages.map((name, i) =>
-          button({ tabindex: -1, title: `Jump to the start of: ${name}` }, () => actions.seek(unit - 1 + starts[i]), name),
+          button({ tabindex: -1 }, () => actions.seek(unit - 1 + starts[i]), name),
         ));
         shownUnit = unit;
       }

@@ -77,7 +77,7 @@ export class Viewer {
       focused: () => this.#root.activeElement === this.#stage.element,
       redraw: () => this.#ask(),
     }, host.dataset.aa !== "0");
-    this.#time = transport(scene, { seek: (t) => this.seek(t), toggle: () => this.toggle() });
+    this.#time = transport(scene, { seek: (t) => this.seek(t), toggle: () => this.toggle(), step: (way) => this.#step(way) });
     this.#help = h("dialog", { "aria-label": "Keys" },
       h("h2", {}, "Keys"),
       h("dl", {}, ...KEYS.split(/[|\n]/).map((words, i) => h(i % 2 ? "dd" : "dt", {}, words))),
@@ -135,6 +135,10 @@ export class Viewer {
     const { t, playing } = this.#store.now;
     const again = !playing && t >= this.#scene.layers.length;
     this.#store.set({ playing: !playing, t: again ? 0 : t });
+  }
+
+  #step(direction: 1 | -1): void {
+    this.seek(step(this.#scene, this.#store.now.t, direction));
   }
 
   #flip(name: keyof State["overlays"]): void {
@@ -216,10 +220,10 @@ export class Viewer {
 
   /** Whether the key meant something here. */
   #key(key: string, onStage: boolean, onButton: boolean, shift: boolean): boolean {
-    const { t, camera, point } = this.#store.now;
+    const { camera, point } = this.#store.now;
     const solid = this.#scene.view.dimension === 3 && !shift;
     const turn = (change: Camera) => this.#store.set({ camera: change });
-    const go = (direction: 1 | -1) => this.seek(step(this.#scene, t, direction));
+    const go = (direction: 1 | -1) => this.#step(direction);
     const pick = (direction: 1 | -1) => this.#store.set({ point: this.#stage.neighbor(point, direction) });
     const arrow = (dx: number, dy: number) =>
       turn(solid ? orbited(camera, dx * 0.12, dy * 0.12) : panned(camera, -dx, -dy, 0.08 / camera.zoom));

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
+from jaxtyping import Float, Integer
 
 from isotopy.see import program
 from isotopy.see.codec import check_finite, check_shape, decode, encode, encode_indices, lattice
@@ -36,7 +36,7 @@ class Primitive:
         role: What it is: "data", "grid", "boundary", "polytopes", "ranks", "surface", "tube", "region", "field" or
             "frame".
         name: For readers of the file.
-        classes: Class of each item, -1 for none.
+        classes: Class of each item, `(m,)`, -1 for none.
         ranks: Rank of each item after each layer, `(m, L)`.
         codewords: Bits of each item over all layers, eight to a byte, the lowest first: `(m, bytes)`.
 
@@ -49,13 +49,13 @@ class Primitive:
     """
 
     kind: str
-    indices: Int[np.ndarray, " m"] | Int[np.ndarray, "m k"]
+    indices: Integer[np.ndarray, " m"] | Integer[np.ndarray, "m k"]
     _: KW_ONLY
     role: str
     name: str = ""
-    classes: Int[np.ndarray, " m"] | None = None
-    ranks: Integer[np.ndarray, "m l"] | None = None
-    codewords: Integer[np.ndarray, "m b"] | None = None
+    classes: Integer[np.ndarray, " _"] | None = None
+    ranks: Integer[np.ndarray, "_ l"] | None = None
+    codewords: Integer[np.ndarray, "_ b"] | None = None
 
     def __post_init__(self) -> None:
         _member("kind", self.kind, tuple(KINDS))
@@ -109,7 +109,7 @@ class Still:
     layer: int
     kind: str
     vertices: Float[np.ndarray, "v n"]
-    indices: Int[np.ndarray, " m"] | Int[np.ndarray, "m k"]
+    indices: Integer[np.ndarray, " m"] | Integer[np.ndarray, "m k"]
     _: KW_ONLY
     role: str = "readout"
     label: str = ""
@@ -199,9 +199,9 @@ class Scene:
         camera: What the picture frames.
         names: Name of each layer; taken from the program where there is one.
         stills: What does not move, such as the readout.
-        logit: Margin of class 1 over class 0 at each vertex, for two classes; its zero line is the boundary.
-        predicted: Predicted class of each vertex.
-        stretch: log10 of the volume stretch of Phi^K at each vertex, K = 0, ..., L.
+        logit: Margin of class 1 over class 0 at each vertex, `(N,)`, for two classes; its zero line is the boundary.
+        predicted: Predicted class of each vertex, `(N,)`.
+        stretch: `(L + 1, N)`: log10 of the volume stretch of Phi^K at each vertex.
         codeword_bits: Bits of each layer in the codewords of primitives.
         classes: Names of the classes.
         certificates: What is certified of each layer.
@@ -234,9 +234,9 @@ class Scene:
     _: KW_ONLY
     names: Sequence[str] = ()
     stills: Sequence[Still] = ()
-    logit: Float[np.ndarray, " N"] | None = None
-    predicted: Int[np.ndarray, " N"] | None = None
-    stretch: Float[np.ndarray, "l N"] | None = None
+    logit: Float[np.ndarray, " _"] | None = None
+    predicted: Integer[np.ndarray, " _"] | None = None
+    stretch: Float[np.ndarray, "l _"] | None = None
     codeword_bits: Sequence[int] = ()
     classes: Sequence[str] = ()
     certificates: Sequence[Badge] = ()
