@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -142,7 +143,9 @@ def view(
     looks = _Looks(view_, grid, window, overlays, path, readout, title)
     source = _Source(run, model, data, weights, labels, split, chosen(set_), samples, shape, seed, trust)
     with collected_notices(quiet_stdout=as_json):
-        see.html(looks.scene(source), out)
+        scene = looks.scene(source)
+        scene = scene if scene.title else dataclasses.replace(scene, title=scene.source)
+        see.html(scene, out)
     _said(out, as_json)
 
 

@@ -190,7 +190,9 @@ def _pictures(
     figure.set_facecolor(theme().paper)
     figure.set_layout_engine("none")
     flat = scenes[0].view.dimension < 3
-    ax.set_position((0.1, 0.09, 0.86, 0.84) if flat else (0.02, 0.02, 0.96, 0.92))
+    left, below, right, above = (56, 46, 10, 30) if flat else (8, 8, 8, 30)  # pixels around the picture
+    side = 1 - max(left + right, below + above) / size
+    ax.set_position((left / size, below / size, max(side, 0.2), max(side, 0.2)))
     picture: Picture | None = None
     motion: Motion | None = None
     for number, (scene, t) in enumerate(zip(scenes, times, strict=True)):

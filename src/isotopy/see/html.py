@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import os
 from functools import cache
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from isotopy.see.scene import Scene, write
 
@@ -64,7 +68,7 @@ def html(
     Args:
         scene: What is shown.
         path: Where the page is written; it takes its name only when it is complete. Without it the text is returned.
-        poster: A PNG of the scene for readers without JavaScript.
+        poster: A PNG for readers without JavaScript; by default a row of pictures of the layers.
         description: A sentence under the title.
         float16: Store vertices and logits with 11 bits; half the size, and enough for the eye.
 
@@ -85,8 +89,25 @@ def html(
         >>> "<title>A point" in page, "https:" in page
         (True, False)
     """
-    page = _page(scene, poster, description, float16, bare=False)
+    page = _page(scene, drawn(scene) if poster is None else poster, description, float16, bare=False)
     return page if path is None else write(path, page)
+
+
+def drawn(scene: Scene) -> bytes:
+    """A row of at most four pictures of the layers, the first and the last among them, as a small PNG."""
+    from PIL import Image  # here, as Matplotlib below: pages for notebooks need neither
+
+    from isotopy.see.frames import layers
+    from isotopy.see.theme import theme
+
+    times = np.unique(np.linspace(0, scene.t_max, min(scene.t_max + 1, 4)).round())
+    figure: Any = layers(scene, times=times.tolist(), size=2.4)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=100, format="png", facecolor=theme().paper)
+    small = io.BytesIO()
+    with Image.open(buffer) as image:
+        image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def frame(scene: Scene, *, height: int = 640) -> str:
