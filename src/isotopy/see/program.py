@@ -64,8 +64,9 @@ def read(value: object, inputs: int, vertices: int, array: Array = given) -> dic
     widths = [_whole(flow.get("input", inputs), "flow.input", 1)]
     if widths != [inputs]:
         raise ValueError(f"flow.input must be {inputs}, the width of the vertices; got {widths[0]}")
-    for k, entry in enumerate(_list(flow, "layers", "flow")):
-        layers.append(_layer(_mapping(entry, f"flow.layers[{k}]"), f"flow.layers[{k}]", widths, array))
+    entries = _list(flow, "layers", "flow")
+    for k, entry in enumerate(entries):
+        layers.append(_layer(_mapping(entry, f"flow.layers[{k}]"), f"flow.layers[{k}]", widths, len(entries), array))
         widths.append(layers[-1]["width"])
     if not layers:
         raise ValueError("flow.layers must hold at least one layer")
@@ -77,6 +78,13 @@ def widths_of(flow: Mapping[str, Any]) -> list[int]:
     if flow["kind"] == "sampled":
         return list(flow["widths"])
     return [flow["input"], *(layer["width"] for layer in flow["layers"])]
+
+
+def shown_of(flow: Mapping[str, Any]) -> list[int]:
+    """Length of the position at each whole time: the widths, but inside a block that moves as one."""
+    if flow["kind"] == "sampled":
+        return [3] * len(flow["widths"])
+    return [flow["input"], *(layer["position"] for layer in flow["layers"])]
 
 
 def ticks_of(flow: Mapping[str, Any], layer: int) -> list[float]:
@@ -106,15 +114,19 @@ def _plain(value: Any, narrow: bool, packed: bool) -> Any:
     return value
 
 
-def _layer(entry: Mapping[str, Any], where: str, widths: Sequence[int], array: Array) -> dict[str, Any]:
+def _layer(entry: Mapping[str, Any], where: str, widths: Sequence[int], count: int, array: Array) -> dict[str, Any]:
     width = _whole(entry.get("width"), f"{where}.width", 1)
     rows = _whole(entry.get("rows"), f"{where}.rows", 1)
-    space = _whole(entry.get("space"), f"{where}.space", max(width, rows, widths[-1]))
-    permutation = [_whole(i, f"{where}.permutation", 0) for i in _list(entry, "permutation", where)]
+    space = _whole(entry.get("space"), f"{where}.space", 1)
+    position = _whole(entry.get("position", width), f"{where}.position", 1)
+    order = entry.get("permutation", range(width))
+    permutation = [_whole(i, f"{where}.permutation", 0) for i in order]
     if sorted(permutation) != list(range(width)):
         raise ValueError(f"{where}.permutation must hold each of 0, ..., {width - 1} once; got {permutation}")
-    stages = _stages(_list(entry, "stages", where), f"{where}.stages", space, len(widths), array)
+    stages = _stages(_list(entry, "stages", where), f"{where}.stages", space, len(widths), count, array)
     kinds = [stage["kind"] for stage in stages]
+    if position > space or (set(kinds) != {"line"} and space < max(width, rows, widths[-1])):
+        raise ValueError(f"{where}.space must hold {widths[-1]}, {rows} and {width} coordinates; got {space}")
     rule = _mapping(entry.get("map"), f"{where}.map")
     terms = []
     for i, term in enumerate(_list(rule, "terms", f"{where}.map")):
@@ -135,6 +147,7 @@ def _layer(entry: Mapping[str, Any], where: str, widths: Sequence[int], array: A
         "width": width,
         "rows": rows,
         "space": space,
+        "position": position,
         "permutation": permutation,
         "map": {
             "terms": terms,
@@ -145,7 +158,9 @@ def _layer(entry: Mapping[str, Any], where: str, widths: Sequence[int], array: A
     }
 
 
-def _stages(entries: Sequence[Any], where: str, space: int, unit: int, array: Array) -> list[dict[str, Any]]:
+def _stages(
+    entries: Sequence[Any], where: str, space: int, unit: int, count: int, array: Array
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     end = 0.0
     for i, entry in enumerate(entries):
@@ -168,7 +183,7 @@ def _stages(entries: Sequence[Any], where: str, space: int, unit: int, array: Ar
             own["from_share"] = _real(stage.get("from_share"), f"{here}.from_share")
             own["to_share"] = _real(stage.get("to_share"), f"{here}.to_share")
             own["target"] = _one_of(stage, "target", here, ("pre_activation", "output"))
-            own["of"] = _whole(stage.get("of"), f"{here}.of", 1, unit)
+            own["of"] = _whole(stage.get("of"), f"{here}.of", 1, count)
         found.append(own)
     if abs(end - 1) > 1e-9:
         raise ValueError(f"{where} must end at 1; got {end}")
