@@ -6,7 +6,7 @@ KERNEL := CMakeLists.txt $(wildcard native/bindings/* native/include/isotopy/*.h
 OUT ?= demo
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test test-full check bench docs clean
+.PHONY: help install demo test test-full check web check-web bench docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1@/' | column -t -s@
@@ -59,8 +59,22 @@ check: .venv/.dev ## format, lint, types, import contract, C++ tests (plain and 
 	@echo "-- C++ tests with AddressSanitizer and UndefinedBehaviorSanitizer"
 	@$(BIN)/cmake -S . -B build/sanitized -G Ninja -DCMAKE_MAKE_PROGRAM=$(CURDIR)/$(BIN)/ninja -DISOTOPY_PYTHON=OFF -DISOTOPY_TESTS=ON -DISOTOPY_SANITIZE=ON >/dev/null
 	@$(BIN)/cmake --build build/sanitized && $(BIN)/ctest --test-dir build/sanitized --output-on-failure
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory check-web; \
+	else echo "-- no Node and npm here: the viewer is not tested by itself nor built again"; fi
 	@echo "-- browser tests"
 	@$(BIN)/python -m pytest -q -m browser
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@echo "-- installing what the viewer is built with"
+	@cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+web: web/node_modules/.package-lock.json ## build the viewer of scenes into src/isotopy/see/assets; needs Node and npm
+	@cd web && npm run --silent build
+
+check-web: web/node_modules/.package-lock.json
+	@echo "-- viewer: types, tests, and the committed bundle built again byte for byte"
+	@cd web && npm run --silent types && npm test --silent && npm run --silent check
 
 .venv/.bench: .venv/.dev
 	@echo "-- installing the peers that benchmarks compare with"
@@ -81,4 +95,4 @@ docs: .venv/.docs ## build the documentation, examples executed, into docs/_buil
 	@echo "docs/_build/html/index.html"
 
 clean: ## remove what the other targets made
-	rm -rf .venv build dist docs/_build demo
+	rm -rf .venv build dist docs/_build demo web/node_modules web/build

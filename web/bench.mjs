@@ -20,7 +20,7 @@ const COUNT = 10_000 + 64 * 64;
 function scene(width, depth = 3) {
   const q = Float64Array.from({ length: width * width }, (_, i) => Number(i % (width + 1) === 0));
   const layer = (number) => ({
-    name: `layer ${number}`, width, rows: width, space: width, terms: [{ layer: number - 1 }], bias: matrix(width, 1),
+    width, rows: width, space: width, terms: [{ layer: number - 1 }], bias: matrix(width, 1),
     activation: { name: "tanh" },
     stages: [
       { kind: "linear", from: 0, to: 1 / 3, q, angles: matrix(width >> 1, 1), p: matrix(width, width) },

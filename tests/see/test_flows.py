@@ -50,13 +50,25 @@ def test_units_end_where_the_maps_say(path):
     for vertex in np.random.default_rng(1).uniform(-1, 1, (5, program["input"])):
         exact = flows.ends(program, vertex)
         for unit in range(1, len(exact)):
-            space = program["layers"][unit - 1]["space"]
+            layer = program["layers"][unit - 1]
+            if layer.get("position", layer["width"]) != layer["width"]:
+                break  # inside a block that moves as one
+            space = layer["space"]
             np.testing.assert_allclose(
                 flows.place(program, vertex, unit, 1.0), flows.pad(exact[unit], space), atol=1e-9
             )
             np.testing.assert_allclose(
                 flows.place(program, vertex, unit, 0.0), flows.pad(exact[unit - 1], space), atol=1e-12
             )
+
+
+def test_blocks_move_as_one_straight_displacement():
+    program = decoded(json.loads((GOLDEN[0].parent / "block.json").read_text())["scene"])["flow"]
+    x = np.array([0.4, -0.7])
+    out = flows.ends(program, x)[-1]
+    for t in (0.25, 1.0, 1.5, 2.0):
+        unit = max(math.ceil(t), 1)
+        np.testing.assert_allclose(flows.place(program, x, unit, t - unit + 1), x + t / 2 * (out - x), atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 8])

@@ -49,11 +49,11 @@ export class Reader {
   }
 
   /** The entries of a list, one after the other; a list that may be left out is empty. */
-  list<T>(key: string, read: (item: Reader, index: number) => T, optional = false): T[] {
+  list<T>(key: string, read: (item: Reader, index: number, count: number) => T, optional = false): T[] {
     const value = this.#entries[key] ?? (optional ? [] : undefined);
     if (!Array.isArray(value)) this.#fail(key, "a list", value);
     const path = [this.path, key].filter(Boolean).join(".");
-    return value.map((entry, i) => read(new Reader({ "": entry }, `${path}[${i}]`), i));
+    return value.map((entry, i) => read(new Reader({ "": entry }, `${path}[${i}]`), i, value.length));
   }
 
   /** An entry of a list as an object. */

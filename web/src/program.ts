@@ -49,8 +49,8 @@ export interface Line extends Span {
 export type Stage = Turn | Line | (Span & { kind: "straight" | "translate" | "activation" | "vector_field" });
 
 export interface ProgramLayer {
-  name: string;
   width: number;
+  position: number; // length of what is shown at the end: the width, but inside a block that moves as one
   rows: number;
   space: number;
   terms: Term[];
@@ -62,6 +62,7 @@ export interface ProgramLayer {
 export interface Program {
   kind: "layers";
   widths: number[];
+  shown: number[]; // length of the position at each whole time
   layers: ProgramLayer[];
 }
 
@@ -69,6 +70,7 @@ export interface Program {
 export interface Sampled {
   kind: "sampled";
   widths: number[];
+  shown: number[];
   positions: Float32Array[];
 }
 
@@ -84,24 +86,27 @@ export function readFlow(flow: Reader, input: number, vertices: number): Program
     if (positions.length !== widths.length || positions.length < 2) {
       flow.wrong("positions", `must hold one array for each of ${widths.length} widths, at least 2`);
     }
-    return { kind: "sampled", widths, positions };
+    return { kind: "sampled", widths, shown: widths.map(() => 3), positions };
   }
   const widths = [input];
-  const layers = flow.list("layers", (entry) => {
-    const layer = readLayer(entry.inner, widths);
+  const layers = flow.list("layers", (entry, _, all) => {
+    const layer = readLayer(entry.inner, widths, all);
     widths.push(layer.width);
     return layer;
   });
   if (layers.length === 0) flow.wrong("layers", "must hold at least one layer");
-  return { kind: "layers", widths, layers };
+  return { kind: "layers", widths, shown: [input, ...layers.map((layer) => layer.position)], layers };
 }
 
-function readLayer(entry: Reader, widths: readonly number[]): ProgramLayer {
+function readLayer(entry: Reader, widths: readonly number[], all: number): ProgramLayer {
   const width = entry.whole("width", 1);
   const rows = entry.whole("rows", 1);
   const before = widths[widths.length - 1];
-  const space = entry.whole("space", Math.max(width, rows, before));
-  const stages = readStages(entry, space, widths.length);
+  const space = entry.whole("space", 1);
+  const stages = readStages(entry, space, widths.length, all);
+  if (stages.some((stage) => stage.kind !== "line") && space < Math.max(width, rows, before)) {
+    entry.wrong("space", `is too small: ${space}`);
+  }
   const turned = stages.some((stage) => stage.kind === "linear");
   const map = entry.object("map");
   const terms = map.list("terms", (term) => readTerm(term.inner, rows, widths, turned));
@@ -109,8 +114,8 @@ function readLayer(entry: Reader, widths: readonly number[]): ProgramLayer {
     map.wrong("terms", "must hold the matrix of the straight stage");
   }
   return {
-    name: entry.text("name"),
     width,
+    position: entry.has("position") ? entry.whole("position", 1, space) : width,
     rows,
     space,
     terms,
@@ -127,7 +132,7 @@ function readTerm(term: Reader, rows: number, widths: readonly number[], turned:
   return { layer };
 }
 
-function readStages(layer: Reader, space: number, unit: number): Stage[] {
+function readStages(layer: Reader, space: number, unit: number, all: number): Stage[] {
   let end = 0;
   const found = layer.list("stages", (entry): Stage => {
     const stage = entry.inner;
@@ -148,7 +153,7 @@ function readStages(layer: Reader, space: number, unit: number): Stage[] {
         fromShare: stage.real("from_share"),
         toShare: stage.real("to_share"),
         target: stage.choice("target", ["pre_activation", "output"] as const),
-        of: stage.whole("of", 1, unit),
+        of: stage.whole("of", 1, all),
       };
     }
     return { kind, from, to };

@@ -19,7 +19,7 @@ export type Role = (typeof ROLES)[number];
 export type Status = (typeof STATUSES)[number];
 
 export interface ViewFrame {
-  matrix: Float64Array; // 3 x width
+  matrix: Float64Array; // 3 x length of the position
   center: Float64Array;
 }
 
@@ -121,7 +121,7 @@ function readLayers(scene: Reader, widths: readonly number[]): Scene["layers"] {
 
 function readView(view: Reader, flow: Program | Sampled): Scene["view"] {
   const frames = flow.kind === "sampled" ? [] : view.list("frames", ({ inner }, k): ViewFrame => {
-    const width = flow.widths[k] ?? -1;
+    const width = flow.shown[k] ?? -1;
     return { matrix: inner.reals("matrix", [3, width]), center: inner.reals("center", [width]) };
   });
   if (flow.kind === "layers" && frames.length !== flow.widths.length) {
@@ -165,7 +165,7 @@ function readPrimitive(entry: Reader, vertices: number, steps: number, bits: num
 function readStill(entry: Reader, flow: Program | Sampled): Still {
   const layer = entry.whole("layer", 0, flow.widths.length - 1);
   const kind = entry.choice("kind", Object.keys(KINDS) as Kind[]);
-  const { data, shape } = entry.tensor("vertices", [-1, flow.kind === "sampled" ? 3 : flow.widths[layer]]);
+  const { data, shape } = entry.tensor("vertices", [-1, flow.shown[layer]]);
   return {
     layer,
     kind,

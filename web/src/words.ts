@@ -21,13 +21,13 @@ export function pointFacts(scene: Scene, entry: Primitive, i: number, unit: numb
   const vertex = entry.indices[i];
   const classIndex = entry.classes ? entry.classes[i] : -1;
   const shown = Array.from(scene.vertices.subarray(vertex * scene.input, (vertex + 1) * scene.input));
-  const coordinates = shown.slice(0, 4).map((value) => number(value, 3)).join(", ") + (shown.length > 4 ? ", …" : "");
+  const coordinates = shown.slice(0, 4).map((value) => number(value)).join(", ") + (shown.length > 4 ? ", …" : "");
   const rows: [string, string][] = [["input", scene.input === 1 ? coordinates : `(${coordinates})`]];
   if (entry.rankOf) rows.push([`rank, layer ${unit}`, String(entry.rankOf[i * scene.layers.length + unit - 1])]);
   if (entry.codewords && scene.bits[unit - 1] > 0) {
     rows.push([`codeword, layer ${unit}`, codeword(scene, entry.codewords, i, unit)]);
   }
-  if (scene.logit) rows.push(["logit", number(scene.logit[vertex], 3)]);
+  if (scene.logit) rows.push(["logit", number(scene.logit[vertex])]);
   if (scene.predicted) {
     const guess = scene.predicted[vertex];
     rows.push(["predicted", scene.classes[guess] ?? String(guess)]);

@@ -1,11 +1,12 @@
 // The golden files, written by the slow evaluator in Python.
 
 import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Reader } from "../src/arrays.ts";
 import type { Fields } from "../src/arrays.ts";
 
-const folder = join(import.meta.dirname, "..", "..", "tests", "see", "golden");
+const folder = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "tests", "see", "golden");
 
 export interface Golden {
   name: string;

@@ -34,11 +34,21 @@ test("integers are little-endian", () => {
   assert.deepEqual([...tensor(array("uint16", [1, 1], [1, 2]), "x", [-1, 1]).data], [513]);
 });
 
+/** Node before 20.12 unpacks no raw streams; every browser that draws with WebGL2 does. */
+const old = (() => {
+  try {
+    new DecompressionStream("deflate-raw");
+    return false;
+  } catch {
+    return "this Node cannot unpack raw streams";
+  }
+})();
+
 const packed = (data: Uint8Array, dtype: string, shape: number[]) => ({
   dtype, shape, packed: "deflate", data: Buffer.from(data).toString("base64"),
 });
 
-test("bytes of packed numbers are joined again", async () => {
+test("bytes of packed numbers are joined again", { skip: old }, async () => {
   const values = Float64Array.of(1.5, -2.25, 1e300);
   const bytes = new Uint8Array(values.buffer);
   const grouped = bytes.map((_, i) => bytes[(i % 3) * 8 + Math.floor(i / 3)]);
@@ -47,7 +57,7 @@ test("bytes of packed numbers are joined again", async () => {
   assert.deepEqual(tensor(array, "x", [3]).data, values);
 });
 
-test("damaged packed arrays are named, whatever is damaged", async () => {
+test("damaged packed arrays are named, whatever is damaged", { skip: old }, async () => {
   const whole = deflateRawSync(Uint8Array.from({ length: 600 }, (_, i) => (i * i) % 251));
   for (const cut of [0, 1, 10, whole.length - 1]) {
     const array = packed(whole.subarray(0, cut), "int8", [600]);

@@ -66,17 +66,22 @@ def read(value: object, inputs: int, vertices: int, array: Array = given) -> dic
         raise ValueError(f"flow.input must be {inputs}, the width of the vertices; got {widths[0]}")
     entries = _list(flow, "layers", "flow")
     for k, entry in enumerate(entries):
-        where = f"flow.layers[{k}]"
-        before = layers[-1]["position"] if layers else inputs
-        layers.append(_layer(_mapping(entry, where), where, widths, before, len(entries), array))
+        layers.append(_layer(_mapping(entry, f"flow.layers[{k}]"), f"flow.layers[{k}]", widths, len(entries), array))
         widths.append(layers[-1]["width"])
     return {"kind": "layers", "input": inputs, "layers": layers}
 
 
 def widths_of(flow: Mapping[str, Any]) -> list[int]:
-    """Lengths of positions at t = 0, ..., L: n_0, ..., n_L but inside a block that moves as one."""
+    """n_0, ..., n_L of a checked flow."""
     if flow["kind"] == "sampled":
         return list(flow["widths"])
+    return [flow["input"], *(layer["width"] for layer in flow["layers"])]
+
+
+def shown_of(flow: Mapping[str, Any]) -> list[int]:
+    """Length of the position at each whole time: the widths, but inside a block that moves as one."""
+    if flow["kind"] == "sampled":
+        return [3] * len(flow["widths"])
     return [flow["input"], *(layer["position"] for layer in flow["layers"])]
 
 
@@ -107,18 +112,19 @@ def _plain(value: Any, narrow: bool, packed: bool) -> Any:
     return value
 
 
-def _layer(
-    entry: Mapping[str, Any], where: str, widths: Sequence[int], before: int, last: int, array: Array
-) -> dict[str, Any]:
+def _layer(entry: Mapping[str, Any], where: str, widths: Sequence[int], count: int, array: Array) -> dict[str, Any]:
     width = _whole(entry.get("width"), f"{where}.width", 1)
     rows = _whole(entry.get("rows"), f"{where}.rows", 1)
-    inside = entry.get("position", width) != width  # of a block: its stages move the block's input
-    space = _whole(entry.get("space"), f"{where}.space", before if inside else max(width, rows, before))
-    permutation = [_whole(i, f"{where}.permutation", 0) for i in _list(entry, "permutation", where)]
+    space = _whole(entry.get("space"), f"{where}.space", 1)
+    position = _whole(entry.get("position", width), f"{where}.position", 1)
+    order = entry.get("permutation", range(width))
+    permutation = [_whole(i, f"{where}.permutation", 0) for i in order]
     if sorted(permutation) != list(range(width)):
         raise ValueError(f"{where}.permutation must hold each of 0, ..., {width - 1} once; got {permutation}")
-    stages = _stages(_list(entry, "stages", where), f"{where}.stages", space, len(widths), last, array)
+    stages = _stages(_list(entry, "stages", where), f"{where}.stages", space, len(widths), count, array)
     kinds = [stage["kind"] for stage in stages]
+    if position > space or (kinds[0] != "line" and space < max(width, rows, widths[-1])):
+        raise ValueError(f"{where}.space must hold {widths[-1]}, {rows} and {width} coordinates; got {space}")
     rule = _mapping(entry.get("map"), f"{where}.map")
     terms = []
     for i, term in enumerate(_list(rule, "terms", f"{where}.map")):
@@ -137,9 +143,9 @@ def _layer(
     return {
         "name": _text(entry.get("name"), f"{where}.name"),
         "width": width,
-        "position": _whole(entry.get("position", width), f"{where}.position", 1, space),
         "rows": rows,
         "space": space,
+        "position": position,
         "permutation": permutation,
         "map": {
             "terms": terms,
@@ -150,7 +156,9 @@ def _layer(
     }
 
 
-def _stages(entries: Sequence[Any], where: str, space: int, unit: int, last: int, array: Array) -> list[dict[str, Any]]:
+def _stages(
+    entries: Sequence[Any], where: str, space: int, unit: int, count: int, array: Array
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     end = 0.0
     for i, entry in enumerate(entries):
@@ -173,7 +181,7 @@ def _stages(entries: Sequence[Any], where: str, space: int, unit: int, last: int
             own["from_share"] = _real(stage.get("from_share"), f"{here}.from_share")
             own["to_share"] = _real(stage.get("to_share"), f"{here}.to_share")
             own["target"] = _one_of(stage, "target", here, ("pre_activation", "output"))
-            own["of"] = _whole(stage.get("of"), f"{here}.of", unit, last)  # a block ends at a later layer
+            own["of"] = _whole(stage.get("of"), f"{here}.of", 1, count)
         found.append(own)
     if abs(end - 1) > 1e-9:
         raise ValueError(f"{where} must end at 1; got {end}")

@@ -127,7 +127,8 @@ class View:
     Args:
         kind: "axes" (coordinates as they are), "pca" or "mds".
         dimension: 1, 2 or 3: how many of the three are used.
-        frames: `(matrix, center)` for each K; `(3, n_K)` and `(n_K,)`. Empty for sampled flows.
+        frames: `(matrix, center)` for each K; `(3, n_K)` and `(n_K,)`, or as long as the position is inside a block
+            that moves as one. Empty for sampled flows.
         axes: Labels of the shown axes for each K.
         note: A sentence for the reader.
     """
@@ -287,8 +288,9 @@ class Scene:
             return
         if len(frames) != len(self.widths):
             raise ValueError(f"view.frames must hold {len(self.widths)} frames, the input first; got {len(frames)}")
+        shown = program.shown_of(self.flow)
         for k, (matrix, center) in enumerate(frames):
-            for name, value, shape in (("matrix", matrix, (3, self.widths[k])), ("center", center, (self.widths[k],))):
+            for name, value, shape in (("matrix", matrix, (3, shown[k])), ("center", center, (shown[k],))):
                 check_shape(f"{name} of view.frames[{k}]", value.shape, shape)
                 check_finite(f"{name} of view.frames[{k}]", value)
 
@@ -304,7 +306,7 @@ class Scene:
         for k, still in enumerate(self.stills):
             if not 0 <= still.layer <= self.t_max:
                 raise ValueError(f"stills[{k}].layer must be from 0 to {self.t_max}; got {still.layer}")
-            width = 3 if self.sampled else self.widths[still.layer]
+            width = program.shown_of(self.flow)[still.layer]
             check_shape(f"stills[{k}].vertices", still.vertices.shape, (-1, width))
             check_finite(f"stills[{k}].vertices", still.vertices)
             _check_indices(f"stills[{k}]", still.indices, len(still.vertices))

@@ -175,6 +175,7 @@ def scenes():
     )
     found["vector_field"] = scene("A flow, then one step", plane, field_program())
     found["residual"] = scene("x - 2 relu(x), as lines", plane, residual_program(g))
+    found["block"] = scene("x + f(x), moved as one", plane, block_program(g), frames=[axes(2)] * 3)
     recorded = [np.asarray(g.normal(size=(24, 3)), np.float32) for _ in range(3)]
     found["sampled"] = scene(
         "Recorded layers", plane, {"kind": "sampled", "widths": [2, 64, 10], "positions": recorded}, kind="pca"
@@ -265,6 +266,42 @@ def residual_program(g):
         }
     )
     return program
+
+
+def block_program(g):
+    """A residual sum of two layers: over both units every point goes straight to its output, in the plane."""
+    layers = []
+    terms = [[(0, g.normal(size=(5, 2)))], [(1, g.normal(size=(2, 5)) / 2), (0, np.eye(2))]]
+    for number, (own, activation) in enumerate(zip(terms, ("relu", "affine"), strict=True), 1):
+        rows = len(own[0][1])
+        layers.append(
+            {
+                "name": f"block {number}",
+                "width": rows,
+                "position": 2,
+                "rows": rows,
+                "space": 2,
+                "permutation": list(range(rows)),
+                "map": {
+                    "terms": [{"layer": layer, "matrix": matrix} for layer, matrix in own],
+                    "bias": g.normal(size=rows) / 3,
+                    "activation": {"name": activation},
+                },
+                "stages": [
+                    {
+                        "kind": "line",
+                        "from": 0.0,
+                        "to": 1.0,
+                        "start": 0,
+                        "from_share": (number - 1) / 2,
+                        "to_share": number / 2,
+                        "target": "output",
+                        "of": 2,
+                    }
+                ],
+            }
+        )
+    return {"kind": "layers", "input": 2, "layers": layers}
 
 
 def line(start, end):
