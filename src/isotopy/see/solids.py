@@ -138,7 +138,7 @@ def surface(
 def flat_axes(ax: Axes | None) -> Axes:
     """Plain axes; new ones if none are given."""
     if ax is None:
-        return new_axes(3.3, 3.7)
+        return new_axes(3.3, 3.9)
     if ax.name == "3d":
         raise ValueError("ax must be plain axes: what lies in space is drawn as a picture; got projection='3d'.")
     return ax
