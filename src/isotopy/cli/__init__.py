@@ -101,7 +101,7 @@ def inspect(
     isotopy inspect --model mlp --weights D-I_0.safetensors --data D-I.npz --split test
     isotopy inspect --activations acts.npz --labels labels.npy
     """
-    from isotopy.cli.inspecting import Request, run, table
+    from isotopy.cli.inspecting import Request, inspected, pictured, prepare, table
 
     directory = out if out is not None or as_json else Path("isotopy-report")
     if directory is not None:
@@ -126,12 +126,13 @@ def inspect(
         overlaps,
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
-        inspection = run(request, bars, notices)
+        prepared = prepare(request, bars)
+        inspection = inspected(prepared, request, bars, notices)
         page = None
         if directory is not None:
             from isotopy import report
 
-            page = report.write(inspection, directory, progress=bars.of("figures"))
+            page = report.write(inspection, directory, scene=pictured(prepared), progress=bars.of("figures"))
     if as_json:
         give({**inspection.to_dict(), "report": None if page is None else str(page)})
         return

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from isotopy.datasets import Dataset
     from isotopy.measure.inspection import Inspection
     from isotopy.networks import Network
+    from isotopy.see import Scene
     from isotopy.topology import SimplicialComplex
+
+_SHOWN = 2000  # points in motion
 
 Model = nn.Module | torch.export.ExportedProgram
 Recordings = list[tuple[str, Tensor]]
@@ -65,21 +68,18 @@ class Prepared:
     domain_words: str | None = None
 
 
-def run(request: Request, bars: Bars, notices: list[str]) -> Inspection:
-    """Load, trace (or record) and inspect.
+def pictured(prepared: Prepared) -> Scene | None:
+    """The network in motion, for the page; None where only activations are known, or a budget would be broken."""
+    from isotopy import see
+    from isotopy.errors import BudgetError
 
-    Args:
-        request: The options.
-        bars: Where progress shows.
-        notices: Filled by the caller with warnings as they come; they go into the report.
-
-    Returns:
-        The inspection; its settings say where model and data came from.
-
-    Raises:
-        ValueError, TypeError, OSError, IsotopyError: A mistake in the input; the message says which.
-    """
-    return inspected(prepare(request, bars), request, bars, notices)
+    if isinstance(prepared.subject, list):
+        return None
+    model, data = prepared.settings.get("model", ""), prepared.data
+    try:
+        return see.scene(prepared.subject, data.take(slice(0, _SHOWN)), source=f"{model} on {data.name}")
+    except BudgetError:
+        return None
 
 
 def inspected(

@@ -11,7 +11,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 _FILES = frozenset(
-    {"index.html", "report.json", "compare.json", "arrays.npz", "polytopes.json", "complex.npz", "figures"}
+    {
+        "index.html",
+        "report.json",
+        "compare.json",
+        "arrays.npz",
+        "scene.json",
+        "polytopes.json",
+        "complex.npz",
+        "figures",
+    }
 )
 _FIGURES = frozenset({".svg", ".png"})
 

@@ -13,11 +13,18 @@ from isotopy import see
 from isotopy.measure.inspection import Inspection
 from isotopy.report import page, pictures, words
 from isotopy.report.folder import replaced
+from isotopy.see.html import drawn, element, script_hash, viewer_script
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(inspection: Inspection, directory: str | Path, *, progress: Callable[[int, int], None] | None = None) -> Path:
+def write(
+    inspection: Inspection,
+    directory: str | Path,
+    *,
+    scene: see.Scene | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Write a report: `index.html` (self-contained), `report.json`, `arrays.npz` and `figures/`.
 
     The folder appears whole or not at all: everything is written beside it first. An earlier report of this name is
@@ -26,6 +33,8 @@ def write(inspection: Inspection, directory: str | Path, *, progress: Callable[[
     Args:
         inspection: What to report.
         directory: New, empty, or an earlier report.
+        scene: The network as a deformation of space, as `see.scene` gives it; it is embedded in the page, with a slider
+            through the layers, and written to `scene.json`.
         progress: Called with (figures drawn, figures in all).
 
     Returns:
@@ -40,14 +49,26 @@ def write(inspection: Inspection, directory: str | Path, *, progress: Callable[[
         if not (folder / "report.json").exists():
             text = json.dumps(inspection.to_dict(), indent=1, allow_nan=False)
             (folder / "report.json").write_text(text, encoding="utf-8")
-        drawn = draw(pictures.jobs(inspection), folder / "figures", progress)
+        figures = draw(pictures.jobs(inspection), folder / "figures", progress)
         strip = pictures.strip(inspection)
         see.save(strip, folder / "figures" / "strip.png")
         see.save(strip, folder / "figures" / "strip.svg")
         see.save(pictures.overview(inspection), folder / "figures" / "overview.png")
-        html = render("report.html.j2", page.context(inspection, drawn))
+        moving = {} if scene is None else _moving(scene, folder)
+        html = render("report.html.j2", {**page.context(inspection, figures), **moving})
         (folder / "index.html").write_text(html, encoding="utf-8")
     return Path(directory) / "index.html"
+
+
+def _moving(scene: see.Scene, folder: Path) -> dict[str, Any]:
+    """What the template needs of a scene, which is written beside the page."""
+    scene.save(folder / "scene.json", float16=True, packed=True)
+    return {
+        "scene": element(scene, poster=drawn(scene)),
+        "scene_note": scene.view.note,
+        "viewer": viewer_script(),
+        "viewer_hash": script_hash(),
+    }
 
 
 def draw(jobs: list[pictures.Job], folder: Path, progress: Callable[[int, int], None] | None) -> list[pictures.Picture]:

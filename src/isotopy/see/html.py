@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import io
 import json
@@ -101,7 +102,7 @@ def drawn(scene: Scene) -> bytes:
     from isotopy.see.theme import theme
 
     times = np.unique(np.linspace(0, scene.t_max, min(scene.t_max + 1, 4)).round())
-    figure: Any = layers(scene, times=times.tolist(), size=2.4)
+    figure: Any = layers(dataclasses.replace(scene, title=""), times=times.tolist(), size=2.4)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=100, format="png", facecolor=theme().paper)
     small = io.BytesIO()

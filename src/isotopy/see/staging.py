@@ -26,6 +26,7 @@ from isotopy.see.views import Chosen
 _CLIENT_WORK = 2e7  # multiplications for all vertices through all layers that a browser does at once
 _SHOWN_SURFACE = 40_000  # triangles
 _MDS_POINTS = 400
+_WIDEST = 1024  # rows and columns of a matrix that is taken apart
 _LEAST_STRETCH = 12  # powers of ten; less is a collapse
 _SHOWN_BITS = 4096  # of a codeword
 _TOO_WIDE = (
@@ -112,10 +113,17 @@ def scene(
     _lay_lattice(place, net, film.depth, _window(window, given, net.input_width), grid, overlays, lines)
     _lay_data(place, given, tube)
     vertices = place.stacked()
+    data = place.data_rows()
+    work = len(vertices) * sum(a * b for a, b in itertools.pairwise(film.widths))
+    if work > _CLIENT_WORK or max(film.widths) > _WIDEST:
+        return _too_wide(film, vertices, place, view, told)
     deformation = networks.deformation(film, path=path)
     held = [own.numpy() for own in deformation.film(range(film.depth + 1), torch.from_numpy(vertices))]
-    data = place.data_rows()
-    chosen, flow = _chosen(view, deformation, held, data)
+    chosen = _chosen(view, deformation.widths, deformation.permutations, [own[data] for own in held])
+    if view == "mds":
+        chosen, flow = _by_distances(chosen, held, data)
+    else:
+        flow = deformation.program(compact=True)
     bits = _codewords(film, place, vertices)
     return Scene(
         vertices,
@@ -124,7 +132,7 @@ def scene(
         tuple(place.primitives),
         _camera(chosen, held, data),
         names=tuple(layer.name for layer in film.layers),
-        stills=_readout(net, film, deformation, held, data) if flow["kind"] == "layers" else (),
+        stills=() if view == "mds" else _readout(net, film, deformation, held, data),
         stretch=_stretch(film, vertices) if "stretch" in overlays and film.depth and net.input_width <= 3 else None,
         codeword_bits=bits,
         certificates=_badges(deformation),
@@ -420,31 +428,22 @@ def _badges(deformation: networks.Deformation) -> tuple[Badge, ...]:
 
 def _chosen(
     view: str | tuple[int, ...] | None,
-    deformation: networks.Deformation,
-    held: Sequence[np.ndarray],
-    data: np.ndarray,
-) -> tuple[Chosen, dict[str, Any]]:
-    """The view that is asked for, or that fits; and the flow, recorded where a browser could not follow it."""
-    widths = deformation.widths
+    widths: Sequence[int],
+    permutations: Sequence[Sequence[int]],
+    cloud: Sequence[np.ndarray],
+) -> Chosen:
+    """The view that is asked for, or the one that fits."""
     if view is None:
         view = "axes" if max(widths) <= 3 else "pca"
-    cloud = [own[data] for own in held]
     if isinstance(view, tuple):
         if not 2 <= len(view) <= 3 or not all(isinstance(own, int) and 0 <= own < max(widths) for own in view):
             raise ValueError(f"view must name 2 or 3 neurons from 0 to {max(widths) - 1}; got {view}.")
-        found = views.neurons(widths, deformation.permutations, view)
-    elif view == "axes":
-        found = views.neurons(widths, deformation.permutations)
-    elif view in ("pca", "mds"):
-        found = views.components(cloud)
-    else:
-        raise ValueError(f'view must be "axes", "pca", "mds" or 2 or 3 numbers of neurons; got {view!r}.')
-    count = len(held[0])
-    if view == "mds":
-        return _by_distances(found, held, data)
-    if count * sum(a * b for a, b in itertools.pairwise(widths)) <= _CLIENT_WORK:
-        return found, deformation.program(compact=True)
-    return dataclasses.replace(found, note=f"{found.note} {_TOO_WIDE}".strip()), _joined(widths, _seen(found, held))
+        return views.neurons(widths, permutations, view)
+    if view == "axes":
+        return views.neurons(widths, permutations)
+    if view in ("pca", "mds"):
+        return views.components(cloud)
+    raise ValueError(f'view must be "axes", "pca", "mds" or 2 or 3 numbers of neurons; got {view!r}.')
 
 
 def _seen(view: Chosen, held: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -548,6 +547,27 @@ def _still(given: _Given, tube: float | None, told: _Told) -> Scene:
         _written(chosen),
         tuple(place.primitives),
         _camera(chosen, [vertices], place.data_rows()),
+        **told.fields(),
+    )
+
+
+def _too_wide(net: Network, vertices: np.ndarray, place: _Geometry, view: Any, told: _Told) -> Scene:
+    """Layers as they are, joined by straight lines, where a browser could not follow the network in between."""
+    data = place.data_rows()
+    held = [own.cpu().numpy() for own in net.activations(torch.from_numpy(vertices), dtype=torch.float64)]
+    chosen = _chosen(view, net.widths, [range(width) for width in net.widths[1:]], [own[data] for own in held])
+    chosen = dataclasses.replace(chosen, note=f"{chosen.note} {_TOO_WIDE}".strip())
+    if view == "mds":
+        chosen, flow = _by_distances(chosen, held, data)
+    else:
+        flow = _joined(net.widths, _seen(chosen, held))
+    return Scene(
+        vertices,
+        flow,
+        _written(chosen),
+        tuple(place.primitives),
+        _camera(chosen, held, data),
+        names=tuple(layer.name for layer in net.layers),
         **told.fields(),
     )
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+_DENSE = 100  # rows or columns up to which all singular values are worked out
+
 Frame = tuple[Float64[np.ndarray, "3 _"], Float64[np.ndarray, " _"]]
 """Matrix V and center c: what is seen of h is V (h - c)."""
 
@@ -75,12 +77,12 @@ def components(held: Points, *, keep_input: bool = True) -> Chosen:
             axes.append(tuple(f"x{_small(i + 1)}" for i in range(width)))
         else:
             center = own.mean(axis=0) if len(own) else np.zeros(width)
-            _, values, rows = np.linalg.svd(own - center, full_matrices=False)
+            values, rows = _leading(own - center)
             matrix = np.zeros((3, width))
-            kept = rows[:3][values[:3] > 1e-12 * max(float(values[0]) if len(values) else 0.0, 1e-300)]
+            kept = rows[values > 1e-12 * max(float(values.max(initial=0.0)), 1e-300)]
             matrix[: len(kept)] = kept
-            total = float((values**2).sum())
-            shares.append(1.0 if total == 0 else float((values[:3] ** 2).sum()) / total)
+            total = float(((own - center) ** 2).sum())
+            shares.append(1.0 if total == 0 else float((values**2).sum()) / total)
             axes.append(tuple(f"PC {i + 1}" for i in range(min(3, width))))
             if before is not None:
                 matrix = _turn((own - center) @ matrix.T, before) @ matrix
@@ -116,6 +118,18 @@ def scaled(held: Points, *, seed: int = 0) -> list[Float64[np.ndarray, "v 3"]]:
             start = start @ _turn(start, found[-1]).T
         found.append(start - start.mean(axis=0) if len(start) else start)
     return found
+
+
+def _leading(centered: Float64[np.ndarray, "v n"]) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, "k n"]]:
+    """The at most three largest singular values, and their right singular vectors as rows."""
+    from scipy.sparse.linalg import svds
+
+    if min(centered.shape) <= _DENSE or not centered.any():
+        _, values, rows = np.linalg.svd(centered, full_matrices=False)
+        return values[:3], rows[:3]
+    _, values, rows = svds(centered, k=3, v0=np.ones(min(centered.shape)), solver="arpack")
+    order = np.argsort(-values)
+    return values[order], rows[order]
 
 
 def _turn(own: Float64[np.ndarray, "v 3"], before: Float64[np.ndarray, "v 3"]) -> Float64[np.ndarray, "3 3"]:
