@@ -1,5 +1,6 @@
 """Topology as a term of the loss: persistence layers, losses, penalties, and how to descend along their gradients."""
 
+from ..networks.flow import VectorField as VectorField
 from . import penalties as penalties
 from .layers import Alpha as Alpha
 from .layers import LevelSet as LevelSet
