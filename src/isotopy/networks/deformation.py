@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import BudgetError
 from .activations import Activation
+from .folds import FoldCheck, folds
 from .movements import BlockMaps, Movement, displaced, moved
 from .network import Layer, Network
 from .operators import plain_convolutions
@@ -111,6 +112,17 @@ class Deformation:
         flat = points(y, width).cpu()
         with torch.no_grad():
             return inverted(self._read, value, flat, tolerance).to(y)
+
+    def check(self, x: Float[Tensor, "n ..."]) -> tuple[FoldCheck, ...]:
+        """Look for folds at given points, in residual displacements and flows: the Jacobian test.
+
+        Args:
+            x: Points of the input space.
+
+        Returns:
+            One entry for each layer that moves by a displacement or a flow, whether it is certified or not.
+        """
+        return folds(self._read, points(x, self._read.input_width).cpu())
 
     def program(self, *, compact: bool = False) -> dict[str, Any]:
         """The deformation as plain arrays (float64), for files and for other evaluators.
@@ -288,7 +300,7 @@ class _Building:
         before = self.orders[layer.index - 1]
         return list(before) if len(before) == layer.rows else list(range(layer.rows))
 
-    def _permuted(self, layer: Layer, order: list[int]) -> tuple[list[tuple[int, Float64[np.ndarray, "r n"]]], Any]:
+    def _permuted(self, layer: Layer, order: list[int]) -> tuple[list[tuple[int, Float64[np.ndarray, "r _"]]], Any]:
         matrices, bias, _ = _terms(layer, self.orders)
         terms = [(source, matrix[order]) for source, matrix in zip(layer.sources, matrices, strict=True)]
         return terms, bias[order]
@@ -298,7 +310,7 @@ class _Building:
         layer: Layer,
         outputs: list[int],
         space: int,
-        terms: Sequence[tuple[int, Float64[np.ndarray, "r n"]]],
+        terms: Sequence[tuple[int, Float64[np.ndarray, "r _"]]],
         bias: Float64[np.ndarray, " r"],
         activation: Activation,
         stages: list[dict[str, Any]],
@@ -310,7 +322,7 @@ class _Building:
                 "width": layer.width,
                 "position": layer.width,
                 "rows": layer.rows,
-                "space": max(space, layer.width),
+                "space": space,
                 "permutation": outputs,
                 "map": {
                     "terms": [{"layer": source, "matrix": matrix} for source, matrix in terms],
@@ -337,13 +349,13 @@ def _in_thirds(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _terms(
     layer: Layer, orders: Sequence[list[int]]
-) -> tuple[list[Float64[np.ndarray, "r n"]], Float64[np.ndarray, " r"], list[Float64[np.ndarray, "r n"] | None]]:
+) -> tuple[list[Float64[np.ndarray, "r _"]], Float64[np.ndarray, " r"], list[Float64[np.ndarray, "r _"] | None]]:
     """W S^T for each source, b, and bounds on what was rounded off W (None: nothing)."""
     with torch.no_grad(), plain_convolutions():
         zeros = {s: torch.zeros(1, len(orders[s]), dtype=torch.float64, device=layer.device) for s in layer.sources}
         bias = layer.pre_activation(zeros)[0] if layer.sources else torch.zeros(layer.rows, dtype=torch.float64)
-        matrices: list[Float64[np.ndarray, "r n"]] = []
-        errors: list[Float64[np.ndarray, "r n"] | None] = []
+        matrices: list[Float64[np.ndarray, "r _"]] = []
+        errors: list[Float64[np.ndarray, "r _"] | None] = []
         single = layer.matrix()
         for source in layer.sources:
             width = len(orders[source])

@@ -112,7 +112,7 @@ def moved(
     layer: Layer,
     path: LinearPath,
     certain: Injectivity | None,
-    matrix: Float64[np.ndarray, "r n"],
+    matrix: Float64[np.ndarray, "r _"],
     activation: Activation,
     order: Sequence[int],
     *,
@@ -352,7 +352,7 @@ class BlockMaps:
 
     start: int
     width: int
-    terms: dict[int, list[tuple[int, Float64[np.ndarray, "r n"]]]] = field(default_factory=dict)
+    terms: dict[int, list[tuple[int, Float64[np.ndarray, "r _"]]]] = field(default_factory=dict)
     activations: dict[int, Activation] = field(default_factory=dict)
     biases: dict[int, Float64[np.ndarray, " r"]] = field(default_factory=dict)
     last: int = 0
@@ -360,7 +360,7 @@ class BlockMaps:
     def add(
         self,
         k: int,
-        terms: Sequence[tuple[int, Float64[np.ndarray, "r n"]]],
+        terms: Sequence[tuple[int, Float64[np.ndarray, "r _"]]],
         bias: Float64[np.ndarray, " r"],
         activation: Activation,
         *,
