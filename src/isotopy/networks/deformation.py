@@ -16,7 +16,7 @@ from .activations import Activation
 from .folds import FoldCheck, folds
 from .movements import BlockMaps, Movement, displaced, moved
 from .network import Layer, Network
-from .operators import plain_convolutions
+from .operators import Selection, Sum, plain_convolutions
 from .paths import LinearPath, path_of
 from .program import Program, Run, points, time
 from .stages import Linear
@@ -279,6 +279,8 @@ class _Building:
                 order = list(self.orders[first])
             terms, bias = self._permuted(layer, order)
             activation, outputs = _reordered(layer.activation, order, layer.width)
+            products = sum(not isinstance(step.operator, Selection | Sum) for step in layer.steps)
+            maps.exact = maps.exact and products <= 1
             maps.add(k, terms, bias, activation, final=k == last)
             line = {"kind": "line", "start": first, "target": "pre_activation", "of": last}
             line |= {"from_share": (k - 1 - first) / units, "to_share": (k - first) / units, "from": 0.0, "to": 1.0}
