@@ -62,6 +62,7 @@ NO_EXAMPLE = {
     "LinearPath",  # made by linear_path, which has one
     "Movement",  # part of a Deformation
     "Part",  # part of a Movement
+    "FoldCheck",  # made by Deformation.check
 }
 
 

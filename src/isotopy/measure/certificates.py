@@ -369,26 +369,29 @@ def _along(field: Field, straight: Certificate) -> Certificate:
     """The affine map, then the flow along a vector field."""
     if straight.verdict in ("collapse", "not certified"):
         return straight
-    bound, steps = field.lipschitz, f"{field.steps} Runge-Kutta steps"
+    bound = field.lipschitz
     if field.proved_injective:
-        each = "s F(x)" if field.one_step else "a contraction in every step"
-        why = f"moves points by {each} (|DF| is at most {bound:.3g})"
+        each = "the identity plus a contraction" + ("" if field.one_step else f", {field.steps} times over")
+        why = f"is {each} (|DF| is at most {bound:.3g})"
     elif field.one_step:
         text = f"Not certified: points move to x + F(x), and the bound {bound:.3g} of |DF| is not below 1."
         return replace(straight, verdict="not certified", sentence=text, status="computed", strictly_monotone=None)
     else:
-        why = f"is a diffeomorphism in exact time; its {steps} are computed (|DF| is at most {bound:.3g})"
+        why = (
+            f"is a diffeomorphism in exact time; its {field.steps} Runge-Kutta steps are computed (|DF| is at most "
+            f"{bound:.3g})"
+        )
     status: Status = straight.status if field.proved_injective else "computed"
     if straight.verdict in ("homeomorphism", "identity"):
         verdict: Verdict = "homeomorphism"
-        text = f"Diffeomorphism: the flow along the vector field {why}."
+        text = f"Diffeomorphism: the map along the vector field {why}."
         if straight.verdict == "homeomorphism":
             text += (
                 f" Before it, W is nonsingular (singular values {straight.sigma_min:.3g} to {straight.sigma_max:.3g})."
             )
     else:
         verdict = straight.verdict
-        text = f"{straight.sentence} Then the flow along the vector field {why}."
+        text = f"{straight.sentence} Then the map along the vector field {why}."
     return replace(straight, verdict=verdict, sentence=text, status=status, strictly_monotone=None)
 
 

@@ -11,6 +11,8 @@ from .deformation import Deformation as Deformation
 from .deformation import deformation as deformation
 from .domains import Box as Box
 from .domains import Slice as Slice
+from .flow import VectorField as VectorField
+from .folds import FoldCheck as FoldCheck
 from .jacobians import affine_map as affine_map
 from .jacobians import jacobian_singular_values as jacobian_singular_values
 from .load import check_finite as check_finite

@@ -34,6 +34,7 @@ _NAME = re.compile(
     r"[\w.@+\-]*"
 )  # of nodes, arguments, parameters, modules: no call, no string can be spelled with these
 _OPERATOR = re.compile(r"torch\.ops\.aten\.([A-Za-z_]\w*)\.([A-Za-z]\w*)")
+_OWN = "torch.ops.isotopy.vector_field.default"  # of isotopy.networks.flow, a function of tensors alone
 _ARITHMETIC = frozenset(
     """
     _operator.abs _operator.add _operator.and_ _operator.eq _operator.floordiv _operator.ge _operator.getitem
@@ -334,8 +335,8 @@ def _check_string(key: str, text: str, source: str) -> None:
 
 
 def _check_operator(target: str, source: str) -> None:
-    """Tensor operators of aten, arithmetic on sizes, and nothing that names a file."""
-    if target in _ARITHMETIC or target in _HIGHER_ORDER:
+    """Tensor operators of aten and our own, arithmetic on sizes, and nothing that names a file."""
+    if target in _ARITHMETIC or target in _HIGHER_ORDER or target == _OWN:
         return
     match = _OPERATOR.fullmatch(target)
     packet = getattr(torch.ops.aten, match[1], None) if match and not match[1].startswith("__") else None

@@ -62,19 +62,7 @@ def _unpadded(y: Tensor, width: int, unit: Unit, tolerance: float) -> Tensor:
 def _undisplaced(program: Program, line: Line, s: float, y: Tensor) -> Tensor:
     """X with (1 - l) x + l target(x) = y."""
     share = line.first + (line.last - line.first) * s
-    width = program.widths[line.start]
-    inside = [source for unit in program.units[line.start : line.of] for source, _ in unit.terms]
-    if any(source < line.start for source in inside):
-        raise ValueError("its sum reads layers before the one that the straight lines start from.")
-    final = program.units[line.of - 1]
-    if width != (final.rows if line.target == "pre_activation" else final.width):
-        raise ValueError(f"straight lines join {width} to {final.rows} coordinates.")
-
-    def move(x: Tensor) -> Tensor:
-        known = [x.new_zeros(0)] * line.start + [x]
-        for k in range(line.start + 1, line.of):
-            known.append(program.units[k - 1].activation(program.pre_activation(k, known)))
-        z = program.pre_activation(line.of, known)
-        return share * ((final.activation(z) if line.target == "output" else z) - x)
-
-    return contracted(move, y[:, :width])
+    target = program.along(line)
+    if target is None:
+        raise ValueError("its sum reads layers before the one that the straight lines start from, or has other widths.")
+    return contracted(lambda x: share * (target(x) - x), y[:, : program.widths[line.start]])

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ..errors import BudgetError
 from .activations import Activation
+from .folds import FoldCheck, folds
 from .movements import BlockMaps, Movement, displaced, moved
 from .network import Layer, Network
-from .operators import plain_convolutions
+from .operators import Selection, Sum, plain_convolutions
 from .paths import LinearPath, path_of
 from .program import Program, Run, points, time
 from .stages import Linear
@@ -111,6 +112,17 @@ class Deformation:
         flat = points(y, width).cpu()
         with torch.no_grad():
             return inverted(self._read, value, flat, tolerance).to(y)
+
+    def check(self, x: Float[Tensor, "n ..."]) -> tuple[FoldCheck, ...]:
+        """Look for folds at given points, in residual displacements and flows: the Jacobian test.
+
+        Args:
+            x: Points of the input space.
+
+        Returns:
+            One entry for each layer that moves by a displacement or a flow, whether it is certified or not.
+        """
+        return folds(self._read, points(x, self._read.input_width).cpu())
 
     def program(self, *, compact: bool = False) -> dict[str, Any]:
         """The deformation as plain arrays (float64), for files and for other evaluators.
@@ -267,6 +279,8 @@ class _Building:
                 order = list(self.orders[first])
             terms, bias = self._permuted(layer, order)
             activation, outputs = _reordered(layer.activation, order, layer.width)
+            products = sum(not isinstance(step.operator, Selection | Sum) for step in layer.steps)
+            maps.exact = maps.exact and products <= 1
             maps.add(k, terms, bias, activation, final=k == last)
             line = {"kind": "line", "start": first, "target": "pre_activation", "of": last}
             line |= {"from_share": (k - 1 - first) / units, "to_share": (k - first) / units, "from": 0.0, "to": 1.0}
@@ -310,7 +324,7 @@ class _Building:
                 "width": layer.width,
                 "position": layer.width,
                 "rows": layer.rows,
-                "space": max(space, layer.width),
+                "space": space,
                 "permutation": outputs,
                 "map": {
                     "terms": [{"layer": source, "matrix": matrix} for source, matrix in terms],

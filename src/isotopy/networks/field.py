@@ -14,6 +14,7 @@ from torch import Tensor
 
 _SLACK = 1.0 + 1e-9  # above the rounding of sums of fewer than a million terms
 _CELLS = 4096
+_EXPANDED = 2**14  # numbers in the centers up to which x - c_i is written out
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,13 @@ class Field:
 
     def __call__(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         """F at points."""
-        bumps = self._bumps(x)[1]
+        if self.centers.numel() <= _EXPANDED:
+            bumps = self._bumps(x)[1]
+        else:  # (..., a, d) numbers would be too many: |x - c|^2 by products, about a point in the middle
+            middle = self.centers.detach().mean(dim=0)
+            y, c = x - middle, self.centers - middle
+            squares = y.square().sum(-1, keepdim=True) - 2.0 * (y @ c.T) + c.square().sum(-1)
+            bumps = torch.exp(-0.5 * squares.clamp(min=0.0) / self.widths.square())
         return (bumps @ self.vectors) / (1.0 + bumps.sum(-1, keepdim=True))
 
     def _bumps(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -112,7 +112,7 @@ def moved(
     layer: Layer,
     path: LinearPath,
     certain: Injectivity | None,
-    matrix: Float64[np.ndarray, "r n"],
+    matrix: Float64[np.ndarray, "r _"],
     activation: Activation,
     order: Sequence[int],
     *,
@@ -356,6 +356,7 @@ class BlockMaps:
     activations: dict[int, Activation] = field(default_factory=dict)
     biases: dict[int, Float64[np.ndarray, " r"]] = field(default_factory=dict)
     last: int = 0
+    exact: bool = True  # no matrix is a product of several, whose rounding nobody bounded
 
     def add(
         self,
@@ -428,7 +429,8 @@ def displaced(
             f"The residual block of layers {first + 1} to {last} moves every point by s f(x), and f has a Lipschitz "
             f"constant of at most {bound:.3g} < 1: one-to-one at every time."
         )
-        part = Part("displacement", begin, stop, "isotopy", "proved", text)
+        status: Status = "proved" if maps is not None and maps.exact else "computed"
+        part = Part("displacement", begin, stop, "isotopy", status, text)
     elif maps is None:
         text = "Interpolated by straight lines to the sum of several layers, not an isotopy."
         part = Part("displacement", begin, stop, "interpolated", "computed", text, None, begin)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import UnsupportedModuleError
 from .activations import Activation, Kind
+from .field import Field
 from .graph import Graph, Value
 from .operators import Averaging, Convolution, Diagonal, windows
 
@@ -256,6 +257,26 @@ def leaky_relu(graph: Graph, name: str, x: Value, negative_slope: float = 0.01, 
         return x
     kind: Kind = "relu" if negative_slope == 0 else "leaky_relu"
     return graph.activate(name, Activation(kind, slope=float(negative_slope)), x)
+
+
+def vector_field(
+    graph: Graph,
+    name: str,
+    x: Value,
+    centers: Tensor,
+    vectors: Tensor,
+    widths: Tensor,
+    steps: int,
+    one_step: bool,
+) -> Value:
+    """The flow along a vector field, or one step of it."""
+    if len(x.shape) != 1:
+        raise UnsupportedModuleError(f"{name}: a vector field moves single points (n, dim); got {x.shape} per sample.")
+    centers, vectors, widths = graph.constant(centers), graph.constant(vectors), graph.constant(widths)
+    if not bool((torch.isfinite(widths) & (widths > 0)).all()):
+        raise ValueError(f"{name} has widths of 0 or inf (log_widths beyond the float type); the layer is broken.")
+    field = Field(centers, vectors, widths, steps, one_step)
+    return graph.activate(name, Activation("vector_field", field=field), x)
 
 
 def gelu(graph: Graph, name: str, x: Value, approximate: str = "none") -> Value:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -104,6 +104,25 @@ class Program:
         assert isinstance(stage, Linear)
         return stage.matrix(1.0)[: unit.rows, :width]
 
+    def along(self, line: Line) -> Callable[[Tensor], Tensor] | None:
+        """The target of a line as a function of its start; None where it reads earlier layers or widths differ."""
+        inside = [source for unit in self.units[line.start : line.of] for source, _ in unit.terms]
+        final = self.units[line.of - 1]
+        width = self.widths[line.start]
+        if any(source < line.start for source in inside) or width != (
+            final.rows if line.target == "pre_activation" else final.width
+        ):
+            return None
+
+        def target(x: Tensor) -> Tensor:
+            known = [x.new_zeros(0)] * line.start + [x]
+            for k in range(line.start + 1, line.of):
+                known.append(self.units[k - 1].activation(self.pre_activation(k, known)))
+            z = self.pre_activation(line.of, known)
+            return final.activation(z) if line.target == "output" else z
+
+        return target
+
     def outputs(self, x: Float[Tensor, "n n_0"]) -> list[Tensor]:
         """h_0, ..., h_L at float64 points."""
         found = [x]
@@ -137,9 +156,10 @@ class Run:
         place = next((i for i, timed in enumerate(stages) if share <= timed.end), len(stages) - 1)
         timed = stages[place]
         s = min(1.0, max(0.0, (share - timed.begin) / (timed.end - timed.begin)))
-        return self._stage(k, place, s)
+        return self.stage(k, place, s)
 
-    def _stage(self, k: int, place: int, s: float) -> Tensor:
+    def stage(self, k: int, place: int, s: float) -> Tensor:
+        """Positions at share s of a stage."""
         unit = self.program.units[k - 1]
         stage = unit.stages[place].stage
         if isinstance(stage, Line):
@@ -153,7 +173,7 @@ class Run:
         key = (k, place)
         if key not in self._starts:
             space = self.program.units[k - 1].space
-            found = padded(self.outputs[k - 1], space) if place == 0 else self._stage(k, place - 1, 1.0)
+            found = padded(self.outputs[k - 1], space) if place == 0 else self.stage(k, place - 1, 1.0)
             self._starts[key] = found
         return self._starts[key]
 

@@ -26,7 +26,7 @@ _COMPUTING = frozenset(
     max_pool2d_with_indices max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d
     _adaptive_avg_pool2d adaptive_max_pool1d adaptive_max_pool2d batch_norm _native_batch_norm_legit_no_training
     layer_norm native_layer_norm group_norm native_group_norm instance_norm rms_norm scaled_dot_product_attention
-    embedding lstm gru
+    embedding lstm gru vector_field
     """.split()  # noqa: SIM905  (a list of quoted names reads worse)
 )
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812  # as everywhere
 from torch import nn
 
 from ..errors import UnsupportedModuleError
+from .flow import VectorField
 from .graph import Graph, Value
 from .operations import (
     Handler,
@@ -41,6 +42,7 @@ from .operations import (
     softplus,
     subtract,
     total,
+    vector_field,
 )
 
 _relu, _tanh, _sigmoid, _silu = pointwise("relu"), pointwise("tanh"), pointwise("sigmoid"), pointwise("silu")
@@ -57,6 +59,9 @@ MODULES: dict[type[nn.Module], Callable[[Graph, str, Any, Value], Any]] = {
     nn.Softplus: lambda g, n, m, x: softplus(g, n, x, m.beta, m.threshold),
     nn.GELU: lambda g, n, m, x: gelu(g, n, x, m.approximate),
     nn.SiLU: lambda g, n, m, x: _silu(g, n, x),
+    VectorField: lambda g, n, m, x: vector_field(
+        g, n, x, m.centers, m.vectors, m.log_widths.exp(), m.steps, m.one_step
+    ),
     nn.Identity: lambda g, n, m, x: x,
     nn.Flatten: lambda g, n, m, x: g.structural(n, lambda t: t.flatten(m.start_dim, m.end_dim), x),
     nn.Unflatten: lambda g, n, m, x: g.structural(n, lambda t: t.unflatten(m.dim, m.unflattened_size), x),
@@ -270,6 +275,7 @@ ATEN: dict[Any, Handler] = {
     _aten.sigmoid: pointwise("sigmoid"),
     _aten.sigmoid_: pointwise("sigmoid"),
     _aten.softplus: softplus,
+    torch.ops.isotopy.vector_field: vector_field,
     _aten.gelu: gelu,
     _aten.gelu_: gelu,
     _aten.silu: pointwise("silu"),

@@ -16,6 +16,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
 from ..errors import UnsupportedModuleError
+from .flow import VectorField
 from .graph import Graph, Value
 from .network import Network
 from .spellings import ATEN, ATEN_STRUCTURAL, FUNCTIONS, METHODS, MODULES, STRUCTURAL
@@ -219,16 +220,24 @@ class _OneArgument(nn.Module):
         return self.module(x)
 
 
-class _Outside(fx.Tracer):
+class _Leaves(fx.Tracer):
+    """Leaves layers of ours whole, as it does torch's."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, VectorField) or super().is_leaf_module(m, module_qualified_name)
+
+
+class _Outside(_Leaves):
     """Looks into the module that `_OneArgument` holds, whichever it is."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return module_qualified_name != "module" and super().is_leaf_module(m, module_qualified_name)
+        inside = module_qualified_name == "module" and not isinstance(m, VectorField)
+        return not inside and super().is_leaf_module(m, module_qualified_name)
 
 
 def _symbolic(module: nn.Module, *, alone: bool) -> fx.GraphModule:
     if alone:
-        return fx.symbolic_trace(module)
+        return fx.GraphModule(module, _Leaves().trace(module))
     outer = _OneArgument(module)
     return fx.GraphModule(outer, _Outside().trace(outer))
 
@@ -244,7 +253,7 @@ def _has_further_arguments(module: nn.Module) -> bool:
 def _trace_fx(module: nn.Module, example: Tensor) -> Network:
     dtype, device = _parameters(module)
     graph = Graph(batch=2, device=_float64_device(device))
-    outer = "module." if _has_further_arguments(module) else ""
+    outer = "module." if _has_further_arguments(module) or isinstance(module, VectorField) else ""
     traced = _symbolic(module, alone=not outer)
     interpreter = _CallSites(traced, graph, tuple(example.shape[1:]), outer=outer)
     with torch.no_grad():

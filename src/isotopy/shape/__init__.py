@@ -1,5 +1,6 @@
 """Topology as a term of the loss: persistence layers, losses, penalties, and how to descend along their gradients."""
 
+from ..networks.flow import VectorField as VectorField
 from . import penalties as penalties
 from .contraction import contractive_penalty as contractive_penalty
 from .layers import Alpha as Alpha

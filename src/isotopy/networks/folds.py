@@ -1,0 +1,95 @@
+"""Folds of motions that no bound certifies, looked for at given points: where a determinant becomes negative."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from .program import Line, Program, Run
+from .stages import Flow
+
+_SHARES = 64  # of a stage at which determinants are worked out
+
+
+@dataclass(frozen=True, eq=False)
+class FoldCheck:
+    """What the Jacobian of one layer's displacement or flow shows at given points.
+
+    A motion through one-to-one maps that starts at the identity keeps every determinant positive. A negative one
+    at a single point shows a fold there; none at all shows nothing of other points.
+
+    Attributes:
+        layer: K.
+        folded: Points at which the determinant is negative at some of the times looked at.
+        first: The first such time, None if there is none.
+        smallest: Smallest determinant found.
+        status: "computed" where a fold was found, "observed" where none was.
+        sentence: The same in words.
+    """
+
+    layer: int
+    folded: Bool[Tensor, " n"]
+    first: float | None
+    smallest: float
+    status: Literal["computed", "observed"]
+    sentence: str
+
+
+def folds(program: Program, x: Float[Tensor, "n n_0"]) -> tuple[FoldCheck, ...]:
+    """Checks of all straight displacements and flows of a program; other stages are certified without points."""
+    run = Run(program, x)
+    found = []
+    for k, unit in enumerate(program.units, start=1):
+        for timed in unit.stages:
+            stage = timed.stage
+            shares = torch.linspace(0.0, 1.0, _SHARES + 1, dtype=torch.float64)
+            times = (k - 1 + timed.begin) + (timed.end - timed.begin) * shares
+            if isinstance(stage, Line):
+                jacobian = _of_line(program, stage, run.outputs)
+                if jacobian is None:
+                    continue
+                along = stage.first + (stage.last - stage.first) * shares
+                identity = torch.eye(jacobian.shape[1], dtype=torch.float64)
+                moved = (1 - along)[:, None, None, None] * identity + along[:, None, None, None] * jacobian
+                determinants = torch.linalg.det(moved)
+            elif isinstance(stage, Flow):
+                field = stage.activation.field
+                assert field is not None
+                start = run.stage(k, unit.stages.index(timed), 0.0)[:, : field.dim]
+                identity = torch.eye(field.dim, dtype=torch.float64).expand(len(x), -1, -1)
+                pushed = [field.push(start, identity, float(share)) for share in shares]
+                determinants = torch.linalg.det(torch.stack(pushed))
+            else:
+                continue
+            found.append(_check(k, determinants, times))
+    return tuple(found)
+
+
+def _check(k: int, determinants: Tensor, times: Tensor) -> FoldCheck:
+    """From determinants (times, n)."""
+    folded = (determinants < 0).any(dim=0)
+    rows = (determinants < 0).any(dim=1).nonzero()[:, 0]
+    smallest = float(determinants.min()) if determinants.numel() else math.inf
+    if len(rows):
+        first = float(times[rows[0]])
+        text = f"Folds: at {int(folded.sum())} of {len(folded)} points space is turned over, from t = {first:.4f} on."
+        return FoldCheck(k, folded, first, smallest, "computed", text)
+    text = f"No fold at the {len(folded)} points looked at (smallest determinant {smallest:.3g})."
+    return FoldCheck(k, folded, None, smallest, "observed", text)
+
+
+def _of_line(program: Program, line: Line, outputs: list[Tensor]) -> Tensor | None:
+    """Jacobians of the target by the start, `(n, d, d)`; None where it is no square map of the start alone."""
+    move = program.along(line)
+    if move is None:
+        return None
+    start = outputs[line.start].detach().clone().requires_grad_()
+    with torch.enable_grad():
+        z = move(start)
+        rows = [torch.autograd.grad(z[:, i].sum(), start, retain_graph=True)[0] for i in range(z.shape[1])]
+    return torch.stack(rows, dim=1)

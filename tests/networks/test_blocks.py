@@ -1,0 +1,113 @@
+"""Residual blocks moved as one displacement: ends, certificates against sampled slopes, folds that are there."""
+
+import pytest
+import torch
+from torch import nn
+
+from isotopy import networks
+
+
+class Residual(nn.Module):
+    def __init__(self, width, hidden, act, size, after=None):
+        super().__init__()
+        self.a, self.b, self.act, self.after = nn.Linear(width, hidden), nn.Linear(hidden, width), act, after
+        with torch.no_grad():
+            self.a.weight.mul_(size)
+            self.b.weight.mul_(size)
+
+    def forward(self, x):
+        y = x + self.b(self.act(self.a(x)))
+        return y if self.after is None else self.after(y)
+
+
+def build(size, act=None, after=None, seed=0):
+    torch.manual_seed(seed)
+    block = Residual(2, 6, act or nn.Tanh(), size, after)
+    head = [] if after is None else [nn.Linear(2, 3)]  # straight after the sum it would be one map with it
+    return nn.Sequential(nn.Linear(2, 2), nn.Tanh(), block, *head).double()
+
+
+def cloud(n, seed=1):
+    return 2 * torch.randn(n, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("after", [None, nn.LeakyReLU(0.2)])
+def test_blocks_move_as_x_plus_share_times_f(seed, after):
+    module, x = build(0.5, after=after, seed=seed), cloud(20)
+    net = networks.trace(module, x)
+    d = networks.deformation(net)
+    outputs = net.activations(x, dtype=torch.float64)
+    last = 2 if after is None else 3
+    block = module[2]
+    order = list(d.permutations[0])
+    start = torch.tanh(module[0](x)).detach()
+    f = block.b(block.act(block.a(start))).detach()
+    ends = [k for k in range(len(d) + 1) if k != 2]
+    assert last in (2, 3)
+    for k in ends:
+        turned = list(d.permutations[k - 1]) if k else [0, 1]
+        torch.testing.assert_close(d(k, x), outputs[k][:, turned], rtol=0, atol=1e-9)
+    for t in (1.2, 1.5, 2.0):
+        torch.testing.assert_close(d(t, x), (start + (t - 1) / 2 * f)[:, order], rtol=0, atol=1e-12)
+    if after is not None:
+        torch.testing.assert_close(d(2 + 1 / 3, x), (start + 3 / 4 * f)[:, order], rtol=0, atol=1e-12)
+
+
+def test_small_blocks_are_proved_and_come_back():
+    module, x = build(0.4), cloud(30)
+    d = networks.deformation(networks.trace(module, x))
+    blocks = [c for c in d.certificates if c.block is not None]
+    assert blocks
+    assert all((c.verdict, c.status) == ("isotopy", "proved") for c in blocks)
+    for t in (1.4, 2.0, 2.6, 3.0):
+        torch.testing.assert_close(d.inverse(t, d(t, x)), x, rtol=0, atol=1e-8)
+    assert all(check.first is None and check.status == "observed" for check in d.check(x))
+
+
+def test_large_blocks_are_interpolated_and_their_folds_are_found():
+    """x - 2 relu(x) is |x| turned round: it folds at share 1/2, where x + s f(x) is flat on half of the space."""
+    fold = Residual(2, 2, nn.ReLU(), 1.0).double()
+    with torch.no_grad():
+        fold.a.weight.copy_(torch.eye(2)), fold.b.weight.copy_(-2 * torch.eye(2))
+        fold.a.bias.zero_(), fold.b.bias.zero_()
+    x = cloud(50)
+    d = networks.deformation(networks.trace(fold, x))
+    assert [c.verdict for c in d.certificates] == ["interpolated", "interpolated"]
+    assert all(c.status == "computed" for c in d.certificates)
+    first = min(check.first for check in d.check(x) if check.first is not None)
+    assert first == pytest.approx(1.0, abs=0.05)
+    one = ((x > 0).sum(dim=1) == 1) if len(x) else x
+    found = d.check(x)
+    assert torch.equal(torch.stack([check.folded for check in found]).any(dim=0), one)
+    torch.testing.assert_close(d(2, torch.tensor([[1.0, 3.0]])), d(2, torch.tensor([[-1.0, -3.0]])))
+    assert d.certificates[0].parts[0].sure <= 1.0
+
+
+def test_layers_inside_can_be_shown():
+    module, x = build(0.4), cloud(10)
+    net = networks.trace(module, x)
+    d = networks.deformation(net, blocks="layers")
+    outputs = net.activations(x, dtype=torch.float64)
+    for k in range(net.depth + 1):
+        order = list(d.permutations[k - 1]) if k else [0, 1]
+        torch.testing.assert_close(d(k, x), outputs[k][:, order], rtol=0, atol=1e-9)
+    assert "interpolated" in [c.verdict for c in d.certificates]
+    with pytest.raises(ValueError, match="no inverse through layer 3"):
+        d.inverse(3, d(3, x))
+
+
+def test_convolutions_and_pools_are_dense_matrices():
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Unflatten(1, (1, 4, 4)), nn.Conv2d(1, 2, 3, padding=1), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(8, 2),
+    ).double()  # fmt: skip
+    x = torch.randn(6, 16, dtype=torch.float64)
+    net = networks.trace(module, x)
+    d = networks.deformation(net)
+    outputs = net.activations(x, dtype=torch.float64)
+    assert [c.verdict for c in d.certificates] == ["embedding", "collapse", "projection"]
+    for k in range(4):
+        order = list(d.permutations[k - 1]) if k else list(range(16))
+        torch.testing.assert_close(d(k, x), outputs[k][:, order], rtol=0, atol=1e-9)
