@@ -173,3 +173,12 @@ def test_derivatives_of_squared_distances(generator):
     assert (squared_distances(a, b, center=center) < 1e-6).any()  # a pair that goes through its difference
     assert torch.autograd.gradcheck(lambda a, b: SquaredDistances.apply(a, b, center), (a, b))
     assert torch.autograd.gradgradcheck(lambda a, b: SquaredDistances.apply(a, b, center), (a, b))
+
+
+def test_derivatives_are_computed_only_where_they_are_wanted(generator):
+    a, b = (torch.randn(3, 2, generator=generator, dtype=torch.float64) for _ in range(2))
+    center = a.mean(0)
+    both = SquaredDistances.apply(a.requires_grad_(), b.requires_grad_(), center)
+    expected = torch.autograd.grad(both.sum(), (a, b))
+    assert torch.equal(torch.autograd.grad(SquaredDistances.apply(a, b.detach(), center).sum(), a)[0], expected[0])
+    assert torch.equal(torch.autograd.grad(SquaredDistances.apply(a.detach(), b, center).sum(), b)[0], expected[1])

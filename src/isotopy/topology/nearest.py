@@ -68,7 +68,7 @@ class SquaredDistances(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         """2 g (a - b), summed over the other side."""
         (g,) = gradients
         a, b, center = ctx.saved_tensors
@@ -78,12 +78,16 @@ class SquaredDistances(torch.autograd.Function):
         for i, j in ctx.pairs:
             far[i, j] = 0.0
         x, y = a - center, b - center
-        at_a = far.sum(1)[:, None] * x - far @ y
-        at_b = far.sum(0)[:, None] * y - far.T @ x
-        for i, j in ctx.pairs:
-            pull = g[i, j][:, None] * (a[i] - b[j])
-            at_a, at_b = at_a.index_add(0, i, pull), at_b.index_add(0, j, -pull)
-        return 2.0 * at_a, 2.0 * at_b, None, None
+        wanted: list[Tensor | None] = [None, None]
+        for side, (own, other, weight) in enumerate(((x, y, far), (y, x, far.T))):
+            if ctx.needs_input_grad[side]:
+                found = weight.sum(1)[:, None] * own - weight @ other
+                for pair in ctx.pairs:
+                    i, j = pair
+                    pull = g[i, j][:, None] * (a[i] - b[j])
+                    found = found.index_add(0, pair[side], pull if side == 0 else -pull)
+                wanted[side] = 2.0 * found
+        return wanted[0], wanted[1], None, None
 
 
 def _by_product(a: Tensor, b: Tensor, center: Tensor | None) -> tuple[Tensor, Bool[Tensor, "p q"]]:
