@@ -1,10 +1,10 @@
-"""Pulling links apart by networks as narrow as their space: a search for an isotopy that proves itself."""
+"""Pulling links apart by layers that move space: a search for an isotopy that proves itself."""
 
 from __future__ import annotations
 
-import math
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,17 @@ from ..networks import Architecture
 from ..topology import linking_matrix
 from ..topology.arguments import check_list, check_number, check_whole
 from ..topology.linking import polygon
-from ._apart import LARGEST_SIDE, Apart, apart
-from ._verified import injectivity
+from ._apart import Apart, apart
+from ._fields import FieldLayer, Flow
 from .obstructions import obstructions
 from .statements import Sentence
 
-_SAMPLES = 256  # places on every polygon that are trained on, or its vertices where there are more
-_EVERY = 50  # steps between two looks at the margin
-_ROUND = 3000  # steps before a new start
-_RATE = 3e-3
-_SHARPNESS = 4.0
+_LARGEST_WIDTH = 8
+_STARTS = ((64, 0.25), (96, 0.25), (64, 0.35), (128, 0.2), (128, 0.3))  # places per curve, width of the bumps
+_EVERY = 25  # steps between two looks at the readout
+_LONGEST = 3000  # steps of one start
+_MARGIN = 0.02  # of the readout at the places, in units of the whole, before segments are looked at
+_FEW_PIECES, _MANY_PIECES = 1 << 14, 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,21 +37,19 @@ class Untangling:
 
     Attributes:
         curves: The closed polygons, as given.
-        width: Neurons of every layer.
-        weights: W of every layer x -> tanh(W x + b); empty where nothing was found.
-        biases: b of every layer.
-        readout: One row per polygon: row i is the largest on the image of polygon i.
+        width: Dimension of the space that is moved; 3 is that of the curves, others are filled up with zeros.
+        layers: Every one a `FieldLayer`; empty where nothing was found.
+        readout: One row per polygon: output i is the largest on the image of polygon i.
         offset: Constants of the readout.
         sentence: What is known after the search.
-        steps: Steps of training, all starts together.
+        steps: Layers that were tried, all starts together.
         seconds: Time taken.
-        starts: How often training began anew.
+        starts: How often the search began anew.
     """
 
     curves: tuple[Float64[np.ndarray, "_ 3"], ...]
     width: int
-    weights: tuple[Float64[np.ndarray, "_ _"], ...]
-    biases: tuple[Float64[np.ndarray, " _"], ...]
+    layers: tuple[FieldLayer, ...]
     readout: Float64[np.ndarray, "c w"]
     offset: Float64[np.ndarray, " c"]
     sentence: Sentence
@@ -60,100 +59,102 @@ class Untangling:
 
     @property
     def found(self) -> bool:
-        """Whether there is a network, and with it an isotopy."""
-        return bool(self.weights)
+        """Whether there are layers, and with them an isotopy."""
+        return bool(self.layers)
 
     @property
     def network(self) -> nn.Sequential:
-        """The layers and the readout as a float64 torch module, to be traced, deformed and drawn.
+        """Layers and readout as a float64 torch module, points `(n, 3)` to one number per polygon.
 
         Raises:
             ValueError: Nothing was found.
         """
-        if not self.found:
-            raise ValueError("no network was found, so there is none to return. Look at found first.")
-        modules: list[nn.Module] = []
-        for W, b in zip(self.weights, self.biases, strict=True):
-            modules += [_linear(W, b), nn.Tanh()]
-        return nn.Sequential(*modules, _linear(self.readout, self.offset))
+        self._must_be_found("there is none to return")
+        filled = [nn.ZeroPad1d((0, self.width - 3))] if self.width > 3 else []
+        linear = nn.utils.skip_init(nn.Linear, self.width, len(self.curves), dtype=torch.float64)
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(self.readout))
+            linear.bias.copy_(torch.from_numpy(self.offset))
+        return nn.Sequential(*filled, *(_Step(layer) for layer in self.layers), linear)
+
+    def path(self, points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "l n w"]:
+        """Where points are after 0, 1, ... layers; between them the isotopy moves them along straight lines.
+
+        Raises:
+            ValueError: Nothing was found.
+        """
+        self._must_be_found("there is no path")
+        places = [_filled(points, self.width)]
+        for layer in self.layers:
+            places.append(layer(places[-1]))
+        return np.stack(places)
 
     def verify(self) -> Verification:
         """Prove again, from the arrays alone, that the polygons are pulled apart.
 
-        Every matrix is one-to-one, by rigorous bounds or integers (`certificates` works so too). With that and tanh
-        strictly increasing, a layer is the end of an isotopy: from the identity along matrices of positive determinant
-        to W (or to W with two neurons exchanged where det W < 0), a translation, (1 - s) x + s tanh(x). All maps on the
-        way are one-to-one, so the polygons stay disjoint; only their last position has to be looked at. There the image
-        of every segment, not only of its vertices, is enclosed with rounding accounted for, and output i of the readout
-        is the largest on all of polygon i: the images lie in disjoint convex sets.
+        Two things are shown. Every layer x -> x + F(x) has a field with Lipschitz constant below 1, by a sum over its
+        bumps: so all x + t F(x), t in [0, 1], are homeomorphisms of space, and one layer after the other is an ambient
+        isotopy. No two points, and so no two polygons, ever meet on the way. At its end the image of every segment, not
+        only of its vertices, is enclosed with all rounding accounted for, and output i of the readout is the largest on
+        all of polygon i: the images lie in disjoint convex sets.
 
         Raises:
             ValueError: Nothing was found.
         """
-        if not self.found:
-            raise ValueError("no network was found, so there is nothing to verify. Look at found first.")
-        found = [injectivity(W) for W in self.weights]
-        one_to_one = all(layer.injective == "yes" for layer in found)
-        ends = apart(self.curves, self.weights, self.biases, self.readout, self.offset)
-        flipped = [k for k, layer in enumerate(found, start=1) if layer.determinant_sign == -1]
-        return Verification(one_to_one, ends.proved, ends.margin, ends.pieces, tuple(flipped), self._sentences(ends))
-
-    def _sentences(self, ends: Apart) -> tuple[Sentence, ...]:
-        sentences = []
-        for k, W in enumerate(self.weights, start=1):
-            layer = injectivity(W)
-            if layer.injective != "yes":
-                text = f"Layer {k} is not known to be one-to-one."
-                sentences.append(Sentence(text, "computed", layer=k))
-                continue
-            rows, columns = W.shape
-            space = f"of R^{rows}" if rows == columns else f"of R^{rows}, into which it takes R^{columns}"
-            swap = " after exchanging two neurons" if layer.determinant_sign == -1 else ""
-            sentences.append(Sentence(f"Layer {k} is the end of an isotopy {space}{swap}.", "proved", layer=k))
-        if ends.proved:
-            text = (
-                f"After {len(self.weights)} layers the {len(self.curves)} polygons lie in disjoint convex sets: on all"
-                f" of their segments their own output is larger than the others by {ends.margin:.3g} or more"
-                f" ({ends.pieces} pieces)."
-            )
-            sentences.append(Sentence(text, "proved"))
-        else:
-            text = f"{len(ends.open_pieces)} pieces of segments are not known to be on the right side."
-            sentences.append(Sentence(text, "computed"))
-        return tuple(sentences)
+        self._must_be_found("there is nothing to verify")
+        steepest = max(layer.lipschitz for layer in self.layers)
+        curves = [_filled(curve, self.width) for curve in self.curves]
+        ends = apart(curves, self.layers, self.readout, self.offset, most=_MANY_PIECES)
+        said = _of_layers(self.layers, self.width, steepest), _of_ends(ends, len(curves))
+        return Verification(steepest < 1, steepest, ends.proved, ends.margin, ends.pieces, said)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that `verify` needs, to be stored with numpy.savez; `from_arrays` reads it."""
-        held = {"readout": self.readout, "offset": self.offset}
-        for name, values in (("curve", self.curves), ("weight", self.weights), ("bias", self.biases)):
-            held |= {f"{name}_{k}": value for k, value in enumerate(values)}
-        return held
+        held = {f"curve_{k}": curve for k, curve in enumerate(self.curves)}
+        for k, layer in enumerate(self.layers):
+            held |= {f"centers_{k}": layer.centers, f"vectors_{k}": layer.vectors}
+        held["widths"] = np.array([layer.width for layer in self.layers])
+        return held | {"readout": self.readout, "offset": self.offset}
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray]) -> Untangling:
-        """The untangling that `arrays` describes; verify it, nothing is believed.
+        """The untangling that `arrays` describes. Nothing is believed: verify it.
 
         Raises:
             ValueError: Arrays are missing, or do not fit together.
         """
-        parts: dict[str, list[np.ndarray]] = {}
-        for name in ("curve", "weight", "bias"):
-            count = sum(key.startswith(f"{name}_") for key in arrays)
-            missing = [f"{name}_{k}" for k in range(count) if f"{name}_{k}" not in arrays]
-            if missing or not count:
-                raise ValueError(
-                    f"arrays must hold {name}_0, {name}_1, ...; {(missing or [name + '_0'])[0]} is missing."
-                )
-            parts[name] = [np.array(arrays[f"{name}_{k}"], dtype=np.float64) for k in range(count)]
-        for name in ("readout", "offset"):
+
+        def read(name: str, *shape: int | None) -> np.ndarray:
             if name not in arrays:
-                raise ValueError(f"arrays must hold {name}; it is missing.")
-        curves = tuple(polygon(curve, f"curve_{k}") for k, curve in enumerate(parts["curve"]))
-        readout, offset = (np.array(arrays[name], dtype=np.float64) for name in ("readout", "offset"))
-        _check_shapes(parts["weight"], parts["bias"], readout, offset, len(curves))
+                raise ValueError(f"arrays must hold {name!r}, as Untangling.arrays wrote it; it is missing.")
+            value = np.array(arrays[name], dtype=np.float64)
+            fits = value.ndim == len(shape) and all(b in (None, a) for a, b in zip(value.shape, shape, strict=True))
+            if not fits or not np.isfinite(value).all():
+                wanted = ", ".join("n" if side is None else str(side) for side in shape)
+                raise ValueError(f"{name!r} must be finite of shape ({wanted}); got shape {value.shape}.")
+            return value
+
+        count = sum(key.startswith("curve_") for key in arrays)
+        curves = tuple(polygon(read(f"curve_{k}", None, 3), f"curve_{k}") for k in range(count))
+        readout = read("readout", count, None)
+        width = readout.shape[1]
+        if count < 2 or not 3 <= width <= _LARGEST_WIDTH:
+            raise ValueError(
+                f"arrays must hold 2 curves or more and a readout of 3 to {_LARGEST_WIDTH} columns; got {count} curves"
+                f" and {width} columns."
+            )
+        layers = []
+        for k, size in enumerate(read("widths", None)):
+            centers = read(f"centers_{k}", None, width)
+            if not size > 0:
+                raise ValueError(f"'widths' must be positive; got {size} for layer {k}.")
+            layers.append(FieldLayer(centers, read(f"vectors_{k}", len(centers), width), float(size)))
         said = Sentence("Read from arrays: see verify.", "computed")
-        weights, biases = tuple(parts["weight"]), tuple(parts["bias"])
-        return Untangling(curves, len(weights[0]), weights, biases, readout, offset, said)
+        return Untangling(curves, width, tuple(layers), readout, read("offset", count), said)
+
+    def _must_be_found(self, so: str) -> None:
+        if not self.found:
+            raise ValueError(f"no isotopy was found, so {so}. Look at found first.")
 
 
 @dataclass(frozen=True)
@@ -161,58 +162,56 @@ class Verification:
     """What `Untangling.verify` proved.
 
     Attributes:
-        one_to_one: Every layer is.
+        isotopy: Every layer is the end of an isotopy.
+        lipschitz: Proved bound of the Lipschitz constants of all fields; below 1.
         apart: All segments are on the right sides of the readout's planes.
-        margin: Proved lower bound of the readout's margin, over all that was decided.
+        margin: Proved lower bound of the readout's margin, over all pieces that were decided.
         pieces: Pieces of segments that were looked at.
-        exchanged: Layers, from 1, with negative determinant: two neurons are exchanged there.
         sentences: The same in words, with their status.
     """
 
-    one_to_one: bool
+    isotopy: bool
+    lipschitz: float
     apart: bool
     margin: float
     pieces: int
-    exchanged: tuple[int, ...]
     sentences: tuple[Sentence, ...]
 
     @property
     def proved(self) -> bool:
-        """Whether the polygons are pulled apart by an isotopy, without doubt."""
-        return self.one_to_one and self.apart
+        """Whether the polygons are pulled apart by an ambient isotopy, without doubt."""
+        return self.isotopy and self.apart
 
 
 def untangle(
     link: Dataset | Sequence[Any],
     *,
     width: int = 3,
-    depth: int = 8,
     budget: float = 60.0,
-    steps: int = 100_000,
+    steps: int = 20_000,
     seed: int = 0,
     progress: Callable[[int, float], object] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Untangling:
-    """Search for an ambient isotopy that pulls the components of a link apart, among tanh networks.
+    """Search for an ambient isotopy that pulls the components of a link apart, as a network of vector-field layers.
 
-    Layers x -> tanh(W x + b), as wide as the space, start near the identity and are trained until a linear readout tells
-    the polygons apart. Layers with invertible W are ends of isotopies and cannot pass curves through each other, so a
-    network that succeeds has untangled the link; that is proved for whole segments before it is returned
-    (`Untangling.verify` says how). The search is the essay's question put to the test: which unlinks can networks with
-    only 3 units pull apart?
+    Layers x -> x + F(x) as wide as the space, F a sum of Gaussian bumps, are added one by one. Each follows two forces
+    on the curves: tension, which shortens every component, and repulsion of different ones. F is held so small that the
+    layer is a homeomorphism and the end of an isotopy, so curves cannot pass through each other; when a linear readout
+    tells the components apart, the link has been untangled. That is proved for whole segments before it is returned
+    (`Untangling.verify` says how). It is an answer to the essay's question for the layers that it proposes, not for tanh.
 
     A failure proves nothing. Where `obstructions` proves that no network of this width can succeed (a linking number is
     not 0), nothing is tried, and the result says so.
 
     Args:
         link: A data set with `curves`, or a list of two or more closed polygons in space, `(n, 3)`.
-        width: Neurons of every layer, 3 to 20. With 4 every link comes apart, as R^4 has room for it.
-        depth: Layers before the readout, at least 1.
-        budget: Seconds after which the search ends.
-        steps: Steps of training after which it ends, all starts together. Fix it, with a generous budget, for results
-            that do not depend on the machine's speed.
-        seed: Of the random starts.
-        progress: Called with the step and the smallest margin on the sample now and then.
+        width: Dimension of the space that is moved, 3 to 8. In 4 dimensions every link comes apart.
+        budget: Seconds after which the search ends (when a look at all segments is over).
+        steps: Layers after which it ends, all starts together. Fix it, with a generous budget, for results that do not
+            depend on the machine's speed.
+        seed: Of the small random moves that later starts begin with, and those into further dimensions.
+        progress: Called with the step and the readout's margin, in units of the whole, now and then.
         clock: Says what time it is, in seconds.
 
     Returns:
@@ -223,132 +222,88 @@ def untangle(
 
     Example:
         >>> from isotopy import datasets
-        >>> untangle(datasets.hopf_link(0)).sentence
-        Sentence(text='A and B have linking number 1, and no hidden layer is wider than 3: whatever the weights and the
-        depth, layers with nowhere decreasing activations (tanh) and a linear readout do not separate them.',
-        status='proved', layer=None)
-        >>> found = untangle(datasets.unlink(0), depth=2)
+        >>> untangle(datasets.hopf_link(0)).sentence.text
+        'A and B have linking number 1, and no hidden layer is wider than 3: whatever the weights and the depth, layers
+        and a linear readout do not separate them (vector-field layers taken as exact flows; of numerical steps nothing
+        is said).'
+        >>> found = untangle(datasets.unlink(0))
         >>> found.found, found.verify().proved
         (True, True)
 
     Source:
-        C. Olah, Neural networks, manifolds, and topology (2014).
+        C. Olah, Neural networks, manifolds, and topology (2014). Flows of diffeomorphisms made of small ones: M. F. Beg et
+        al., Computing large deformation metric mappings via geodesic flows of diffeomorphisms, IJCV 61 (2005).
     """
     curves = _curves(link)
-    width, depth, steps = check_whole(width, "width"), check_whole(depth, "depth"), check_whole(steps, "steps")
+    width, steps, seed = check_whole(width, "width"), check_whole(steps, "steps"), check_whole(seed, "seed")
     budget = check_number(budget, "budget")
-    if not 3 <= width <= LARGEST_SIDE:
-        raise ValueError(f"width must be from 3, the dimension of the space, to {LARGEST_SIDE}; got {width}.")
-    for name, value in (("depth", depth), ("steps", steps)):
-        if value < 1:
-            raise ValueError(f"{name} must be 1 or more; got {value}.")
+    if not 3 <= width <= _LARGEST_WIDTH:
+        raise ValueError(f"width must be from 3, the dimension of the space, to {_LARGEST_WIDTH}; got {width}.")
+    if steps < 1:
+        raise ValueError(f"steps must be 1 or more; got {steps}.")
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more; got {seed}.")
     if not budget > 0:
         raise ValueError(f"budget must be a positive number of seconds; got {budget}.")
     linking_matrix(curves)  # they must not meet
-    plan = Architecture((3, *[width] * depth, len(curves)), ("tanh",) * depth + ("affine",))
-    known = obstructions(link if isinstance(link, Dataset) else curves, plan)[0]
-    if known.verdict == "impossible":
-        return _nothing(curves, width, Sentence(known.text, "proved"))
-    search = _Search(curves, width, depth, seed)
-    begin = clock()
-    while search.steps < steps and clock() - begin < budget:
-        if search.steps % _ROUND == 0:
-            search.start()
-        margin = search.step()
-        if margin is None:
-            continue
-        if progress is not None:
-            progress(search.steps, margin)
-        if margin > 0:
-            layers = search.layers()
-            if search.certain(layers):
-                return Untangling(curves, width, *layers, _SUCCESS, search.steps, clock() - begin, search.starts)
-    return _nothing(curves, width, _FAILURE, search.steps, clock() - begin, search.starts)
+    if width == 3:
+        plan = Architecture((3, 3, len(curves)), ("vector_field", "affine"))
+        known = obstructions(link if isinstance(link, Dataset) else curves, plan)[0]
+        if known.verdict == "impossible":
+            return _nothing(curves, width, Sentence(known.text, "proved"))
+    begin, tried, starts = clock(), 0, 0
+    filled = [_filled(curve, width) for curve in curves]
+    for start, flow, layers in _starts(filled, width, seed):
+        starts = start
+        for _ in range(_LONGEST):
+            if tried >= steps or clock() - begin >= budget:
+                return _nothing(curves, width, _FAILURE, tried, clock() - begin, starts)
+            tried += 1
+            layer = flow.step()
+            if layer is None:
+                break
+            layers.append(layer)
+            if len(layers) % _EVERY:
+                continue
+            margin, readout, offset = flow.readout()
+            if progress is not None:
+                progress(tried, margin)
+            if margin >= _MARGIN and apart(filled, layers, readout, offset, most=_FEW_PIECES).proved:
+                end = clock() - begin
+                return Untangling(curves, width, tuple(layers), readout, offset, _SUCCESS, tried, end, starts)
+    raise AssertionError("starts do not end")
 
 
 _SUCCESS = Sentence("The components are pulled apart by an ambient isotopy: see verify.", "proved")
-_FAILURE = Sentence("No network was found within the budget, which proves nothing.", "observed")
+_FAILURE = Sentence("No isotopy was found within the budget, which proves nothing.", "observed")
 
 
-class _Search:
-    """Training of one network after another on the same places."""
+def _starts(curves: Sequence[np.ndarray], width: int, seed: int) -> Iterator[tuple[int, Flow, list[FieldLayer]]]:
+    """One start after the other: its number, the curves at rest, the layers so far."""
+    random = np.random.default_rng(seed)
+    for start in itertools.count(1):
+        flow = Flow(curves, *_STARTS[(start - 1) % len(_STARTS)])
+        layers = []
+        if width > 3:
+            layers.append(flow.kick(random, first=3))
+        if start > 1:
+            layers.append(flow.kick(random))
+        yield start, flow, layers
 
-    def __init__(self, curves: Sequence[np.ndarray], width: int, depth: int, seed: int) -> None:
-        self.curves, self.width, self.depth = curves, width, depth
-        self.generator = torch.Generator().manual_seed(seed)
-        self.steps = self.starts = 0
-        self.places = torch.from_numpy(np.concatenate([_spread(curve) for curve in curves]))
-        sizes = [len(_spread(curve)) for curve in curves]
-        self.labels = torch.repeat_interleave(torch.tensor(sizes))
-        low, high = self.places.amin(dim=0), self.places.amax(dim=0)
-        self.center = (low + high) / 2
-        self.size = float((high - low).max()) / 2
-        self.parameters: list[Tensor] = []
 
-    def start(self) -> None:
-        """New layers near the identity: the curves at a size where tanh bends them somewhat."""
-        self.starts += 1
-        weights, biases = [], []
-        for k in range(self.depth):
-            into = 3 if k == 0 else self.width
-            W = torch.eye(self.width, into, dtype=torch.float64) + 0.02 * self._normal(self.width, into)
-            if k == 0:
-                W = W * (0.7 / self.size)
-            b = 0.02 * self._normal(self.width)
-            weights.append(W)
-            biases.append(b - W @ self.center if k == 0 else b)
-        readout = [self._normal(len(self.curves), self.width), torch.zeros(len(self.curves), dtype=torch.float64)]
-        self.parameters = [*weights, *biases, *readout]
-        # The first layer sees data of any size: its step is in units of theirs.
-        scales = [1.0] * len(self.parameters)
-        scales[0] = 1 / self.size
-        for parameter in self.parameters:
-            parameter.requires_grad_()
-        groups = [{"params": [p], "lr": _RATE * s} for p, s in zip(self.parameters, scales, strict=True)]
-        self.optimizer = torch.optim.Adam(groups)
+class _Step(nn.Module):
+    """A `FieldLayer` in torch."""
 
-    def step(self) -> float | None:
-        """One step; the smallest margin before it, now and then."""
-        outputs = self._outputs(self.places)
-        loss = nn.functional.cross_entropy(_SHARPNESS * outputs, self.labels)
-        look = self.steps % _EVERY == _EVERY - 1
-        margin = self._margin(outputs.detach()) if look else None
-        self.steps += 1
-        if margin is not None and margin > 0:
-            return margin  # with the parameters that it belongs to; the next step goes on from here
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it so
-        self.optimizer.step()
-        return margin
+    def __init__(self, layer: FieldLayer) -> None:
+        super().__init__()
+        self.centers = nn.Parameter(torch.from_numpy(layer.centers.copy()))
+        self.vectors = nn.Parameter(torch.from_numpy(layer.vectors.copy()))
+        self.width = layer.width
 
-    def layers(self) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
-        arrays = [parameter.detach().numpy().copy() for parameter in self.parameters]
-        return tuple(arrays[: self.depth]), tuple(arrays[self.depth : 2 * self.depth]), arrays[-2], arrays[-1]
-
-    def certain(self, layers: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...], np.ndarray, np.ndarray]) -> bool:
-        """Whether the network is one that `Untangling.verify` proves; places where it is not are trained on."""
-        if any(injectivity(W).injective != "yes" for W in layers[0]):
-            return False
-        ends = apart(self.curves, *layers)
-        if ends.proved:
-            return True
-        few = np.linspace(0, len(ends.open_pieces) - 1, min(64, len(ends.open_pieces))).astype(int)
-        self.places = torch.cat([self.places, torch.from_numpy(ends.open_pieces[few])])
-        self.labels = torch.cat([self.labels, torch.from_numpy(ends.open_labels[few])])
-        return False
-
-    def _outputs(self, x: Tensor) -> Tensor:
-        for k in range(self.depth):
-            x = torch.addmm(self.parameters[self.depth + k], x, self.parameters[k].T).tanh()
-        return torch.addmm(self.parameters[-1], x, self.parameters[-2].T)
-
-    def _margin(self, outputs: Tensor) -> float:
-        own = outputs.gather(1, self.labels[:, None])
-        others = outputs.scatter(1, self.labels[:, None], -math.inf).amax(dim=1, keepdim=True)
-        return float((own - others).min())
-
-    def _normal(self, *shape: int) -> Tensor:
-        return torch.randn(*shape, dtype=torch.float64, generator=self.generator)
+    def forward(self, x: Tensor) -> Tensor:
+        squares = (x[:, None] - self.centers).square().sum(dim=2)
+        moved: Tensor = x + (squares / (-2 * self.width**2)).exp() @ self.vectors
+        return moved
 
 
 def _curves(link: Dataset | Sequence[Any]) -> tuple[np.ndarray, ...]:
@@ -360,45 +315,34 @@ def _curves(link: Dataset | Sequence[Any]) -> tuple[np.ndarray, ...]:
     return tuple(polygon(curve, f"link[{k}]") for k, curve in enumerate(given))
 
 
-def _spread(curve: np.ndarray) -> np.ndarray:
-    """The vertices, and as many places between neighbors as bring their number to the one wanted."""
-    parts = max(1, math.ceil(_SAMPLES / len(curve)))
-    shares = np.arange(parts) / parts
-    step = np.roll(curve, -1, axis=0) - curve
-    places: np.ndarray = (curve[:, None] + shares[:, None] * step[:, None]).reshape(-1, 3)
-    return places
+def _filled(points: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(np.asarray(points, dtype=np.float64), ((0, 0), (0, width - 3)))
 
 
 def _nothing(
     curves: tuple[np.ndarray, ...], width: int, said: Sentence, steps: int = 0, seconds: float = 0.0, starts: int = 0
 ) -> Untangling:
     empty = np.zeros((len(curves), width))
-    return Untangling(curves, width, (), (), empty, empty[:, 0], said, steps, seconds, starts)
+    return Untangling(curves, width, (), empty, empty[:, 0], said, steps, seconds, starts)
 
 
-def _linear(weight: np.ndarray, bias: np.ndarray) -> nn.Linear:
-    linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=torch.float64)
-    with torch.no_grad():
-        linear.weight.copy_(torch.from_numpy(weight))
-        linear.bias.copy_(torch.from_numpy(bias))
-    return linear
-
-
-def _check_shapes(
-    weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], readout: np.ndarray, offset: np.ndarray, curves: int
-) -> None:
-    inputs = 3
-    for k, (W, b) in enumerate(zip(weights, biases, strict=True)):
-        if W.ndim != 2 or W.shape[1] != inputs or not inputs <= W.shape[0] <= LARGEST_SIDE or b.shape != W.shape[:1]:
-            raise ValueError(
-                f"weight_{k} must take {inputs} numbers to as many or more, {LARGEST_SIDE} at most, and bias_{k} have one"
-                f" for each of its rows; got shapes {W.shape} and {b.shape}."
-            )
-        inputs = W.shape[0]
-    if readout.shape != (curves, inputs) or offset.shape != (curves,):
-        raise ValueError(
-            f"readout must be ({curves}, {inputs}) and offset ({curves},), a row for each curve; got {readout.shape} and"
-            f" {offset.shape}."
+def _of_layers(layers: Sequence[FieldLayer], width: int, steepest: float) -> Sentence:
+    count = len(layers)
+    if steepest < 1:
+        text = (
+            f"Each of the {count} layers x + F(x) is a homeomorphism of R^{width} and the end of an isotopy: the Lipschitz"
+            f" constant of F is {steepest:.3g} at most."
         )
-    if not all(np.isfinite(value).all() for value in (*weights, *biases, readout, offset)):
-        raise ValueError("arrays must be finite; a weight, a bias or the readout holds NaN or infinity.")
+        return Sentence(text, "proved")
+    few = sum(not layer.one_to_one for layer in layers)
+    return Sentence(f"{few} of the {count} layers are not known to be one-to-one.", "computed")
+
+
+def _of_ends(ends: Apart, count: int) -> Sentence:
+    if ends.proved:
+        text = (
+            f"After them the {count} polygons lie in disjoint convex sets: on all of their segments their own output is"
+            f" larger than the others by {ends.margin:.3g} or more ({ends.pieces} pieces)."
+        )
+        return Sentence(text, "proved")
+    return Sentence(f"{ends.undecided} pieces of segments are not known to be on the right side.", "computed")
