@@ -1,7 +1,7 @@
 """Whether a stack of layers and a linear readout keeps polygons apart: proved for whole segments, in float64.
 
-A piece of a segment is x(s) = m + s h, s in [-1, 1]. Through the layers it is carried as c + s t + e with |e| <= r, and r
-is of second order in the length of the piece; pieces that are not decided are halved.
+A piece of a segment is x(s) = m + s h, s in [-1, 1]. Through the layers it is carried as c + s t + e with |e| <= r, and
+r is of second order in the length of the piece; pieces that are not decided are halved.
 """
 
 from __future__ import annotations

@@ -28,7 +28,8 @@ _STARTS = ((64, 0.25), (96, 0.25), (64, 0.35), (128, 0.2), (128, 0.3))  # places
 _EVERY = 25  # steps between two looks at the readout
 _LONGEST = 3000  # steps of one start
 _MARGIN = 0.02  # of the readout at the places, in units of the whole, before segments are looked at
-_FEW_PIECES, _MANY_PIECES = 1 << 14, 1 << 17
+_PATIENCE = 1.6  # by which it must have grown before they are looked at again
+_FEW_PIECES, _MANY_PIECES = 1 << 13, 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +200,8 @@ def untangle(
     on the curves: tension, which shortens every component, and repulsion of different ones. F is held so small that the
     layer is a homeomorphism and the end of an isotopy, so curves cannot pass through each other; when a linear readout
     tells the components apart, the link has been untangled. That is proved for whole segments before it is returned
-    (`Untangling.verify` says how). It is an answer to the essay's question for the layers that it proposes, not for tanh.
+    (`Untangling.verify` says how). It answers the essay's question for layers of the kind that it proposes, not for
+    tanh.
 
     A failure proves nothing. Where `obstructions` proves that no network of this width can succeed (a linking number is
     not 0), nothing is tried, and the result says so.
@@ -231,8 +233,8 @@ def untangle(
         (True, True)
 
     Source:
-        C. Olah, Neural networks, manifolds, and topology (2014). Flows of diffeomorphisms made of small ones: M. F. Beg et
-        al., Computing large deformation metric mappings via geodesic flows of diffeomorphisms, IJCV 61 (2005).
+        C. Olah, Neural networks, manifolds, and topology (2014). Flows of diffeomorphisms made of small ones: M. F. Beg
+        et al., Computing large deformation metric mappings via geodesic flows of diffeomorphisms, IJCV 61 (2005).
     """
     curves = _curves(link)
     width, steps, seed = check_whole(width, "width"), check_whole(steps, "steps"), check_whole(seed, "seed")
@@ -254,7 +256,7 @@ def untangle(
     begin, tried, starts = clock(), 0, 0
     filled = [_filled(curve, width) for curve in curves]
     for start, flow, layers in _starts(filled, width, seed):
-        starts = start
+        starts, wanted = start, _MARGIN
         for _ in range(_LONGEST):
             if tried >= steps or clock() - begin >= budget:
                 return _nothing(curves, width, _FAILURE, tried, clock() - begin, starts)
@@ -268,7 +270,10 @@ def untangle(
             margin, readout, offset = flow.readout()
             if progress is not None:
                 progress(tried, margin)
-            if margin >= _MARGIN and apart(filled, layers, readout, offset, most=_FEW_PIECES).proved:
+            if margin < wanted:
+                continue
+            wanted = _PATIENCE * margin
+            if apart(filled, layers, readout, offset, most=_FEW_PIECES).proved:
                 end = clock() - begin
                 return Untangling(curves, width, tuple(layers), readout, offset, _SUCCESS, tried, end, starts)
     raise AssertionError("starts do not end")
@@ -330,8 +335,8 @@ def _of_layers(layers: Sequence[FieldLayer], width: int, steepest: float) -> Sen
     count = len(layers)
     if steepest < 1:
         text = (
-            f"Each of the {count} layers x + F(x) is a homeomorphism of R^{width} and the end of an isotopy: the Lipschitz"
-            f" constant of F is {steepest:.3g} at most."
+            f"Each of the {count} layers x + F(x) is a homeomorphism of R^{width} and the end of an isotopy: the"
+            f" Lipschitz constant of F is {steepest:.3g} at most."
         )
         return Sentence(text, "proved")
     few = sum(not layer.one_to_one for layer in layers)
