@@ -14,13 +14,11 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from ..datasets import Dataset
-from ..networks import Architecture
 from ..topology import linking_matrix
 from ..topology.arguments import check_list, check_number, check_whole
 from ..topology.linking import polygon
 from ._apart import Apart, apart
 from ._fields import FieldLayer, Flow
-from .obstructions import obstructions
 from .statements import Sentence
 
 _LARGEST_WIDTH = 8
@@ -203,8 +201,8 @@ def untangle(
     (`Untangling.verify` says how). It answers the essay's question for layers of the kind that it proposes, not for
     tanh.
 
-    A failure proves nothing. Where `obstructions` proves that no network of this width can succeed (a linking number is
-    not 0), nothing is tried, and the result says so.
+    A failure proves nothing. Where a linking number is not 0, no isotopy exists (for width 3): nothing is tried then,
+    and the result says so.
 
     Args:
         link: A data set with `curves`, or a list of two or more closed polygons in space, `(n, 3)`.
@@ -225,9 +223,7 @@ def untangle(
     Example:
         >>> from isotopy import datasets
         >>> untangle(datasets.hopf_link(0)).sentence.text
-        'A and B have linking number 1, and no hidden layer is wider than 3: whatever the weights and the depth, layers
-        and a linear readout do not separate them (vector-field layers taken as exact flows; of numerical steps nothing
-        is said).'
+        'A and B have linking number 1: no ambient isotopy of R^3 pulls them apart, and so no network of such layers.'
         >>> found = untangle(datasets.unlink(0))
         >>> found.found, found.verify().proved
         (True, True)
@@ -247,12 +243,15 @@ def untangle(
         raise ValueError(f"seed must be 0 or more; got {seed}.")
     if not budget > 0:
         raise ValueError(f"budget must be a positive number of seconds; got {budget}.")
-    linking_matrix(curves)  # they must not meet
-    if width == 3:
-        plan = Architecture((3, 3, len(curves)), ("vector_field", "affine"))
-        known = obstructions(link if isinstance(link, Dataset) else curves, plan)[0]
-        if known.verdict == "impossible":
-            return _nothing(curves, width, Sentence(known.text, "proved"))
+    numbers = linking_matrix(curves)  # raises where they meet
+    if width == 3 and bool(numbers.any()):
+        a, b = numbers.nonzero()[0].tolist()
+        names = link.classes if isinstance(link, Dataset) else [f"curve {k}" for k in range(len(curves))]
+        text = (
+            f"{names[a]} and {names[b]} have linking number {int(numbers[a, b])}: no ambient isotopy of R^3 pulls them"
+            " apart, and so no network of such layers."
+        )
+        return _nothing(curves, width, Sentence(text, "proved"))
     begin, tried, starts = clock(), 0, 0
     filled = [_filled(curve, width) for curve in curves]
     for start, flow, layers in _starts(filled, width, seed):
