@@ -187,6 +187,7 @@ def test_a_network_that_is_right_at_all_vertices_is_not_believed():
     gentle = FieldLayer(push.centers, push.vectors * 0.7, 0.2)
     assert apart([a, b], [gentle], readout, offset, most=10_000).proved
     assert not apart([a, b], [gentle], readout, offset, most=10).proved  # too few pieces to tell
+    assert not apart([a, b], [gentle], readout, offset, most=10_000, stop=lambda: True).proved
 
 
 def test_bounds_of_exponentials_and_stretches_hold():

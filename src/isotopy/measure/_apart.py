@@ -6,7 +6,7 @@ r is of second order in the length of the piece; pieces that are not decided are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +36,12 @@ def apart(
     offset: Float64[np.ndarray, " c"],
     *,
     most: int,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Apart:
-    """Whether output i is the largest on all of the image of polygon i, for every i; `most` pieces are looked at."""
+    """Whether output i is the largest on all of the image of polygon i, for every i.
+
+    It is given up after `most` pieces, or when `stop`, which is asked now and then, says so.
+    """
     start = np.concatenate(curves)
     end = np.concatenate([np.roll(curve, -1, axis=0) for curve in curves])
     label = np.repeat(np.arange(len(curves)), [len(curve) for curve in curves])
@@ -47,6 +51,8 @@ def apart(
     for _ in range(_LEVELS):
         still = np.zeros(len(segment), dtype=bool)
         for first in range(0, len(segment), _PIECES):
+            if stop():
+                return Apart(False, margin, pieces + first, len(segment))
             rows = slice(first, first + _PIECES)
             a, b, own = start[segment[rows]], end[segment[rows]], label[segment[rows]]
             c, t = a + place[rows, None] * (b - a), half * (b - a)
@@ -62,6 +68,7 @@ def apart(
             still[kept[lower > 0] + first] = False
             margin = min(margin, float(lower[lower > 0].min(initial=np.inf)))
             if (middle < 0).any():  # on the wrong side, or nearly so: no halving helps
+                still[first + len(own) :] = True
                 return Apart(False, margin, pieces + first + len(own), int(still.sum()))
         pieces += len(segment)
         if not still.any():

@@ -11,8 +11,9 @@ from jaxtyping import Float64
 
 _ROUNDING = 1e-14  # relative, of the few operations between two bounds
 _EXP = 1e-11  # relative error of `_exp`
+_VANISHED = 1e-27  # what bumps are off by where they are taken at 64 instead of farther out
 _STEEPEST = 0.6065306597126335  # largest slope of exp(-r^2 / 2), at r = 1: exp(-1/2), rounded up
-_BEND = 0.4462603  # largest value of (x - 1) exp(-x / 2), at x = 3, rounded up
+_BEND = 0.4462604  # largest value of (x - 1) exp(-x / 2), at x = 3, rounded up
 _LIPSCHITZ = 0.7  # of a step that the search takes
 _TENSION, _REPULSION = 1.0, 0.008
 _FARTHEST = 0.2  # of a step, in shares of the smallest distance of two components
@@ -87,6 +88,7 @@ class FieldLayer:
         stretch = _largest_stretch(slopes) + slope_error
         turned = t + (slopes * t[:, None, :]).sum(axis=2)
         noise = _ROUNDING * (np.abs(c) + np.abs(t)).sum(axis=1) + 2 * _EXP * (bump @ size) + slope_error * reach
+        noise += _VANISHED * size.sum()
         return c + drift, turned, (1 + _ROUNDING) * (stretch * r + 0.5 * bend * reach * reach + noise)
 
 

@@ -207,7 +207,7 @@ def untangle(
     Args:
         link: A data set with `curves`, or a list of two or more closed polygons in space, `(n, 3)`.
         width: Dimension of the space that is moved, 3 to 8. In 4 dimensions every link comes apart.
-        budget: Seconds after which the search ends (when a look at all segments is over).
+        budget: Seconds after which the search ends.
         steps: Layers after which it ends, all starts together. Fix it, with a generous budget, for results that do not
             depend on the machine's speed.
         seed: Of the small random moves that later starts begin with, and those into further dimensions.
@@ -254,10 +254,14 @@ def untangle(
         return _nothing(curves, width, Sentence(text, "proved"))
     begin, tried, starts = clock(), 0, 0
     filled = [_filled(curve, width) for curve in curves]
+
+    def late() -> bool:
+        return clock() - begin >= budget
+
     for start, flow, layers in _starts(filled, width, seed):
         starts, wanted = start, _MARGIN
         for _ in range(_LONGEST):
-            if tried >= steps or clock() - begin >= budget:
+            if tried >= steps or late():
                 return _nothing(curves, width, _FAILURE, tried, clock() - begin, starts)
             tried += 1
             layer = flow.step()
@@ -272,7 +276,7 @@ def untangle(
             if margin < wanted:
                 continue
             wanted = _PATIENCE * margin
-            if apart(filled, layers, readout, offset, most=_FEW_PIECES).proved:
+            if apart(filled, layers, readout, offset, most=_FEW_PIECES, stop=late).proved:
                 end = clock() - begin
                 return Untangling(curves, width, tuple(layers), readout, offset, _SUCCESS, tried, end, starts)
     raise AssertionError("starts do not end")
