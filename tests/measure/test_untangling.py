@@ -173,6 +173,21 @@ def test_enclosures_hold_every_point_of_a_piece(length):
         assert r.max() < 1e-5  # of second order
 
 
+def test_enclosures_hold_all_of_a_small_ball():
+    random = np.random.default_rng(4)
+    directions = random.normal(size=(400, 3))
+    directions *= 1e-6 / np.linalg.norm(directions, axis=1, keepdims=True)
+    c = 0.3 * random.normal(size=(20, 3))
+    points = c[:, None] + directions
+    t, r = np.zeros_like(c), np.full(20, 1e-6 + 1e-15)
+    for seed in range(4):
+        layer = random_layer(seed, places=4, lipschitz=0.95)
+        c, t, r = layer.carry(c, t, r)
+        points = layer(points.reshape(-1, 3)).reshape(points.shape)
+        assert (np.linalg.norm(points - c[:, None], axis=2) <= r[:, None]).all()
+    assert r.max() < 1e-5
+
+
 def test_a_network_that_is_right_at_all_vertices_is_not_believed():
     """A layer that pushes the middle of an edge through the plane, and leaves all vertices where they are."""
     a = np.array([[-1.0, 1, 0], [1, 1, 0], [0, 3, 0]])
