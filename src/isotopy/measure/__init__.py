@@ -1,5 +1,6 @@
 """measure: what happens to the topology of data, layer by layer, in numbers that say how sure they are."""
 
+from ._fields import FieldLayer as FieldLayer
 from .betti_numbers import sample_topology as sample_topology
 from .certificates import certificate as certificate
 from .certificates import certificates as certificates
@@ -40,3 +41,6 @@ from .separation import Accuracy as Accuracy
 from .separation import linear_probe as linear_probe
 from .separation import nearest_neighbors as nearest_neighbors
 from .statements import Sentence as Sentence
+from .untangling import Untangling as Untangling
+from .untangling import Verification as Verification
+from .untangling import untangle as untangle
