@@ -201,6 +201,8 @@ DAMAGED = {
         _set("flow", "layers", 0, "map", "terms", [{"layer": 1}]),
         r"terms\[0\]\.layer must be a whole number, from 0 to 0; got 1",
     ),
+    "no room": (_set("flow", "layers", 0, "rows", 3), r"layers\[0\]\.space must be at least 3, the longest"),
+    "a position beyond": (_set("flow", "layers", 0, "position", 9), r"space must be at least 9"),
     "no permutation": (_set("flow", "layers", 0, "permutation", [0, 0]), "must hold each of 0, ..., 1 once"),
     "another width": (_set("layers", 0, "width", 3), "layers must have the widths of the flow"),
     "another end": (_set("t_max", 7), "t_max must be 2, the number of layers; got 7"),
