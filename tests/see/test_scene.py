@@ -244,6 +244,20 @@ def test_what_is_no_scene_is_said_to_be_none(document):
         see.Scene.from_dict(document)
 
 
+def test_arrays_of_files_must_be_finite():
+    written = codec.encode(np.array([1.0, np.inf, np.nan]))
+    with pytest.raises(ValueError, match=r"x must be finite; number 1 is inf \(2 of 3 are not\)"):
+        codec.decode(written, "x", (-1,))
+
+
+def test_straight_stages_need_the_matrix_of_the_map():
+    program = flows.stack([(np.eye(2), np.zeros(2))], [None], path="straight")
+    program["layers"][0]["map"]["terms"] = []
+    scene = scenes.plane(depth=1, extras=False)
+    with pytest.raises(ValueError, match=r"layers\[0\]\.map\.terms must hold the matrix of the straight stage"):
+        replace(scene, flow=program)
+
+
 def test_unpacked_bytes_are_bounded_by_the_shape():
     """A few bytes that would unpack to gigabytes stop where the shape says."""
     bomb = codec.encode(np.zeros(10**6, np.uint8), packed=True) | {"shape": [10]}
