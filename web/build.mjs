@@ -20,12 +20,19 @@ const texts = {
   setup(build) {
     build.onLoad({ filter: /\.(css|glsl)$/ }, async ({ path }) => {
       const text = readFileSync(path, "utf8");
-      const tight = path.endsWith(".css") ? (await esbuild.transform(text, { loader: "css", minify: true })).code.trim() : shader(text);
+      const tight = path.endsWith(".css") ? await style(text) : shader(text);
       const words = JSON.stringify(packed(tight));
       return { contents: `import { unpacked } from "./unpack.ts";\nexport default unpacked(${words});`, loader: "ts" };
     });
   },
 };
+
+/** The style sheet, minified; its own properties (not --at, which a script sets) have letters for names. */
+async function style(text) {
+  const { code } = await esbuild.transform(text, { loader: "css", minify: true });
+  const own = [...new Set(code.match(/--(?!at\b)[a-z]+/g))];
+  return code.trim().replace(/--(?!at\b)[a-z]+/g, (name) => `--${String.fromCharCode(97 + own.indexOf(name))}`);
+}
 
 /** Shaders without comments, indents and spaces that mean nothing. */
 function shader(text) {

@@ -201,6 +201,8 @@ DAMAGED = {
         _set("flow", "layers", 0, "map", "terms", [{"layer": 1}]),
         r"terms\[0\]\.layer must be a whole number, from 0 to 0; got 1",
     ),
+    "no room": (_set("flow", "layers", 0, "rows", 3), r"layers\[0\]\.space must be at least 3, the longest"),
+    "a position beyond": (_set("flow", "layers", 0, "position", 9), r"space must be at least 9"),
     "no permutation": (_set("flow", "layers", 0, "permutation", [0, 0]), "must hold each of 0, ..., 1 once"),
     "another width": (_set("layers", 0, "width", 3), "layers must have the widths of the flow"),
     "another end": (_set("t_max", 7), "t_max must be 2, the number of layers; got 7"),
@@ -240,6 +242,20 @@ def test_damage_is_named(name):
 def test_what_is_no_scene_is_said_to_be_none(document):
     with pytest.raises(ValueError, match="not a scene: its format must be 'isotopy scene'"):
         see.Scene.from_dict(document)
+
+
+def test_arrays_of_files_must_be_finite():
+    written = codec.encode(np.array([1.0, np.inf, np.nan]))
+    with pytest.raises(ValueError, match=r"x must be finite; number 1 is inf \(2 of 3 are not\)"):
+        codec.decode(written, "x", (-1,))
+
+
+def test_straight_stages_need_the_matrix_of_the_map():
+    program = flows.stack([(np.eye(2), np.zeros(2))], [None], path="straight")
+    program["layers"][0]["map"]["terms"] = []
+    scene = scenes.plane(depth=1, extras=False)
+    with pytest.raises(ValueError, match=r"layers\[0\]\.map\.terms must hold the matrix of the straight stage"):
+        replace(scene, flow=program)
 
 
 def test_unpacked_bytes_are_bounded_by_the_shape():

@@ -8,7 +8,8 @@ import type { Scene } from "./scene.ts";
 import { HAZE, colorsOf, opacity, tintOf } from "./marks.ts";
 import type { Mark, Picture, Renderer } from "./marks.ts";
 
-const LIMIT = 3000; // items that are sorted by depth in one frame
+const LIMIT = 12000; // items that are sorted by depth in one frame
+const ALONE = 3000; // points that are drawn one by one, each on its own paper
 
 interface Painted {
   mark: Mark;
@@ -32,19 +33,18 @@ class CanvasRenderer implements Renderer {
   #painted: Painted[] = [];
   #lookKey = "";
   #pixels: Float32Array;
-  readonly #share: number; // of the items that are drawn in 3-D
+  readonly #every: number; // of so many items one is drawn
 
   constructor(context: CanvasRenderingContext2D, scene: Scene, marks: Mark[]) {
     this.#context = context;
     this.canvas = context.canvas;
     this.#scene = scene;
-    this.#marks = marks;
-    const total = this.#marks.reduce((sum, mark) => sum + mark.count, 0);
-    this.#share = scene.view.dimension === 3 ? Math.min(1, LIMIT / Math.max(total, 1)) : 1;
-    this.note =
-      this.#share < 1
-        ? `Drawn without WebGL: every ${Math.ceil(1 / this.#share)}th mark is shown.`
-        : "Drawn without WebGL.";
+    const counted = (chosen: Mark[]) => chosen.reduce((sum, mark) => sum + mark.count, 0);
+    const solid = scene.view.dimension === 3;
+    // the sides of the boundary go first where there is too much, then every second mark
+    this.#marks = solid && counted(marks) > LIMIT ? marks.filter((mark) => mark.role !== "grid" || mark.per < 3) : marks;
+    this.#every = solid ? Math.max(Math.ceil(counted(this.#marks) / LIMIT), 1) : 1;
+    this.note = `Drawn without WebGL${this.#every > 1 ? `, one mark in ${this.#every}` : ""}.`;
     this.#pixels = new Float32Array(0);
   }
 
@@ -87,7 +87,7 @@ class CanvasRenderer implements Renderer {
     const groups = new Map<string, number[]>();
     for (let i = 0; i < mark.count; i++) {
       const key = css(this.#color(entry, i, picture));
-      const shape = mark.kind === "points" ? `|${css(rgb(entry.edge, i))}|${entry.edge[4 * i + 3]}` : "";
+      const shape = mark.kind === "points" ? `|${css(rgb(entry.edge, i))}|${entry.edge[4 * i + 3]}|${mark.count > ALONE || i}` : "";
       const group = groups.get(key + shape);
       if (group) group.push(i);
       else groups.set(key + shape, [i]);
@@ -104,11 +104,10 @@ class CanvasRenderer implements Renderer {
   }
 
   #drawSolid(picture: Picture): void {
-    const every = Math.ceil(1 / this.#share);
     const items: { entry: Painted; i: number; far: number }[] = [];
     for (const entry of this.#painted) {
       if (opacity(entry.mark, picture.look, picture.t) <= 0) continue;
-      for (let i = 0; i < entry.mark.count; i += every) {
+      for (let i = 0; i < entry.mark.count; i += this.#every) {
         let w = 0;
         for (let k = 0; k < entry.mark.per; k++) w += this.#pixels[3 * entry.mark.ids[entry.mark.per * i + k] + 2];
         items.push({ entry, i, far: w / entry.mark.per });

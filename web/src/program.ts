@@ -104,7 +104,8 @@ function readLayer(entry: Reader, widths: readonly number[], all: number): Progr
   const before = widths[widths.length - 1];
   const space = entry.whole("space", 1);
   const stages = readStages(entry, space, widths.length, all);
-  if (stages.some((stage) => stage.kind !== "line") && space < Math.max(width, rows, before)) {
+  const lines = stages.filter((stage) => stage.kind === "line").length;
+  if (space < Math.max(lines < stages.length ? rows : 1, stages[0].kind === "line" ? 1 : before)) {
     entry.wrong("space", `is too small: ${space}`);
   }
   const turned = stages.some((stage) => stage.kind === "linear");

@@ -33,6 +33,7 @@ out float vSize;
 void main() {
   vec3 p = place(id);
   gl_Position = camera * vec4(p, 1.0);
+  gl_Position.z -= 0.003 * gl_Position.w; // a mark on a surface is not cut by it
   vFill = fill;
   vEdge = edge;
   vFog = fog(p);
@@ -86,6 +87,7 @@ void main() {
   vec4 at = second ? b : a;
   vec2 shift = (vec2(-d.y, d.x) * side + d * (second ? 0.4 : -0.4) * radius / reach) * reach * 2.0 / size;
   at.xy += shift * at.w;
+  at.z -= 0.0015 * at.w;
   gl_Position = (a.w > 0.01 && b.w > 0.01) ? at : vec4(2.0, 2.0, 2.0, 1.0);
   vSide = side * reach;
   vFill = fill;

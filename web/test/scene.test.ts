@@ -100,6 +100,7 @@ const WRONG: [string, RegExp, (scene: Any) => void][] = [
   ["a flow of another depth", /layers must have the widths of the flow, 2, 2; got 2/, (s) => s.layers.pop()],
   ["a stage that begins late", /stages\[1\] must start where the one before ends/, (s) => (s.flow.layers[0].stages[1].from = 0.5)],
   ["an activation unknown", /activation\.name must be one of/, (s) => (s.flow.layers[0].map.activation.name = "sin")],
+  ["no room", /flow\.layers\[0\]\.space is too small: 2/, (s) => (s.flow.layers[0].rows = 3)],
   ["no matrix", /terms\[0\] needs a matrix: its layer/, (s) => (s.flow.layers[0].stages[0].kind = "translate")],
   ["frames missing", /view\.frames must hold 3 frames/, (s) => s.view.frames.pop()],
   ["a point as a box", /camera\.boxes must hold 3 boxes/, (s) => (s.camera.boxes[0][3] = 0)],

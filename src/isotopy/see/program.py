@@ -123,8 +123,9 @@ def _layer(entry: Mapping[str, Any], where: str, widths: Sequence[int], count: i
         raise ValueError(f"{where}.permutation must hold each of 0, ..., {width - 1} once; got {permutation}")
     stages = _stages(_list(entry, "stages", where), f"{where}.stages", space, len(widths), count, array)
     kinds = [stage["kind"] for stage in stages]
-    if position > space or (kinds[0] != "line" and space < max(width, rows, widths[-1])):
-        raise ValueError(f"{where}.space must hold {widths[-1]}, {rows} and {width} coordinates; got {space}")
+    needed = max(position, rows if set(kinds) != {"line"} else 1, widths[-1] if kinds[0] != "line" else 1)
+    if space < needed:
+        raise ValueError(f"{where}.space must be at least {needed}, the longest position in it; got {space}")
     rule = _mapping(entry.get("map"), f"{where}.map")
     terms = []
     for i, term in enumerate(_list(rule, "terms", f"{where}.map")):

@@ -168,11 +168,10 @@ def scenes():
     many = [(g.normal(size=(2, 2)) * factor, g.normal(size=2)) for factor in scale]
     found["activations"] = scene("One layer for each activation", plane, flows.stack(many, kinds))
     pooled = {"name": "max_pool", "windows": np.array([[0, 1], [2, 3], [1, -1]], np.int32)}
-    found["max_pool"] = scene(
-        "A layer of three windows",
-        plane,
-        flows.stack([(g.normal(size=(4, 2)), g.normal(size=4)), (g.normal(size=(2, 3)), np.zeros(2))], [pooled, None]),
-    )
+    pairs = {"name": "max_pool", "windows": np.array([[0, 1], [2, 3]], np.int32)}
+    shapes = [(4, 2), (4, 3), (2, 2)]  # the second pool leaves coordinates behind that were shown
+    pools = [(g.normal(size=shape), g.normal(size=shape[0])) for shape in shapes]
+    found["max_pool"] = scene("Layers of three windows and of two", plane, flows.stack(pools, [pooled, pairs, None]))
     found["vector_field"] = scene("A flow, then one step", plane, field_program())
     found["residual"] = scene("x - 2 relu(x), as lines", plane, residual_program(g))
     found["block"] = scene("x + f(x), moved as one", plane, block_program(g), frames=[axes(2)] * 3)
