@@ -1,7 +1,7 @@
 """Runs every command and every Python block of docs/gallery.md, and puts the pictures into docs/_static/gallery.
 
-    .venv/bin/python docs/pictures/gallery.py            # all, some minutes
-    .venv/bin/python docs/pictures/gallery.py 07 08      # pictures whose names begin so, and what they need
+.venv/bin/python docs/pictures/gallery.py            # all, some minutes
+.venv/bin/python docs/pictures/gallery.py 07 08      # pictures whose names begin so, and what they need
 """
 
 import os

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from isotopy import networks
-from isotopy.errors import UnsupportedModuleError
 from isotopy.networks import Architecture, mlp
 
 LETTERS = {
@@ -95,9 +94,12 @@ def test_values_that_are_no_architecture_are_refused():
             Architecture(widths, kinds)
 
 
-def test_vector_fields_are_known_but_not_built():
-    with pytest.raises(UnsupportedModuleError, match="vector-field layer"):
-        mlp("2-2v-2")
+def test_vector_fields_start_as_the_identity():
+    net = networks.mlp("2-2v-2", generator=torch.Generator().manual_seed(0))
+    x = torch.randn(5, 2, generator=torch.Generator().manual_seed(1))
+    assert isinstance(net[0], networks.VectorField)
+    assert torch.equal(net[0](x), x)
+    assert networks.trace(net, x).layers[0].kind == "vector_field"
 
 
 def test_all_pairs_of_letters_run():

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from isotopy.cli.options import AsJson, Seed, Set, chosen
@@ -48,6 +47,8 @@ def train(
     Examples:  isotopy train --data spirals --set turns=0.8 --net 2-2t-2t-2t-2t-2 --out run
     isotopy film run --out spirals.gif; isotopy view run --out spirals.html
     """
+    import torch
+
     from isotopy import datasets, measure, shape
     from isotopy.report.folder import replaced
     from isotopy.shape import training
@@ -91,6 +92,8 @@ def train(
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Small networks are faster on one thread, which does not wait for others."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..errors import UnsupportedModuleError
+from .flow import VectorField
 
 _KINDS = {
     "": "affine",
@@ -35,6 +35,7 @@ _KNOWN = (
     "t tanh, r relu, l leaky_relu, s sigmoid, p softplus, g gelu, i silu, v vector field, no letter for an affine map"
 )
 _LARGEST_WIDTH = 10**6
+_ANCHORS = 4  # of a vector-field layer, for each coordinate
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def mlp(
 ) -> nn.Sequential:
     """A sequential torch module from a string such as `2-2t-2t-2` (see `Architecture`).
 
-    Weights and biases are drawn as torch's Linear does, uniform on [-1/sqrt(n), 1/sqrt(n)] for n inputs.
+    Weights and biases are drawn as torch's Linear does, uniform on [-1/sqrt(n), 1/sqrt(n)] for n inputs. A vector
+    field has four anchors for each coordinate, from a normal distribution, and starts as the identity.
 
     Args:
         architecture: Widths and activations.
@@ -138,7 +140,6 @@ def mlp(
 
     Raises:
         ValueError: The string is not an architecture.
-        UnsupportedModuleError: It has vector-field layers.
 
     Example:
         >>> mlp("2-2t-2", generator=torch.Generator().manual_seed(0))
@@ -154,7 +155,8 @@ def mlp(
     for k, kind in enumerate(plan.activations):
         before, after = plan.widths[k], plan.widths[k + 1]
         if kind == "vector_field":
-            modules.append(_vector_field(after))
+            kept = dtype or torch.get_default_dtype()
+            modules.append(VectorField(after, _ANCHORS * after, generator=generator, device=device, dtype=kept))
             continue
         linear = nn.utils.skip_init(nn.Linear, before, after, device=device, dtype=dtype or torch.get_default_dtype())
         with torch.no_grad():
@@ -164,14 +166,6 @@ def mlp(
         if kind != "affine":
             modules.append(_MODULES[kind]())
     return nn.Sequential(*modules)
-
-
-def _vector_field(width: int) -> nn.Module:
-    """The layer that a `v` stands for."""
-    raise UnsupportedModuleError(
-        f"architecture has a vector-field layer (v, width {width}), which mlp does not build. Use another letter:"
-        f" {_KNOWN}."
-    )
 
 
 def _wrong(text: str, place: int, what: str) -> ValueError:
