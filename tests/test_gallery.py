@@ -37,7 +37,7 @@ def test_every_figure_has_a_text_and_a_number():
     for block in re.findall(r"```\{figure\}.*?```", PAGE, re.DOTALL):
         number = int(re.search(r"gallery/(\d\d)", block)[1])
         assert ":alt: " in block
-        assert f"\n{number}. " in block
+        assert f"\n**{number}.** " in block
 
 
 def test_all_commands_and_blocks_run(tmp_path, monkeypatch):
