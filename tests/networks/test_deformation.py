@@ -283,8 +283,17 @@ def test_damaged_programs_are_named():
             networks.positions(damaged(change), 0.5, cloud(1, 2))
     with pytest.raises(ValueError, match="program must be a dictionary of kind 'layers'"):
         networks.positions({"kind": "film"}, 0.5, cloud(1, 2))
-    with pytest.raises(ValueError, match="layers must hold at least one layer"):
-        networks.positions({"kind": "layers", "input": 2, "layers": []}, 0.0, cloud(1, 2))
+    for missing in ({}, {"layers": None}, {"layers": "2-2"}):
+        with pytest.raises(ValueError, match="layers must be a list"):
+            networks.positions({"kind": "layers", "input": 2} | missing, 0.0, cloud(1, 2))
+
+
+def test_without_layers_nothing_moves():
+    x = cloud(5, 2)
+    program = {"kind": "layers", "input": 2, "layers": []}
+    torch.testing.assert_close(networks.positions(program, 0.0, x), x, atol=0, rtol=0)
+    with pytest.raises(ValueError, match="t must be"):
+        networks.positions(program, 0.5, x)
 
 
 def test_the_straight_path_flags_its_singular_times():

@@ -47,6 +47,7 @@ def certificates(net: Network, *, layers: Sequence[int] | None = None) -> tuple[
         ValueError: `layers` holds a K that the network does not have.
 
     Example:
+        >>> import torch
         >>> from isotopy import networks
         >>> net = networks.trace(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh()), torch.zeros(1, 2))
         >>> certificates(net)[0].verdict
@@ -133,6 +134,7 @@ def certificate(
         ValueError: A weight or bias is not finite.
 
     Example:
+        >>> import torch
         >>> tiny = torch.eye(3, dtype=torch.float64) * 1e-6            # det = 1e-18, condition 1
         >>> certificate(tiny, torch.zeros(3, dtype=torch.float64), activation="tanh").verdict
         'homeomorphism'

@@ -44,7 +44,7 @@ class VectorField(nn.Module):
         >>> layer = VectorField(2, torch.tensor([[0.0, 0.0]]), width=1.0)
         >>> _ = layer.vectors.data.copy_(torch.tensor([[1.0, 0.0]]))
         >>> layer(torch.tensor([[0.0, 0.0], [9.0, 0.0]])).detach().round(decimals=3)    # far away nothing moves
-        tensor([[0.4780, 0.0000],
+        tensor([[0.4900, 0.0000],
                 [9.0000, 0.0000]])
 
     Source:

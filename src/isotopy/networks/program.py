@@ -81,7 +81,10 @@ class Program:
             raise ValueError(f"program must be a dictionary of kind 'layers'; got {kind!r}.")
         self.input_width = _count(program.get("input"), "input")
         self.units: list[Unit] = []
-        for index, layer in enumerate(program.get("layers", ())):
+        layers = program.get("layers")
+        if not isinstance(layers, Sequence) or isinstance(layers, str):
+            raise ValueError(f"layers must be a list, empty where nothing moves; got {layers!r:.60}.")
+        for index, layer in enumerate(layers):
             self.units.append(_unit(layer, f"layers[{index}]", self.widths))
 
     @property
