@@ -170,6 +170,105 @@ def test_verdicts_of_shapes():
     assert (c.verdict, c.lost) == ("fold", pytest.approx(2 / 3 + 1 / 3 / 1.5))
 
 
+def given(*layers):
+    """A sequential module of Linear layers with these (matrix, bias or None), and of other modules as they are."""
+    parts = []
+    for layer in layers:
+        if isinstance(layer, tuple):
+            matrix, bias = layer
+            linear = nn.Linear(len(matrix[0]), len(matrix), bias=bias is not None).double()
+            with torch.no_grad():
+                linear.weight.copy_(torch.tensor(matrix, dtype=torch.float64))
+                if bias is not None:
+                    linear.bias.copy_(torch.tensor(bias, dtype=torch.float64))
+            layer = linear
+        parts.append(layer)
+    return nn.Sequential(*parts).double().eval()
+
+
+LINE = torch.linspace(-30, 30, 2401, dtype=torch.float64)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("activation", "verdict"), [(nn.ReLU(), "embedding"), (nn.GELU(), "not certified"), (nn.SiLU(), "not certified")]
+)
+def test_a_line_in_the_plane_can_outlive_the_folding_of_the_plane(activation, verdict):
+    d = networks.deformation(traced(given(([[1.0], [-1.0]], None), activation), 1))  # x -> (act(x), act(-x))
+    (c,) = d.certificates
+    assert (c.verdict, c.lost) == (verdict, None)
+    assert (c.status == "proved") == (verdict == "embedding")
+    assert float(torch.pdist(d(1, LINE)).min()) > 0  # one-to-one: GELU(x) - GELU(-x) = x
+
+
+def test_relus_on_a_sheet_collapse_where_too_few_are_on():
+    module = given(([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [0.0, 0.0, 5.0]), nn.ReLU())
+    d = networks.deformation(traced(module, 2))
+    (c,) = d.certificates
+    assert (c.verdict, c.status, c.lost) == ("collapse", "proved", 1.0)
+    assert "at most 1 of its 3 different ReLUs" in c.sentence
+    x = -10.0 - torch.rand(20, 2, dtype=torch.float64)
+    assert float(d(1, x).abs().max()) == 0.0
+    assert float(torch.pdist(d(1 - 1e-6, x)).min()) > 0.0
+    shifted = given(([[1.0], [-1.0]], [-1.0, -1.0]), nn.ReLU())  # both off between -1 and 1
+    assert networks.deformation(traced(shifted, 1)).certificates[0].verdict == "not certified"
+
+
+@pytest.mark.parametrize(("rows", "verdict"), [([[1.0], [1.0]], "not certified"), ([[1.0, 0], [1, 1]], "collapse")])
+def test_a_pool_of_fewer_values_than_rows_need_not_lose_anything(rows, verdict):
+    n = len(rows[0])
+    d = networks.deformation(traced(given((rows, None), nn.MaxPool1d(2)), n))
+    (c,) = d.certificates
+    assert (c.verdict, c.lost) == (verdict, None if n == 1 else 1.0)
+    if n == 1:
+        torch.testing.assert_close(d(1, LINE), LINE)
+    else:
+        assert float(torch.pdist(d(1, grid())).min()) == 0.0
+
+
+def test_straight_paths_of_widening_layers_lose_only_what_inputs_see():
+    kept = networks.deformation(traced(given(([[1.0], [2.0]], None)), 1), path="straight").certificates[0]
+    assert (kept.verdict, kept.lost) == ("embedding", None)
+    turned = networks.deformation(traced(given(([[-1.0], [2.0]], None)), 1), path="straight")
+    assert turned.certificates[0].verdict == "embedding"  # the line turns through (0, y), y > 0
+    assert float(torch.pdist(turned(1 / 6, LINE)).min()) > 0.0
+    through = networks.deformation(traced(given(([[-1.0], [0.0]], None)), 1), path="straight")
+    assert (through.certificates[0].verdict, through.certificates[0].lost) == ("collapse", pytest.approx(1 / 6))
+    assert float(through(1 / 6, LINE).abs().max()) < 1e-12
+    flat = networks.linear_path(torch.tensor([[0.0], [0.0]]), path="straight")[1]
+    assert flat.singular_times == (1.0,)
+
+
+def test_what_rounding_hides_is_not_certified():
+    norm = nn.BatchNorm1d(2).double()
+    norm.running_var.fill_(3.0)
+    module = given(([[1.0, 2.0], [2.0, 4.0]], None), norm)  # rank 1, scaled by a factor that is rounded
+    (c,) = networks.deformation(traced(module, 2)).certificates
+    assert (c.verdict, c.status, c.lost) == ("not certified", "computed", None)
+    assert c.parts[0].sure == pytest.approx(1 / 3)
+
+
+def test_a_relu_after_a_sum_that_may_not_be_onto_claims_nothing():
+    class Positive(nn.Module):  # x + softplus(-x) = softplus(x) > 0, and ReLU leaves it as it is
+        def __init__(self):
+            super().__init__()
+            self.turn = nn.Linear(1, 1, bias=False)
+            with torch.no_grad():
+                self.turn.weight.fill_(-1.0)
+
+        def forward(self, x):
+            return torch.relu(x + nn.functional.softplus(self.turn(x)))
+
+    d = networks.deformation(traced(Positive().double(), 1))
+    assert all(c.lost is None for c in d.certificates)
+    y = d(len(d), torch.linspace(-5, 5, 101, dtype=torch.float64)[:, None])
+    assert float(y.diff(dim=0).min()) > 0.0
+
+
+def test_huge_weights_are_named():
+    with pytest.raises(ValueError, match=r"W is too large to be taken apart: entries up to 1.7e\+308"):
+        networks.deformation(traced(given(([[1.7e308] * 3] * 3, None)), 3))
+
+
 def test_condition_numbers_are_those_of_the_weights():
     module = dense(3, 3, 5)
     for k, c in enumerate(networks.deformation(traced(module, 3)).certificates):

@@ -11,13 +11,13 @@ from torch import Tensor
 from ..networks import Layer, Network
 from ..networks.activations import Activation
 from ..networks.field import Field
+from ..networks.relus import relu_injectivity
 from ..networks.verified import Injectivity, injectivity
 from .inspection import Certificate, Verdict
 from .statements import Status
 
 _MOST_WORK = 6.4e10  # m n min(m, n); 4000 x 4000: about half a minute and 0.6 GB
 _GRAM = 2500  # beyond this side singular values come from the Gram matrix, with half the digits
-_DIRECTIONS = 512  # tried when looking for a direction in which too few ReLUs are on
 
 
 def certificates(net: Network, *, layers: Sequence[int] | None = None) -> tuple[Certificate, ...]:
@@ -262,29 +262,15 @@ def _relu(
             f"Collapses: W has rank {full.rank} at most for {n} input dimensions, so whole lines go to points, "
             + flattens
         )
-    if unsure is None:
-        live = np.unique(_directions(w, b)[0], axis=0)  # those that look the same way are on together, far out
-        error = np.zeros_like(live)
-    else:
-        alive = w.any(axis=1) | unsure.any(axis=1)
-        live, error = w[alive], unsure[alive]
-    k = len(live)
+    found = relu_injectivity(w, b, unsure)
+    k, few = found.different, found.on
     one_to_one = ", though W is one-to-one" if full.injective == "yes" else ""
     flattened = f"fewer than the {n} input dimensions, so an open region there is flattened."
-    if k < 2 * n:
-        # Along a direction that no row is orthogonal to, or along its opposite, at most half of the rows are positive;
-        # far out the others are off whatever the bias, on an open set, where the rank is then below n.
+    if found.injective == "no":
         return "fold", (
-            f"Folds{one_to_one}: of its {k} different ReLUs at most {k // 2} are on far out in some direction, "
-            + flattened
+            f"Folds{one_to_one}: in some direction at most {few} of its {k} different ReLUs are on far out, {flattened}"
         )
-    few = _fewest_on(live, error)
-    if few < n:
-        return "fold", (
-            f"Folds{one_to_one}: in some direction at most {few} of its {k} different ReLUs are on far out, "
-            + flattened
-        )
-    if unsure is None and _both_sides(w, b):
+    if found.injective == "yes":
         return "embedding", (
             f"Embedding: {n} independent directions are each seen by a ReLU from either side, so every input can be "
             f"read off the outputs ({facts.range})."
@@ -293,54 +279,6 @@ def _relu(
         f"Not certified: with {k} different ReLUs for {n} dimensions the layer can be one-to-one; no direction was "
         "found in which it is not."
     )
-
-
-def _directions(
-    w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]
-) -> tuple[Float64[np.ndarray, "k n"], Float64[np.ndarray, " k"]]:
-    """Nonzero rows and their shifts, divided by powers of two so that the largest entry is in [1/2, 1)."""
-    live = w.any(axis=1)
-    w, b = w[live], b[live]
-    exponent = np.frexp(np.abs(w).max(axis=1))[1]
-    return np.ldexp(w, -exponent[:, None]) + 0.0, np.ldexp(b, -exponent)
-
-
-def _fewest_on(live: Float64[np.ndarray, "k n"], unsure: Float64[np.ndarray, "k n"]) -> int:
-    """Smallest number of rows that may be positive along a direction, over those that are tried: a proved count."""
-    k, n = live.shape
-    largest = np.abs(live).max(axis=1, keepdims=True)
-    unit = live / np.where(largest > 0.0, largest, 1.0)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-300)
-    drawn = np.random.default_rng(0).standard_normal((_DIRECTIONS, n))
-    tried = np.concatenate([drawn, unit.mean(axis=0, keepdims=True), unit[: min(k, _DIRECTIONS)]])
-    tried = np.concatenate([tried, -tried])
-    # Step away from the rows that are on along the most promising one, as a perceptron would.
-    best = tried[(tried @ unit.T > 0.0).sum(axis=1).argmin()]
-    steps = []
-    for _ in range(50):
-        on = unit[unit @ best > 0.0]
-        best = best / max(float(np.linalg.norm(best)), 1e-300) - 0.2 * on.sum(axis=0) / max(len(on), 1)
-        steps.append(best)
-    tried = np.concatenate([tried, steps])
-    error = np.abs(tried) @ (1.1 * (n + 2) * 2.0**-53 * np.abs(live) + 1.01 * unsure).T
-    return int((tried @ live.T + error >= 0.0).sum(axis=1).min())
-
-
-def _both_sides(w: Float64[np.ndarray, "m n"], b: Float64[np.ndarray, " m"]) -> bool:
-    """Whether rows w with a partner -c w, c a power of two, together leave no gap and span the input space.
-
-    relu(w x + p) and relu(-c w x + q) determine w x for every x when the first is on wherever the second is off: when
-    p + q / c >= 0.
-    """
-    w, b = _directions(w, b)
-    seen: dict[bytes, float] = {}
-    for row, shift in zip(w, b.tolist(), strict=True):
-        key = row.tobytes()
-        seen[key] = max(shift, seen.get(key, -np.inf))
-    pairs = [i for i, row in enumerate(w) if seen.get((-row + 0.0).tobytes(), -np.inf) >= -seen[row.tobytes()]]
-    if len(pairs) < w.shape[1]:
-        return False
-    return injectivity(np.ascontiguousarray(w[pairs])).injective == "yes"
 
 
 def _max_pool(width: int, m: int, n: int) -> tuple[Verdict, str]:

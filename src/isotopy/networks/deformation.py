@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import BudgetError
 from .activations import Activation
 from .folds import FoldCheck, folds
-from .movements import BlockMaps, Movement, displaced, moved
+from .movements import BlockMaps, Movement, Weights, displaced, moved
 from .network import Layer, Network
 from .operators import Selection, Sum, plain_convolutions
 from .paths import LinearPath, path_of
@@ -238,7 +238,7 @@ class _Building:
         """A layer that reads the one before it alone."""
         (matrix,), bias, (error,) = _terms(layer, self.orders)
         order, path, certain = path_of(matrix, path=self.path, error=error, space=layer.width)
-        matrix, bias = matrix[order], bias[order]
+        matrix, bias, error = matrix[order], bias[order], None if error is None else error[order]
         activation, outputs = _reordered(layer.activation, order, layer.width)
         still = np.array_equal(matrix, np.eye(len(matrix))) if matrix.shape[0] == matrix.shape[1] else False
         alone = activation.kind == "vector_field" and still and not bias.any()
@@ -247,7 +247,7 @@ class _Building:
         stages = _in_thirds(stages[-1:] if alone else stages)
         space = path.stage.matrix(0.0).shape[0]
         self._add(layer, outputs, space, [(layer.index - 1, matrix)], bias, activation, stages)
-        self.movements.append(moved(layer, path, certain, matrix, activation, order, alone=alone))
+        self.movements.append(moved(layer, path, certain, Weights(matrix, bias, error), activation, order, alone=alone))
 
     def inside(self, layer: Layer) -> None:
         """A layer of a residual block on its own."""

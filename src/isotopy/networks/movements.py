@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from .activations import Activation
 from .network import Layer
 from .paths import LinearPath
+from .relus import ReluInjectivity, relu_injectivity
 from .verified import Injectivity, norm_bound
 
 Verdict = Literal[
@@ -108,11 +109,46 @@ class Movement:
         return {**kept, "from": begin, "to": end, "lost": self.lost}
 
 
+class Weights(NamedTuple):
+    """The affine map of a layer.
+
+    Args:
+        matrix: W.
+        bias: b.
+        error: Bounds on what was rounded off W; None: nothing.
+    """
+
+    matrix: Float64[np.ndarray, "r _"]
+    bias: Float64[np.ndarray, " r"]
+    error: Float64[np.ndarray, "r _"] | None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Where the pre-activations of all inputs lie, when that is less than all of their space.
+
+    Args:
+        dimension: Of the inputs.
+        relus: Whether ReLU is one-to-one on it; None where it is not known what the sheet is.
+    """
+
+    dimension: int
+    relus: ReluInjectivity | None
+
+
+def _sheet(weights: Weights, activation: Activation) -> Sheet | None:
+    """None where the map is onto, or has lost something before its activation."""
+    rows, inputs = weights.matrix.shape
+    if rows <= inputs:
+        return None
+    return Sheet(inputs, relu_injectivity(*weights) if activation.kind == "relu" else None)
+
+
 def moved(
     layer: Layer,
     path: LinearPath,
     certain: Injectivity | None,
-    matrix: Float64[np.ndarray, "r _"],
+    weights: Weights,
     activation: Activation,
     order: Sequence[int],
     *,
@@ -124,12 +160,13 @@ def moved(
         layer: The layer.
         path: Its linear third.
         certain: What is certain about W before the swap.
-        matrix: W in flow coordinates.
+        weights: W and b in flow coordinates.
         activation: In flow coordinates.
         order: Rows of W that the swap put there.
         alone: A vector field that takes the whole time.
     """
     start = layer.index - 1
+    matrix = weights.matrix
     values = np.linalg.svd(matrix, compute_uv=False)
     swap = list(order) != sorted(order)
     if alone:
@@ -139,7 +176,7 @@ def moved(
         parts = [
             _linear(path, certain, values, float(start), thirds[0], swap=swap),
             Part("translation", thirds[0], thirds[1], "isotopy", "proved", "A translation moves all points alike."),
-            _activation(activation, layer, thirds[1], start + 1.0),
+            _activation(activation, layer, thirds[1], start + 1.0, _sheet(weights, activation)),
         ]
     sign = None
     if certain is not None and matrix.shape[0] == matrix.shape[1]:
@@ -171,7 +208,7 @@ def _movement(
     elif ended:
         verdict, sentence, status = ended[0].verdict, ended[0].sentence, ended[0].status
     elif embedded:
-        verdict, sentence = "embedding", embedded[0].sentence
+        verdict, sentence = "embedding", " ".join(part.sentence for part in embedded)
     elif swap:
         verdict = "isotopy after a swap"
         sentence = parts[0].sentence + " " + parts[-1].sentence
@@ -224,22 +261,26 @@ def _linear(
             f"Collapses at the end of the linear third, t = {end:.3g}: W has rank {rank} at most for {n} dimensions.",
             end, end,
         )  # fmt: skip
-    status: Status = "proved" if path.determinant_sign is not None else "computed"
-    close = "" if status == "proved" else " W is singular within rounding, so that the end may be flat."
+    if path.determinant_sign is None:
+        return Part(
+            "linear", begin, end, "not certified", "computed",
+            f"Not certified at the end of the linear third, t = {end:.3g}: W may be singular, its smallest singular "
+            f"value is within rounding error of 0 ({span}).",
+            None, end,
+        )  # fmt: skip
     if m > n:
         return Part(
-            "linear", begin, end, "embedding", status,
-            f"Embedding: {n} dimensions lie in {m}, and the larger space is turned and stretched as a whole "
-            f"({span}).{close}",
+            "linear", begin, end, "embedding", "proved",
+            f"Embedding: {n} dimensions lie in {m}, and the larger space is turned and stretched as a whole ({span}).",
         )  # fmt: skip
     if swap:
         return Part(
-            "linear", begin, end, "isotopy after a swap", status,
-            f"Isotopy after swapping neurons 0 and 1: W turns space over (det < 0), the swap turns it back; then it is "
-            f"turned and stretched ({span}).{close}",
+            "linear", begin, end, "isotopy after a swap", "proved",
+            f"Isotopy after swapping neurons 1 and 2: W turns space over (det < 0), the swap turns it back; then it is "
+            f"turned and stretched ({span}).",
         )  # fmt: skip
-    text = f"W turns and stretches space, invertible all the way ({span}).{close}"
-    return Part("linear", begin, end, "isotopy", status, text)
+    text = f"W turns and stretches space, invertible all the way ({span})."
+    return Part("linear", begin, end, "isotopy", "proved", text)
 
 
 def _straight(path: LinearPath, begin: float, end: float, span: str) -> Part:
@@ -263,7 +304,7 @@ def _straight(path: LinearPath, begin: float, end: float, span: str) -> Part:
     return Part("linear", begin, end, "collapse", "computed", text, lost, lost)
 
 
-def _activation(activation: Activation, layer: Layer, begin: float, end: float) -> Part:
+def _activation(activation: Activation, layer: Layer, begin: float, end: float, sheet: Sheet | None) -> Part:
     kind, third = activation.kind, end - begin
     name = activation.title
     if kind == "vector_field":
@@ -271,37 +312,69 @@ def _activation(activation: Activation, layer: Layer, begin: float, end: float) 
     if kind == "affine":
         return Part("activation", begin, end, "isotopy", "proved", "No activation: a pause.")
     if kind == "max_pool":
-        return _max_pool(activation, layer, begin, end)
+        return _max_pool(layer, begin, end, layer.rows if sheet is None else sheet.dimension)
     if activation.strictly_increasing:
         text = f"{name} bends every coordinate, strictly increasing at every time."
         return Part("activation", begin, end, "isotopy", "proved", text)
     least = activation.smallest_slope
     if least is not None:  # (1 - s) + s least = 0; a bracket of the time from that of the slope
         early, late = (begin + third / (1.0 - slope) for slope in least)
+        if sheet is not None:
+            return _unknown(activation, begin, end, early)
         text = (
             f"Folds from t = {late:.4f} on, {1.0 / (1.0 - least[1]):.4f} of the last third: {name} is not monotone, "
             f"its smallest slope is {least[1]:.4f}; before that it is one-to-one."
         )
         return Part("activation", begin, end, "fold", "proved", text, math.nextafter(late, math.inf), early)
     if kind == "softplus":
+        if sheet is not None:
+            return _unknown(activation, begin, end, begin)
         text = (
             f"{name} jumps down where torch takes it for linear (threshold {activation.threshold:g}): two values meet."
         )
         return Part("activation", begin, end, "fold", "proved", text, math.nextafter(begin, math.inf), begin)
+    if sheet is None:
+        text = (
+            f"Collapses at t = {end:g}, and no earlier: {name} sends all negative values to 0, flattening the regions "
+            "where neurons are off."
+        )
+        return Part("activation", begin, end, "collapse", "proved", text, end, end)
+    if sheet.relus is None or sheet.relus.injective == "unknown":
+        return _unknown(activation, begin, end, end)
+    if sheet.relus.injective == "yes":
+        text = (
+            f"{name} flattens the larger space at t = {end:g} and keeps what lies in it: {sheet.dimension} independent "
+            "directions are each seen by a neuron from either side."
+        )
+        return Part("activation", begin, end, "embedding", "proved", text)
     text = (
-        f"Collapses at t = {end:g}, and no earlier: {name} sends all negative values to 0, flattening the regions "
-        "where neurons are off."
+        f"Collapses at t = {end:g}, and no earlier: in some direction at most {sheet.relus.on} of its "
+        f"{sheet.relus.different} different ReLUs are on far out, fewer than {sheet.dimension} dimensions, so that an "
+        "open region is flattened."
     )
     return Part("activation", begin, end, "collapse", "proved", text, end, end)
 
 
-def _max_pool(activation: Activation, layer: Layer, begin: float, end: float) -> Part:
-    """In the maximum norm |pool(x) - pool(y)| <= |x - y|: (1 - s) y + s pool(y) is one-to-one for s < 1/2."""
+def _unknown(activation: Activation, begin: float, end: float, sure: float) -> Part:
+    """An activation that is not one-to-one on all of its space, but may be where the inputs lie in it."""
+    when = f"from t = {sure:.4f} on" if sure < end else f"at t = {end:g}"
+    text = (
+        f"Not certified {when}: {activation.title} is not one-to-one on all of its space then; where the inputs lie in "
+        "it, it may be."
+    )
+    return Part("activation", begin, end, "not certified", "computed", text, None, sure)
+
+
+def _max_pool(layer: Layer, begin: float, end: float, dimension: int) -> Part:
+    """In the maximum norm |pool(x) - pool(y)| <= |x - y|: (1 - s) y + s pool(y) is one-to-one for s < 1/2.
+
+    No continuous map to fewer dimensions is one-to-one (Borsuk and Ulam).
+    """
     half = begin + 0.5 * (end - begin)
-    if layer.width < layer.rows:
+    if layer.width < dimension:
         text = (
-            f"Collapses at t = {end:g} at the latest: the max pool keeps {layer.width} of {layer.rows} values; "
-            f"certainly one-to-one before t = {half:.4f}."
+            f"Collapses at t = {end:g} at the latest: the max pool keeps {layer.width} of {layer.rows} values, fewer "
+            f"than {dimension} dimensions; certainly one-to-one before t = {half:.4f}."
         )
         return Part("activation", begin, end, "collapse", "proved", text, end, half)
     text = f"Not certified after t = {half:.4f}: a max pool of {layer.rows} values to {layer.width} may glue points."
@@ -445,5 +518,6 @@ def displaced(
         part = Part("displacement", begin, stop, "interpolated", "computed", text, None, min(stop, max(begin, reached)))
     parts = [part]
     if final:
-        parts.append(_activation(activation, layer, stop, end))
+        sheet = None if bound < 1.0 else Sheet(0 if maps is None else maps.width, None)  # x + f(x) is onto
+        parts.append(_activation(activation, layer, stop, end, sheet))
     return _movement(layer, parts, tuple(order), block=block)

@@ -56,22 +56,30 @@ class LinearPath:
 
     @cached_property
     def singular_times(self) -> tuple[float, ...]:
-        """Times at which p(t) is singular, in order; of a polar path at most the end.
+        """Times at which p(t) is singular on the coordinates that W reads, in order; of a polar path at most the end.
 
         (1 - t) I + t M is singular where M has the eigenvalue -(1 - t) / t: negative ones in order, computed in
         floating point; a double eigenvalue may come out as a complex pair close to the axis and counts if it does so
         within rounding (square root of eps times |M|).
         """
+        m, n = self.shape
         if isinstance(self.stage, Linear):
             return (1.0,) if self.determinant_sign == 0 else ()
-        matrix = self.stage.m.numpy()
+        matrix = self.stage.m.numpy()[: max(m, n), :n]
         if not matrix.size:
             return ()
-        values = np.linalg.eigvals(matrix)
-        scale = float(np.abs(values).max())
+        values = np.linalg.eigvals(matrix[:n])
+        scale = float(np.abs(matrix).max())
         real = values.real[(np.abs(values.imag) <= 2.0**-26 * scale) & (values.real < 0.0)]
         times = sorted(1.0 / (1.0 - value) for value in real.tolist())
+        if m > n:  # only where the rows below vanish on the same vector
+            return tuple(t for t in [*times, 1.0] if self._flat(matrix, t, 2.0**-26 * max(scale, 1.0)))
         return tuple(times) if self.determinant_sign != 0 else (*[t for t in times if t < 1.0 - 1e-12], 1.0)
+
+    @staticmethod
+    def _flat(matrix: Float64[np.ndarray, "m n"], t: float, tolerance: float) -> bool:
+        start = np.eye(*matrix.shape)
+        return bool(np.linalg.svd((1.0 - t) * start + t * matrix, compute_uv=False)[-1] <= tolerance)
 
 
 def linear_path(W: Float[Tensor, "m n"], *, path: str = "polar") -> tuple[Tensor, LinearPath]:
@@ -193,6 +201,9 @@ def polar(square: Float64[np.ndarray, "w w"]) -> Linear:
         left[:, -1] *= -1.0
         rotation = left @ right
     stretch = (right.T * values) @ right
+    stretch = 0.5 * stretch + 0.5 * stretch.T
+    if not np.isfinite(stretch).all():
+        raise ValueError(f"W is too large to be taken apart: entries up to {np.abs(square).max():.3g}. Scale it down.")
     blocks, vectors = schur(rotation, output="real") if w else (rotation, rotation)
     pairs: list[tuple[int, int, float]] = []
     turned: list[int] = []
@@ -214,4 +225,4 @@ def polar(square: Float64[np.ndarray, "w w"]) -> Linear:
     order += [i for i in range(w) if i not in set(order)]
     q = np.ascontiguousarray(vectors[:, order])
     angles = np.array([angle for _, _, angle in pairs], dtype=np.float64)
-    return Linear(torch.from_numpy(q), torch.from_numpy(angles), torch.from_numpy(0.5 * (stretch + stretch.T)))
+    return Linear(torch.from_numpy(q), torch.from_numpy(angles), torch.from_numpy(stretch))
