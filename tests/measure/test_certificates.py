@@ -187,7 +187,7 @@ def test_relu_layers_with_fewer_than_twice_the_neurons_fold():
         found = relu(w, b)
         assert (found.verdict, found.status) == ("fold", "proved")
         assert glued(w, b)
-    assert "at most 2 are on" in relu(draws.standard_normal((5, 3))).sentence
+    assert "at most 2 of its 5 different ReLUs are on" in relu(draws.standard_normal((5, 3))).sentence
     dead = np.concatenate([np.eye(2), -np.eye(2)])
     dead[3] = 0.0  # four rows, three of them alive
     assert relu(dead).verdict == "fold"
