@@ -313,14 +313,41 @@ def test_certificates_say_what_is_proved_and_what_computed():
     assert (proved.verdict, proved.status) == ("homeomorphism", "proved")
     assert "Diffeomorphism" in proved.sentence
     computed = measure.certificates(networks.trace(layer(size=3.0, steps=1), x))[0]
-    assert (computed.verdict, computed.status) == ("homeomorphism", "computed")
-    assert "1 Runge-Kutta steps are computed" in computed.sentence
+    assert (computed.verdict, computed.status) == ("not certified", "computed")
+    assert "1 Runge-Kutta steps are not proved" in computed.sentence
     step = measure.certificates(networks.trace(layer(size=3.0, one_step=True), x))[0]
     assert (step.verdict, step.status) == ("not certified", "computed")
     wide = nn.Sequential(nn.Linear(2, 3), layer(3, 4)).double()
     assert measure.certificates(networks.trace(wide, x))[0].verdict == "embedding"
     i = measure.inspect(networks.trace(stack(), x), cloud(40, 2))
     assert [own.kind for own in i.layers] == ["input", "vector_field", "tanh", "vector_field", "affine"]
+
+
+def test_steps_that_fold_are_not_called_isotopies():
+    coarse = networks.VectorField(1, torch.zeros(1, 1, dtype=torch.float64), width=0.1, steps=1, dtype=torch.float64)
+    with torch.no_grad():
+        coarse.vectors.fill_(5.0)
+    x = torch.linspace(-1, 1, 401, dtype=torch.float64)[:, None]
+    assert float(coarse(x).detach().diff(dim=0).min()) < 0, "the step turns the line back"
+    d = networks.deformation(networks.trace(coarse, x[:2]))
+    (c,) = d.certificates
+    assert (c.verdict, c.status, c.lost) == ("not certified", "computed", None)
+    assert 0 < c.parts[0].sure < 1
+    assert float(d(c.parts[0].sure, x).diff(dim=0).min()) > 0
+    assert bool(d.check(x)[0].folded.any())
+
+
+def test_bounds_hold_where_squares_are_no_numbers():
+    def single(width, vector):
+        zero, v, s, x = torch.tensor([0.0, vector, width, width / 2], dtype=torch.float64).split(1)
+        field = Field(zero[None], v[None], s)
+        return field.lipschitz, abs(float(field.jacobian(x[None])))
+
+    for width, vector in [(1e-140, 1e-170), (1e-140, 1e-200), (1e140, 1e200)]:
+        bound, slope = single(width, vector)
+        assert 0 < slope <= bound < 10 * slope
+    assert single(1e-175, 1e-170)[0] == math.inf, "the field itself cannot be computed"
+    assert single(1e-3, 0.0)[0] == 0.0
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -45,8 +45,7 @@ class FieldLayer:
     @property
     def lipschitz(self) -> float:
         """Proved upper bound of the Lipschitz constant of F: that of every bump is |v_j| exp(-1/2) / s."""
-        lengths = np.sqrt((self.vectors * self.vectors).sum(axis=1))
-        return float(lengths.sum() * _STEEPEST / self.width * (1 + 1e-12))
+        return float(_lengths(self.vectors).sum() * _STEEPEST / self.width * (1 + 1e-12))
 
     @property
     def one_to_one(self) -> bool:
@@ -70,7 +69,7 @@ class FieldLayer:
         x /= s2
         bump = _exp(x / 2)
         far = np.sqrt(x)
-        size = np.sqrt((self.vectors * self.vectors).sum(axis=1)) * (1 + _ROUNDING)
+        size = _lengths(self.vectors) * (1 + _ROUNDING)
         reach = np.sqrt((t * t).sum(axis=1)) + r
         by = (reach / self.width * (1 + _ROUNDING))[:, None]
         grown = far * by
@@ -90,6 +89,14 @@ class FieldLayer:
         noise = _ROUNDING * (np.abs(c) + np.abs(t)).sum(axis=1) + 2 * _EXP * (bump @ size) + slope_error * reach
         noise += _VANISHED * size.sum()
         return c + drift, turned, (1 + _ROUNDING) * (stretch * r + 0.5 * bend * reach * reach + noise)
+
+
+def _lengths(vectors: Float64[np.ndarray, "a d"]) -> Float64[np.ndarray, " a"]:
+    """Lengths whose squares may be too small, or too large, to be numbers."""
+    largest = np.abs(vectors).max(axis=1, initial=0.0)
+    units = vectors / np.where(largest > 0.0, largest, 1.0)[:, None]
+    result: np.ndarray = largest * np.sqrt((units * units).sum(axis=1))
+    return result
 
 
 def _largest_stretch(slopes: Float64[np.ndarray, "n d d"]) -> Float64[np.ndarray, " n"]:

@@ -310,18 +310,18 @@ def _along(field: Field, straight: Certificate) -> Certificate:
     if straight.verdict in ("collapse", "not certified"):
         return straight
     bound = field.lipschitz
-    if field.proved_injective:
-        each = "the identity plus a contraction" + ("" if field.one_step else f", {field.steps} times over")
-        why = f"is {each} (|DF| is at most {bound:.3g})"
-    elif field.one_step:
-        text = f"Not certified: points move to x + F(x), and the bound {bound:.3g} of |DF| is not below 1."
+    if not field.proved_injective:
+        if field.one_step:
+            text = f"Not certified: points move to x + F(x), and the bound {bound:.3g} of |DF| is not below 1."
+        else:
+            text = (
+                f"Not certified: the flow of the vector field is a diffeomorphism in exact time, but its {field.steps} "
+                f"Runge-Kutta steps are not proved to be one-to-one (|DF| is at most {bound:.3g}; more steps help)."
+            )
         return replace(straight, verdict="not certified", sentence=text, status="computed", strictly_monotone=None)
-    else:
-        why = (
-            f"is a diffeomorphism in exact time; its {field.steps} Runge-Kutta steps are computed (|DF| is at most "
-            f"{bound:.3g})"
-        )
-    status: Status = straight.status if field.proved_injective else "computed"
+    each = "the identity plus a contraction" + ("" if field.one_step else f", {field.steps} times over")
+    why = f"is {each} (|DF| is at most {bound:.3g})"
+    status = straight.status
     if straight.verdict in ("homeomorphism", "identity"):
         verdict: Verdict = "homeomorphism"
         text = f"Diffeomorphism: the map along the vector field {why}."

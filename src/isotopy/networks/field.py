@@ -141,11 +141,17 @@ class Field:
         widths = self.widths.detach().to("cpu", torch.float64)
         if not len(vectors) or not self.dim:
             return 0.0
+        largest = float(vectors.abs().max())  # in its unit squares neither vanish nor overflow
+        if largest == 0.0:
+            return 0.0
+        if not 1e-150 < float(widths.min()) <= float(widths.max()) < 1e150:  # their squares would be no numbers
+            return math.inf
+        vectors = vectors / largest
         with_rest = torch.cat([vectors, vectors.new_zeros(1, self.dim)])
         farthest = vectors.new_zeros(len(vectors))
         for block, out in zip(vectors.split(256), farthest.split(256), strict=True):
             out.copy_((block[:, None] - with_rest).square().sum(-1).sqrt().amax(dim=1))
-        steep = farthest / widths
+        steep = largest * farthest / widths
         one_by_one = float(steep.sum()) * _largest_share(1)
         together = float(steep.max()) * _largest_share(len(vectors))
         return _SLACK * min(one_by_one, together)

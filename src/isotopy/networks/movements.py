@@ -18,6 +18,8 @@ from .paths import LinearPath
 from .relus import ReluInjectivity, relu_injectivity
 from .verified import Injectivity, norm_bound
 
+_CONTRACTS = 0.69  # z + z^2/2 + z^3/6 + z^4/24 < 1
+
 Verdict = Literal[
     "isotopy",
     "isotopy after a swap",
@@ -405,10 +407,12 @@ def _flow(activation: Activation, begin: float, end: float) -> Part:
         )
         return Part("flow", begin, end, "isotopy", "proved", text)
     text = (
-        f"Space flows along a vector field, an isotopy in exact time; the {field.steps} Runge-Kutta steps are "
-        f"computed, not proved to be one-to-one (bound {step:.3g}, not below 1: more steps lower it)."
+        f"Not certified: space flows along a vector field, an isotopy in exact time, but its {field.steps} Runge-Kutta "
+        f"steps are not proved to be one-to-one (bound {step:.3g}, not below 1: more steps lower it); look for folds "
+        "with check(x)."
     )
-    return Part("flow", begin, end, "isotopy", "computed", text)
+    sure = begin + (end - begin) * min(1.0 / field.steps, _CONTRACTS / bound)
+    return Part("flow", begin, end, "not certified", "computed", text, None, sure)
 
 
 # --- residual blocks --------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def _check(target: Path, files: Collection[str], what: str) -> None:
         raise FileExistsError(
             f"directory must be new, empty or an earlier {what}; {target} also holds {strangers[0]!r}"
             + (f" and {len(strangers) - 1} more" if len(strangers) > 1 else "")
-            + ". Choose another folder, or move what is not part of the {what}."
+            + f". Choose another folder, or move what is not part of the {what}."
         )
 
 
