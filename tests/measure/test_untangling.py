@@ -1,6 +1,7 @@
 """Links that come apart, with a proof; links that cannot; and proofs that fail where they should."""
 
 import math
+import re
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -9,10 +10,12 @@ import torch
 from polygons import curve_distance
 
 from isotopy import datasets
-from isotopy.measure import FieldLayer, Untangling, untangle
+from isotopy.measure import FieldLayer, Untangling, untangle, untangling
 from isotopy.measure._apart import apart
 from isotopy.measure._fields import Flow, _exp, _largest_stretch
+from isotopy.measure._linked import Invariants
 
+HARD = datasets.unlink(0, tangled=3)
 SQUARE = [[2.0, 0, 0], [0, 2, 0], [-2, 0, 0], [0, -2, 0]]
 
 
@@ -105,7 +108,15 @@ def test_linked_curves_are_told_before_anything_is_tried(link):
 
 
 @pytest.mark.parametrize("link", [datasets.whitehead_link(0), datasets.borromean_rings(0)])
-def test_links_without_linking_numbers_are_never_pulled_apart(link):
+def test_links_without_linking_numbers_are_told_from_their_determinants(link):
+    found = untangle(link)
+    assert (found.found, found.steps, found.sentence.status) == (False, 0, "proved")
+    assert re.search(r"^A(, B)? and [BC] have link determinant (8|16) .*: no ambient isotopy", found.sentence.text)
+
+
+@pytest.mark.parametrize("link", [datasets.whitehead_link(0), datasets.borromean_rings(0)])
+def test_links_that_no_isotopy_pulls_apart_are_never_pulled_apart(link, monkeypatch):
+    monkeypatch.setattr(untangling, "linked_curves", lambda curves, names: Invariants((), complete=False))
     found = untangle(link, budget=math.inf, steps=400)
     assert not found.found
     assert found.sentence.status == "observed"
@@ -129,12 +140,12 @@ def test_size_and_place_do_not_matter(scale):
 
 def test_the_budget_is_kept_by_the_clock_and_by_steps():
     ticks = iter(range(1000))
-    found = untangle(datasets.whitehead_link(0), budget=10.0, clock=lambda: float(next(ticks)))
+    found = untangle(HARD, budget=10.0, clock=lambda: float(next(ticks)))
     assert not found.found
     assert found.steps < 10
     assert found.seconds >= 10
     seen = []
-    found = untangle(datasets.whitehead_link(0), budget=math.inf, steps=60, progress=lambda k, m: seen.append((k, m)))
+    found = untangle(HARD, budget=math.inf, steps=60, progress=lambda k, m: seen.append((k, m)))
     assert (found.steps, found.starts) == (60, 1)
     assert [k for k, _ in seen] == [25, 50]
     assert all(0 <= m < 1 for _, m in seen)
