@@ -9,7 +9,7 @@ import pytest
 import torch
 from polygons import curve_distance
 
-from isotopy import datasets
+from isotopy import datasets, see
 from isotopy.measure import FieldLayer, Untangling, untangle, untangling
 from isotopy.measure._apart import apart
 from isotopy.measure._fields import Flow, _exp, _largest_stretch
@@ -59,6 +59,20 @@ def test_the_curves_never_meet_on_the_way_and_end_apart(tangled, verified):
         assert (output.argmax(axis=1) == i).all()
         own = output[:, i] - output[:, 1 - i]
         assert own.min() >= verified.margin - 1e-9  # a proved lower bound
+
+
+def test_the_flow_of_an_untangling_is_its_path_as_scenes_take_it():
+    link = datasets.unlink(0, vertices=12)
+    points = np.concatenate([curve.numpy() for curve in link.curves])
+    for width in (3, 4):
+        found = untangle(link, width=width, budget=math.inf)
+        flow = found.flow(points)
+        still = [see.Primitive("points", np.arange(len(points)), role="data")]
+        balls = np.ones((len(found.layers) + 1, 4))
+        scene = see.Scene(points, flow, see.View(dimension=3), still, see.Camera(balls))
+        assert (scene.t_max, scene.widths[-1]) == (len(found.layers), width)
+        for own, place in zip(flow["positions"], found.path(points), strict=True):
+            assert np.abs(own - place[:, :3]).max() < 1e-5  # float32
 
 
 def test_an_untangling_is_stored_and_verified_from_its_arrays(tmp_path):
@@ -258,6 +272,7 @@ def test_the_readout_is_the_best_one():
         (lambda: untangle(datasets.unlink(0), seed=-1), "seed must be 0 or more"),
         (lambda: untangle(datasets.hopf_link(0)).verify(), "no isotopy was found, so there is nothing to verify"),
         (lambda: untangle(datasets.hopf_link(0)).network, "there is none to return"),
+        (lambda: untangle(datasets.hopf_link(0)).flow(np.zeros((1, 3))), "there is no path"),
         (lambda: untangle(datasets.hopf_link(0)).path(np.zeros((1, 3))), "there is no path"),
         (lambda: Untangling.from_arrays({}), "must hold 'readout'"),
         (

@@ -88,6 +88,19 @@ class Untangling:
             places.append(layer(places[-1]))
         return np.stack(places)
 
+    def flow(self, points: Float64[np.ndarray, "n 3"]) -> dict[str, Any]:
+        """The motion of points as plain arrays that `see.Scene` takes as its flow.
+
+        Layers are joined by straight lines, which here is the isotopy itself. Of more than three coordinates the first
+        three are kept: there curves may seem to pass through each other.
+
+        Raises:
+            ValueError: Nothing was found.
+        """
+        places = self.path(points)
+        positions = [own[:, :3].astype(np.float32) for own in places]
+        return {"kind": "sampled", "widths": [3] + [self.width] * len(self.layers), "positions": positions}
+
     def verify(self) -> Verification:
         """Prove again, from the arrays alone, that the polygons are pulled apart.
 
