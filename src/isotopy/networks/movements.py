@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -139,7 +139,7 @@ def moved(
         parts = [
             _linear(path, certain, values, float(start), thirds[0], swap=swap),
             Part("translation", thirds[0], thirds[1], "isotopy", "proved", "A translation moves all points alike."),
-            _activation(activation, layer, thirds[1], start + 1.0),
+            _of_inputs(_activation(activation, layer, thirds[1], start + 1.0), activation, layer, path.shape[1]),
         ]
     sign = None
     if certain is not None and matrix.shape[0] == matrix.shape[1]:
@@ -295,6 +295,22 @@ def _activation(activation: Activation, layer: Layer, begin: float, end: float) 
     return Part("activation", begin, end, "collapse", "proved", text, end, end)
 
 
+def _of_inputs(part: Part, activation: Activation, layer: Layer, n: int) -> Part:
+    """The part for the n dimensions that came in, which may lie in a larger space where that folds or collapses.
+
+    They collapse with it where fewer than n come out, and where relu ends fewer than 2 n neurons: in the direction v
+    or in -v fewer than n of them are on far out, so all points of a line have one image there. Elsewhere they may not:
+    relu(x) - relu(-x) = x, and the same for gelu and silu.
+    """
+    if part.lost is None or layer.rows <= n or layer.width < n:
+        return part
+    if part.verdict == "collapse" and activation.kind != "max_pool" and layer.rows < 2 * n:
+        return part
+    what = part.sentence[0].lower() + part.sentence[1:]
+    text = f"Not certified: in {layer.rows} dimensions it {what} Whether points of the {n} that came in meet is open."
+    return replace(part, verdict="not certified", status="computed", sentence=text, lost=None)
+
+
 def _max_pool(activation: Activation, layer: Layer, begin: float, end: float) -> Part:
     """In the maximum norm |pool(x) - pool(y)| <= |x - y|: (1 - s) y + s pool(y) is one-to-one for s < 1/2."""
     half = begin + 0.5 * (end - begin)
@@ -353,6 +369,7 @@ class BlockMaps:
     start: int
     width: int
     terms: dict[int, list[tuple[int, Float64[np.ndarray, "r _"]]]] = field(default_factory=dict)
+    errors: dict[int, Float64[np.ndarray, "r _"]] = field(default_factory=dict)  # of layers that read one other alone
     activations: dict[int, Activation] = field(default_factory=dict)
     biases: dict[int, Float64[np.ndarray, " r"]] = field(default_factory=dict)
     last: int = 0
@@ -366,8 +383,11 @@ class BlockMaps:
         activation: Activation,
         *,
         final: bool,
+        error: Float64[np.ndarray, "r _"] | None = None,
     ) -> None:
-        """Layer k of the block; its last one is the sum."""
+        """Layer k of the block; its last one is the sum. `error` bounds what was rounded off its only matrix."""
+        if error is not None:
+            self.errors[k] = error
         self.terms[k], self.activations[k], self.biases[k] = list(terms), activation, bias
         if final:
             self.last = k
@@ -382,7 +402,7 @@ class BlockMaps:
             for source, matrix in terms:
                 if k == self.last and source == self.start:
                     matrix = matrix - np.eye(self.width)  # exact where the skip is the identity, else rounded once
-                rounding = 2.0**-53 * np.abs(matrix)
+                rounding = 2.0**-53 * np.abs(matrix) + self.errors.get(k, 0.0)
                 total += norm_bound(matrix, rounding) * steepness[source]
             if k == self.last:
                 return total * (1.0 + 1e-12)
