@@ -9,7 +9,7 @@ from scipy.optimize import linprog
 from torch import nn
 
 from isotopy import datasets, networks
-from isotopy.measure import Obstruction, obstructions
+from isotopy.measure import Obstruction, _linked, obstructions
 from isotopy.networks import Architecture, mlp
 from isotopy.topology import triangulations
 
@@ -48,7 +48,7 @@ def test_linked_curves_and_narrow_increasing_layers(letter, shape):
 def test_disk_in_annulus_needs_three_units(architecture):
     (found,) = obstructions(DISK, architecture)
     assert found.verdict == "impossible"
-    assert "a point of A is enclosed by B" in found.text
+    assert found.text.startswith("A point of A is enclosed by B, and ")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,9 @@ def test_one_more_dimension_takes_the_obstruction_away(data, narrow, wide):
     assert {found.verdict for found in obstructions(data, narrow)} == {"impossible"}
     (found,) = obstructions(data, wide)
     assert (found.verdict, found.status) == ("no obstruction", "proved")
-    assert "4 or more (2n + 2 for curves, n = 1)" in found.text or data.points.shape[1] < 3
+    assert f"is {data.points.shape[1] + 1} wide, which is enough" in found.text
+    assert ("(2n + 2 for curves, n = 1)" in found.text) == (data.class_betti[0] == (1, 1) and bool(data.curves))
+    assert "Layer 1 is 9 wide, and " in obstructions(data, wide.replace("-", "-9t-", 1))[0].text
 
 
 def test_a_bottleneck_decides_whatever_follows():
@@ -91,17 +93,83 @@ def test_folding_activations_leave_it_open(letter):
 def test_vector_fields_are_judged_as_exact_flows_and_say_so():
     (found,) = obstructions(HOPF, "3-3v-3t-3v-2")
     assert found.verdict == "impossible"
-    assert "vector-field layers taken as exact flows; of numerical steps nothing is said" in found.text
+    assert found.text.endswith(", as long as vector fields are followed exactly, or in steps that are one-to-one.")
     assert "activations (tanh)" in found.text
     assert "activations" not in obstructions(HOPF, "3-3v-2")[0].text
-    assert "flows" not in obstructions(HOPF, "3-3t-2")[0].text
+    assert "fields" not in obstructions(HOPF, "3-3t-2")[0].text
+    (found,) = obstructions(HOPF, "3-3v-2t-2")
+    assert "meet there, whatever the weights, as long as vector fields are followed exactly" in found.text
+    assert "fields" not in obstructions(HOPF, "3-2t-2v-2")[0].text  # which come too late
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (datasets.whitehead_link(0), "A and B have link determinant 8 (linking number 0)"),
+        (datasets.borromean_rings(0), "A, B and C have link determinant 16 (all linking numbers 0)"),
+    ],
+)
+def test_determinants_see_what_linking_numbers_do_not(data, text):
+    for architecture in ("3-3t-3r-3-2", "3-3v-2", "3-2"):
+        (found,) = obstructions(data, architecture)
+        assert (found.verdict, found.status) == ("impossible", "proved")
+        assert found.text.startswith(f"{text}, and ")
+    (found,) = obstructions(data, "3-3t-1t-9r-2")
+    meeting = "two of A, B and C" if len(data.curves) == 3 else "A and B"
+    assert f"layer 2 is only 1 wide, and no layer before it is wider than 3: the images of {meeting} meet" in found.text
+    assert verdict(data, "3-4t-2") == "no obstruction"
+    assert f"Nothing is known: {text}, but layer 1 has an activation" in obstructions(data, "3-3g-2")[0].text
+
+
+def test_larger_links_are_looked_at_as_a_whole_where_no_part_of_them_is_linked():
+    rings = [curve.numpy() for curve in datasets.borromean_rings(0).curves]
+    far = rings[0] + np.array([50.0, 0, 0])
+    (found,) = obstructions([*rings[:2], far, rings[2]], "3-3t-4")  # of all four the determinant is 0
+    assert found.text.startswith("Curve 0, curve 1 and curve 3 have link determinant 16")
+    pair = [curve.numpy() for curve in datasets.whitehead_link(0).curves]
+    (found,) = obstructions([*pair, far], "3-3t-3")
+    assert found.text.startswith("Curve 0 and curve 1 have link determinant 8 (linking number 0)")
+
+
+def test_many_curves_are_looked_at_all_together(monkeypatch):
+    a, b, c = (curve.numpy() for curve in datasets.borromean_rings(0).curves)  # c lies along the first axis
+    away = np.array([5.0, 0, 0])
+    longer = np.concatenate([c[1:], np.roll(c + away, len(c) // 2, axis=0)[1:]])  # both of them, joined by a band
+    curves = [a, b, longer, a + away, b + away]
+    texts = [found.text.split(", and ")[0] for found in obstructions(curves, "3-3t-5")]
+    assert texts[-1].endswith("have link determinant 256 (all linking numbers 0)")
+    assert texts[:-1] == [
+        f"Curve {i}, curve {j} and curve {k} have link determinant 16 (all linking numbers 0)"
+        for i, j, k in ((0, 1, 2), (2, 3, 4))
+    ]
+    monkeypatch.setattr(_linked, "_MOST_TRIPLES", 9)
+    assert [found.text.split(", and ")[0] for found in obstructions(curves, "3-3t-5")] == texts[-1:]
+
+
+def test_names_of_classes_and_surfaces_make_sentences():
+    (found,) = obstructions(datasets.trefoil(0, core=True), "3-3t-2")
+    assert found.text.startswith("Classes knot and core have linking number 3, and")
+    (found,) = obstructions(datasets.linked_tori(0), "3-2t-2")
+    assert found.text.startswith("Curves in A and B have linking number 1, and layer 1 is only 2 wide: the images of A")
+
+
+def test_determinants_that_cannot_be_computed_are_not_taken_for_zero():
+    eight = [[1.0, 1, 0], [-1, -1, 0], [-1, 1, 0], [1, -1, 0]]  # meets itself
+    wild = np.random.default_rng(0).normal(size=(200, 3))
+    for curve in (eight, wild):
+        (found,) = obstructions([curve, [[50.0, 0, 0], [51, 0, 0], [50, 1, 1]]], "3-3t-2")
+        assert found.verdict == "nothing known"
+        assert "link determinants were not computed (a curve crosses itself, or crossings are too many)" in found.text
+    through = [[0.5, 0.1, -1], [0.5, 0.1, 1], [0.5, 9, 1], [0.5, 9, -1]]
+    assert verdict([eight, through], "3-3t-2") == "impossible"  # linking numbers are enough
 
 
 def test_linking_number_zero_proves_nothing():
     for data in (datasets.unlink(0), datasets.unlink(0, tangled=2)):
         (found,) = obstructions(data, "3-3t-3t-2")
         assert found == Obstruction(
-            "nothing known", "Nothing is known: all linking numbers are 0, which proves nothing either way."
+            "nothing known",
+            "Nothing is known: all linking numbers and link determinants are 0, which proves nothing either way.",
         )
     assert "a single curve" in obstructions(datasets.figure_eight(0), "3-3t-1")[0].text
     assert "no class inside another" in obstructions(datasets.spirals(0), "2-2t-2")[0].text
@@ -116,7 +184,7 @@ def test_every_linked_pair_is_named():
 def test_curves_alone_are_enough():
     curves = [curve.float() for curve in HOPF.curves]
     (found,) = obstructions(curves, "3-3t-2")
-    assert found.text.startswith("curve 0 and curve 1 have linking number 1")
+    assert found.text.startswith("Curve 0 and curve 1 have linking number 1")
     assert verdict([curve.tolist() for curve in curves], Architecture.parse("3-3t-2")) == "impossible"
     assert verdict(curves[:1], "3-3t-2") == "nothing known"
 
@@ -195,7 +263,7 @@ def test_enclosure_is_decided_by_the_complex_not_by_the_name():
     arc = triangulations.polyline([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     assert verdict(two_classes(small, arc), "2-2t-2") == "nothing known"
     swapped = two_classes(ring, small)
-    assert "a point of out is enclosed by in" in obstructions(swapped, "2-2t-2")[0].text
+    assert "A point of out is enclosed by in" in obstructions(swapped, "2-2t-2")[0].text
 
 
 def test_points_on_a_line_are_enough():

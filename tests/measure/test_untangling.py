@@ -1,6 +1,7 @@
 """Links that come apart, with a proof; links that cannot; and proofs that fail where they should."""
 
 import math
+import re
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -8,11 +9,13 @@ import pytest
 import torch
 from polygons import curve_distance
 
-from isotopy import datasets
-from isotopy.measure import FieldLayer, Untangling, untangle
+from isotopy import datasets, see
+from isotopy.measure import FieldLayer, Untangling, untangle, untangling
 from isotopy.measure._apart import apart
 from isotopy.measure._fields import Flow, _exp, _largest_stretch
+from isotopy.measure._linked import Invariants
 
+HARD = datasets.unlink(0, tangled=3)
 SQUARE = [[2.0, 0, 0], [0, 2, 0], [-2, 0, 0], [0, -2, 0]]
 
 
@@ -56,6 +59,20 @@ def test_the_curves_never_meet_on_the_way_and_end_apart(tangled, verified):
         assert (output.argmax(axis=1) == i).all()
         own = output[:, i] - output[:, 1 - i]
         assert own.min() >= verified.margin - 1e-9  # a proved lower bound
+
+
+def test_the_flow_of_an_untangling_is_its_path_as_scenes_take_it():
+    link = datasets.unlink(0, vertices=12)
+    points = np.concatenate([curve.numpy() for curve in link.curves])
+    for width in (3, 4):
+        found = untangle(link, width=width, budget=math.inf)
+        flow = found.flow(points)
+        still = [see.Primitive("points", np.arange(len(points)), role="data")]
+        balls = np.ones((len(found.layers) + 1, 4))
+        scene = see.Scene(points, flow, see.View(dimension=3), still, see.Camera(balls))
+        assert (scene.t_max, scene.widths[-1]) == (len(found.layers), width)
+        for own, place in zip(flow["positions"], found.path(points), strict=True):
+            assert np.abs(own - place[:, :3]).max() < 1e-5  # float32
 
 
 def test_an_untangling_is_stored_and_verified_from_its_arrays(tmp_path):
@@ -105,7 +122,15 @@ def test_linked_curves_are_told_before_anything_is_tried(link):
 
 
 @pytest.mark.parametrize("link", [datasets.whitehead_link(0), datasets.borromean_rings(0)])
-def test_links_without_linking_numbers_are_never_pulled_apart(link):
+def test_links_without_linking_numbers_are_told_from_their_determinants(link):
+    found = untangle(link)
+    assert (found.found, found.steps, found.sentence.status) == (False, 0, "proved")
+    assert re.search(r"^A(, B)? and [BC] have link determinant (8|16) .*: no ambient isotopy", found.sentence.text)
+
+
+@pytest.mark.parametrize("link", [datasets.whitehead_link(0), datasets.borromean_rings(0)])
+def test_links_that_no_isotopy_pulls_apart_are_never_pulled_apart(link, monkeypatch):
+    monkeypatch.setattr(untangling, "linked_curves", lambda curves, names: Invariants((), complete=False))
     found = untangle(link, budget=math.inf, steps=400)
     assert not found.found
     assert found.sentence.status == "observed"
@@ -129,12 +154,12 @@ def test_size_and_place_do_not_matter(scale):
 
 def test_the_budget_is_kept_by_the_clock_and_by_steps():
     ticks = iter(range(1000))
-    found = untangle(datasets.whitehead_link(0), budget=10.0, clock=lambda: float(next(ticks)))
+    found = untangle(HARD, budget=10.0, clock=lambda: float(next(ticks)))
     assert not found.found
     assert found.steps < 10
     assert found.seconds >= 10
     seen = []
-    found = untangle(datasets.whitehead_link(0), budget=math.inf, steps=60, progress=lambda k, m: seen.append((k, m)))
+    found = untangle(HARD, budget=math.inf, steps=60, progress=lambda k, m: seen.append((k, m)))
     assert (found.steps, found.starts) == (60, 1)
     assert [k for k, _ in seen] == [25, 50]
     assert all(0 <= m < 1 for _, m in seen)
@@ -247,6 +272,7 @@ def test_the_readout_is_the_best_one():
         (lambda: untangle(datasets.unlink(0), seed=-1), "seed must be 0 or more"),
         (lambda: untangle(datasets.hopf_link(0)).verify(), "no isotopy was found, so there is nothing to verify"),
         (lambda: untangle(datasets.hopf_link(0)).network, "there is none to return"),
+        (lambda: untangle(datasets.hopf_link(0)).flow(np.zeros((1, 3))), "there is no path"),
         (lambda: untangle(datasets.hopf_link(0)).path(np.zeros((1, 3))), "there is no path"),
         (lambda: Untangling.from_arrays({}), "must hold 'readout'"),
         (

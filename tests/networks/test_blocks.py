@@ -1,5 +1,7 @@
 """Residual blocks moved as one displacement: ends, certificates against sampled slopes, folds that are there."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -63,6 +65,31 @@ def test_small_blocks_are_proved_and_come_back():
     for t in (1.4, 2.0, 2.6, 3.0):
         torch.testing.assert_close(d.inverse(t, d(t, x)), x, rtol=0, atol=1e-8)
     assert all(check.first is None and check.status == "observed" for check in d.check(x))
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_batch_norm_inside_a_block_is_proved_with_its_rounding(scale):
+    class Normed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.norm, self.b = nn.Linear(2, 6), nn.BatchNorm1d(6), nn.Linear(6, 2)
+
+        def forward(self, x):
+            return x + self.b(torch.tanh(self.norm(self.a(x))))
+
+    torch.manual_seed(0)
+    block = Normed().double().eval()
+    with torch.no_grad():
+        block.norm.weight.uniform_(0.5, 1.5), block.norm.running_var.uniform_(0.5, 2.0)
+        block.a.weight.mul_(scale), block.b.weight.mul_(0.5)
+    x = cloud(200)
+    d = networks.deformation(networks.trace(block, x))
+    assert {c.status for c in d.certificates} == ({"proved"} if scale == 1.0 else {"computed"})
+    assert {c.verdict for c in d.certificates} == ({"isotopy"} if scale == 1.0 else {"interpolated"})
+    f = (block(x) - x).detach()
+    steepest = float((torch.pdist(f) / torch.pdist(x)).max())
+    bound = re.search(r"(?:at most|bound of) ([0-9.e+-]+[0-9])", d.certificates[0].sentence)
+    assert steepest <= float(bound[1]) * 1.01
 
 
 def test_large_blocks_are_interpolated_and_their_folds_are_found():

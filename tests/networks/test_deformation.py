@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from scipy import linalg
+from scipy import linalg, optimize
 from torch import nn
 
 from isotopy import networks
@@ -144,6 +144,80 @@ def test_relu_collapses_at_the_end_of_its_third_and_no_earlier():
     assert bool((determinants(d, 1 - 1e-6, x) > 0).all())
     assert float(torch.pdist(d(1 - 1e-6, x)).min()) > 0
     assert float(torch.pdist(d(1, x)).min()) == 0.0
+
+
+@pytest.mark.parametrize(
+    "act",
+    [nn.GELU, lambda: nn.GELU(approximate="tanh"), nn.SiLU, lambda: nn.LeakyReLU(-0.3)],
+    ids=["gelu", "gelu tanh", "silu", "leaky"],
+)
+def test_folding_layers_glue_points_after_the_time_they_say_and_none_before(act):
+    module = dense(2, 2, act=act, seed=1)
+    d = networks.deformation(traced(module, 2))
+    (c,) = d.certificates
+    assert (c.verdict, c.status) == ("fold", "proved")
+    sure = c.parts[-1].sure
+    assert 2 / 3 < sure <= c.lost < 1
+    x = grid()
+    for share in (0.5, 0.99):
+        t = 2 / 3 + share * (sure - 2 / 3)
+        assert bool((areas(d(t, x), 33) > 0).all())
+        assert float(torch.pdist(d(t, x)).min()) > 0.0
+    bend = module[1]
+    weight, bias = (own.detach() for own in (module[0].weight, module[0].bias))
+    for t in (c.lost + 0.2 * (1 - c.lost), 1.0):
+        share = 3 * t - 2
+
+        def off(z, level, share=share):
+            return float((1 - share) * z + share * bend(torch.tensor(z, dtype=torch.float64))) - level
+
+        z = np.linspace(-4, 4, 3202)
+        falls = np.diff([off(float(own), 0.0) for own in z]) < 0
+        valley = int(np.flatnonzero(falls[:-1] & ~falls[1:])[0]) + 1
+        low, middle, high = (float(z[valley + step]) for step in (-20, 0, 20))
+        level = (off(middle, 0.0) + min(off(low, 0.0), off(high, 0.0))) / 2
+        a, b = (optimize.brentq(off, *ends, args=(level,)) for ends in ((low, middle), (middle, high)))
+        assert abs(a - b) > 1e-3
+        glued = torch.tensor([[a, 0.4], [b, 0.4]], dtype=torch.float64)
+        points = torch.linalg.solve(weight, (glued - bias).T).T
+        torch.testing.assert_close(*d(t, points), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("act", [nn.ReLU, nn.GELU, nn.SiLU, lambda: nn.LeakyReLU(-0.5)])
+def test_widening_layers_may_keep_apart_what_the_larger_space_glues(act):
+    """act(x) - act(-x) is a multiple of x: with both signs of every coordinate nothing is lost."""
+    module = dense(2, 4, act=act)
+    with torch.no_grad():
+        module[0].weight.copy_(torch.cat([torch.eye(2), -torch.eye(2)]))
+        module[0].bias.zero_()
+    d = networks.deformation(traced(module, 2))
+    (c,) = d.certificates
+    known = act is nn.ReLU
+    assert (c.verdict, c.status, c.lost) == (
+        *(("embedding", "proved") if known else ("not certified", "computed")),
+        None,
+    )
+    assert ("keeps what lies in it" if known else "not one-to-one on all of its space") in c.sentence
+    assert "Whether points of the 2 that came in meet is open" in c.sentence
+    x = grid()
+    y = d(1, x)
+    back = y[:, :2] - y[:, 2:]
+    torch.testing.assert_close(back, x * float(back[0, 0] / x[0, 0]), rtol=0, atol=1e-12)
+    assert float(torch.pdist(y).min()) > 1e-3
+
+
+def test_relu_in_fewer_than_twice_the_dimensions_glues_lines_far_out():
+    module = dense(2, 3, act=nn.ReLU, seed=2)
+    d = networks.deformation(traced(module, 2))
+    (c,) = d.certificates
+    assert (c.verdict, c.status, c.lost) == ("collapse", "proved", 1.0)
+    far = 1e3 * torch.stack([torch.tensor([math.cos(a), math.sin(a)], dtype=torch.float64) for a in range(60)])
+    on = (module[0](far) > 0).sum(dim=1)
+    start = far[int(on.argmin())]
+    assert int(on.min()) <= 1
+    kept = module[0].weight[(module[0](start[None]) > 0)[0]].detach()
+    along = torch.linalg.svd(kept)[2][-1] if len(kept) else torch.tensor([1.0, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(*d(1, torch.stack([start, start + along])), rtol=0, atol=1e-9)
 
 
 def test_verdicts_of_shapes():

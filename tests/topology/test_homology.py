@@ -25,7 +25,7 @@ from isotopy.topology import CellComplex, SimplicialComplex, homology, memory, q
 from isotopy.topology.cells import Columns
 from isotopy.topology.chains import Chains, chains_of, checked_modulus, collapsed, reduced
 from isotopy.topology.homology import Homology, groups
-from isotopy.topology.smith import invariant_factors
+from isotopy.topology.smith import determinant, invariant_factors
 
 facets = st.lists(st.sets(st.integers(0, 7), min_size=1, max_size=4).map(tuple), min_size=1, max_size=14)
 
@@ -269,6 +269,22 @@ def test_invariant_factors_agree_with_sympy():
         form = smith_normal_form(sympy.Matrix(matrix))
         expected = sorted(abs(int(t)) for t in form.diagonal() if t)
         assert sorted(invariant_factors(columns_of(matrix))) == expected
+
+
+def test_determinants_agree_with_sympy():
+    rng = random.Random(5)
+    zeros = 0
+    for trial in range(60):
+        size = trial % 7
+        matrix = [[rng.choice([0, 0, 1, -1, 2, 6]) for _ in range(size)] for _ in range(size)]
+        if size > 2 and trial % 3 == 0:
+            matrix[1] = [2 * x for x in matrix[0]]
+        expected = abs(int(sympy.Matrix(matrix).det())) if size else 1
+        columns = [{i: matrix[i][c] for i in range(size) if matrix[i][c]} for c in range(size)]
+        assert determinant(columns, size) == expected
+        zeros += expected == 0
+    assert 10 < zeros < 50
+    assert determinant([{0: 3}, {}], 2) == determinant([{0: 3}, {0: 3}], 2) == 0
 
 
 def test_coefficients_that_grow_do_not_matter():

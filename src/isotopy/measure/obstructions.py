@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from ..datasets import Dataset
 from ..networks import Architecture, Layer, Network
-from ..topology import linking_matrix
 from ._enclosure import enclosed_pair
+from ._linked import Invariants, begun, curve_names, linked_curves, written
 
 _INCREASING = ("affine", "tanh", "sigmoid", "softplus", "relu", "leaky_relu")
 _STRICTLY = ("tanh", "sigmoid", "softplus")
@@ -59,15 +59,16 @@ def obstructions(data: Dataset | Sequence[Any], architecture: str | Architecture
     of them against a threshold. "Impossible" means that some point of the classes, not necessarily of the sample, is
     misclassified, for all weights and any depth.
 
-    *Linked curves in R^3*, or surfaces that contain such curves, with linking number not 0; all hidden layers at most 3
-    wide, activations continuous and nowhere decreasing. Suppose they are separated. Narrower layers are filled up with
-    zero rows. W becomes invertible and act strictly increasing by changes as small as we like, uniformly on compact
-    sets, and separation of compact sets withstands small changes. Now every layer is injective, and so are all maps on
-    the way from the identity to it: a path of matrices with positive determinant (W, or W times a reflection), a
-    translation, (1 - s) x + s act(x). The curves stay disjoint on the way, so their linking number keeps its absolute
-    value; but curves on two sides of a plane have 0. If some layer is at most 2 wide, and none before it wider than 3,
-    the images of the curves already meet there, whatever follows: otherwise, lifted back to R^3 by a small third
-    coordinate, they would have a projection without common crossings.
+    *Linked curves in R^3*, or surfaces that contain such curves, with linking number not 0 or `link_determinant` not 0
+    (of two classes or more, one curve in each); all hidden layers at most 3 wide, activations continuous and nowhere
+    decreasing. Suppose they are separated. Narrower layers are filled up with zero rows. W becomes invertible and act
+    strictly increasing by changes as small as we like, uniformly on compact sets, and separation of compact sets
+    withstands small changes. Now every layer is injective, and so are all maps on the way from the identity to it: a
+    path of matrices with positive determinant (W, or W times a reflection), a translation, (1 - s) x + s act(x). The
+    link stays the same on the way, up to a mirror, and so do the absolute values of its linking numbers and its
+    determinant; but these are 0 where the curves lie in convex sets that do not meet. If some layer is at most 2 wide,
+    and none before it wider than 3, images of two classes already meet there, whatever follows: otherwise, lifted back
+    to R^3 by a small third coordinate, they would have a projection without common crossings.
 
     *A class inside another* in R^d, d = 1, 2, 3: a point of A is enclosed by a closed hypersurface in B (for d = 1,
     between two points of B). The same argument, with the degree modulo 2 of the hypersurface around the point instead
@@ -78,10 +79,12 @@ def obstructions(data: Dataset | Sequence[Any], architecture: str | Architecture
     the same way n-manifolds in any space have no obstruction at width 2n + 2, where all embeddings are isotopic: for
     curves in R^3 both say 4.
 
-    The exact flow of a vector-field layer is isotopic to the identity, so the first two statements hold with such
-    layers as well; of the steps of a numerical method nothing is said. Nothing is known here for residual sums, for
-    activations that fold (gelu, silu, leaky_relu with a negative slope) and for max pooling: x - 2 relu(x) with a
-    readout separates disk and annulus at width 2. Nothing follows from linking number 0.
+    A vector field that is followed exactly moves space by an isotopy, so the first two statements hold with such layers
+    as well, and also for numerical steps as long as these are one-to-one (`VectorField.proved_injective`); there are
+    weights for which they are not, and the statements say so. Nothing is known here for residual sums, for activations
+    that fold (gelu, silu, leaky_relu with a negative slope) and for max pooling: x - 2 relu(x) with a readout separates
+    disk and annulus at width 2. Nothing follows where linking numbers and determinants are 0, or determinants cannot be
+    computed (curves that cross themselves; diagrams of more than 2000 crossings).
 
     Args:
         data: A data set with `curves` or a triangulation `complex` with `vertex_labels`; or a list of closed polygons
@@ -107,52 +110,47 @@ def obstructions(data: Dataset | Sequence[Any], architecture: str | Architecture
         skinny neural networks are not universal approximators, ICLR 2019.
     """
     plan = _plan(architecture)
-    known, dimension = _reasons(data)
+    dimension = data.points.shape[1] if isinstance(data, Dataset) else 3
     if plan.inputs != dimension:
         raise ValueError(
             f"architecture must take points of R^{dimension}, as the data are; its input is {plan.inputs} wide. Start"
             f" it with {dimension}."
         )
-    found = [_against(plan, dimension, reason) for reason in known]
+    reasons, known = _reasons(data)
+    found = [_against(plan, dimension, reason) for reason in reasons]
     impossible = tuple(one for one in found if one.verdict == "impossible")
     if impossible:
         return impossible
-    wide = _wide(plan, dimension)
+    wide = _wide(plan, dimension, curves=_are_curves(data))
     if wide is not None:
         return (wide,)
     if found:
         return tuple(dict.fromkeys(found))
-    return (Obstruction("nothing known", f"Nothing is known: {_why_nothing(data)}."),)
+    return (Obstruction("nothing known", f"Nothing is known: {_why_nothing(data, known)}."),)
 
 
 @dataclass(frozen=True)
 class _Reason:
-    """Why two classes cannot be moved apart in their own space."""
+    """Why classes cannot be moved apart in their own space."""
 
-    text: str
-    meeting: str  # what the two are, where their images meet
+    text: str  # as it goes on within a sentence
+    meeting: str  # what has a common image in a space that is too narrow
 
 
-def _reasons(data: Dataset | Sequence[Any]) -> tuple[list[_Reason], int]:
-    """What keeps classes together, and the dimension of their space."""
+def _reasons(data: Dataset | Sequence[Any]) -> tuple[list[_Reason], Invariants]:
+    """What keeps classes together."""
     curves = data.curves if isinstance(data, Dataset) else data
-    names = data.classes if isinstance(data, Dataset) else [f"curve {k}" for k in range(len(curves))]
+    known = linked_curves(curves, curve_names(data))
     reasons = []
-    if len(curves):
-        numbers = linking_matrix(curves).tolist()
-        for i in range(len(curves)):
-            for j in range(i + 1, len(curves)):
-                if numbers[i][j]:
-                    what = f"{names[i]} and {names[j]}"
-                    reasons.append(_Reason(f"{what} have linking number {numbers[i][j]}", what))
-    if not isinstance(data, Dataset):
-        return reasons, 3
-    dimension = data.points.shape[1]
-    pair = enclosed_pair(data) if not reasons else None
+    for one in known.linked:
+        which = "" if len(one.names) == 2 else "two of "
+        meeting = f"{which}{', '.join(one.names[:-1])} and {one.names[-1]}"
+        reasons.append(_Reason(f"{written(one.names, data)} {one.why}", meeting))
+    pair = enclosed_pair(data) if isinstance(data, Dataset) and not reasons else None
     if pair is not None:
         inner, outer = pair
         reasons.append(_Reason(f"a point of {inner} is enclosed by {outer}", f"{inner} and {outer}"))
-    return reasons, dimension
+    return reasons, known
 
 
 def _against(plan: _Plan, dimension: int, reason: _Reason) -> Obstruction:
@@ -169,18 +167,18 @@ def _against(plan: _Plan, dimension: int, reason: _Reason) -> Obstruction:
             before = f", and no layer before it is wider than {dimension}" if place > 1 else ""
             return Obstruction(
                 "impossible",
-                f"{reason.text}, and layer {place} is only {layer.output} wide{before}: the images of {reason.meeting}"
-                f" meet there, whatever the weights{_flows(plan.hidden[:place])}, and nothing that follows separates"
-                " them.",
+                f"{begun(reason.text)}, and layer {place} is only {layer.output} wide{before}: the images of"
+                f" {reason.meeting} meet there, whatever the weights{_flows(plan.hidden[:place])}; nothing that follows"
+                " separates them.",
             )
     kinds = ", ".join(dict.fromkeys(layer.kind for layer in plan.hidden if layer.kind != "vector_field"))
     if not plan.hidden:
-        text = f"{reason.text}, and there is no hidden layer: no affine functions separate them."
+        text = f"{begun(reason.text)}, and there is no hidden layer: no affine functions separate them."
     else:
         such = f" with nowhere decreasing activations ({kinds})" if kinds else ""
         text = (
-            f"{reason.text}, and no hidden layer is wider than {dimension}: whatever the weights and the depth, layers"
-            f"{such} and a linear readout do not separate them{_flows(plan.hidden)}."
+            f"{begun(reason.text)}, and no hidden layer is wider than {dimension}: whatever the weights and the depth,"
+            f" layers{such} and a linear readout do not separate them{_flows(plan.hidden)}."
         )
     return Obstruction("impossible", text)
 
@@ -198,10 +196,16 @@ def _no_theorem(layer: _Hidden, dimension: int) -> str | None:
 def _flows(layers: Sequence[_Hidden]) -> str:
     if all(layer.kind != "vector_field" for layer in layers):
         return ""
-    return " (vector-field layers taken as exact flows; of numerical steps nothing is said)"
+    return ", as long as vector fields are followed exactly, or in steps that are one-to-one"
 
 
-def _wide(plan: _Plan, dimension: int) -> Obstruction | None:
+def _are_curves(data: Dataset | Sequence[Any]) -> bool:
+    if not isinstance(data, Dataset):
+        return True
+    return len(data.curves) > 0 and (data.complex is None or data.complex.dimension == 1)
+
+
+def _wide(plan: _Plan, dimension: int, *, curves: bool) -> Obstruction | None:
     """The first layer with room for one more dimension, where no layer before it can be in the way."""
     if not plan.sequential:
         return None
@@ -209,19 +213,25 @@ def _wide(plan: _Plan, dimension: int) -> Obstruction | None:
         if layer.kind == "max_pool" or layer.output < dimension:
             return None
         if layer.output > dimension:
-            also = " (2n + 2 for curves, n = 1)" if dimension == 3 else ""
+            also = " (2n + 2 for curves, n = 1)" if curves else ""
+            enough = f"and {dimension + 1} are enough" if layer.output > dimension + 1 else "which is enough"
             return Obstruction(
                 "no obstruction",
-                f"Layer {place} is {layer.output} wide, {dimension + 1} or more{also}: there the classes can be moved"
-                " apart by an isotopy, so topology does not stand in the way. That training finds it is not said.",
+                f"Layer {place} is {layer.output} wide, {enough}{also}: there the classes can be moved apart by an"
+                " isotopy, so topology does not stand in the way. That training finds it is not said.",
             )
     return None
 
 
-def _why_nothing(data: Dataset | Sequence[Any]) -> str:
+def _why_nothing(data: Dataset | Sequence[Any], known: Invariants) -> str:
     curves = data.curves if isinstance(data, Dataset) else data
+    if len(curves) > 1 and not known.complete:
+        return (
+            "all linking numbers are 0, which proves nothing, and link determinants were not computed (a curve crosses"
+            " itself, or crossings are too many)"
+        )
     if len(curves) > 1:
-        return "all linking numbers are 0, which proves nothing either way"
+        return "all linking numbers and link determinants are 0, which proves nothing either way"
     if len(curves) == 1:
         return "a single curve is linked with nothing"
     return "no linked curves and no class inside another were found"

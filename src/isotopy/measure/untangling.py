@@ -14,11 +14,11 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from ..datasets import Dataset
-from ..topology import linking_matrix
 from ..topology.arguments import check_list, check_number, check_whole
 from ..topology.linking import polygon
 from ._apart import Apart, apart
 from ._fields import FieldLayer, Flow
+from ._linked import begun, curve_names, linked_curves, written
 from .statements import Sentence
 
 _LARGEST_WIDTH = 8
@@ -87,6 +87,19 @@ class Untangling:
         for layer in self.layers:
             places.append(layer(places[-1]))
         return np.stack(places)
+
+    def flow(self, points: Float64[np.ndarray, "n 3"]) -> dict[str, Any]:
+        """The motion of points as plain arrays that `see.Scene` takes as its flow.
+
+        Layers are joined by straight lines, which here is the isotopy itself. Of more than three coordinates the first
+        three are kept: there curves may seem to pass through each other.
+
+        Raises:
+            ValueError: Nothing was found.
+        """
+        places = self.path(points)
+        positions = [own[:, :3].astype(np.float32) for own in places]
+        return {"kind": "sampled", "widths": [3] + [self.width] * len(self.layers), "positions": positions}
 
     def verify(self) -> Verification:
         """Prove again, from the arrays alone, that the polygons are pulled apart.
@@ -203,8 +216,8 @@ def untangle(
 
     `datasets.unlink` with one or two turns comes apart in seconds; three turns have not within a minute.
 
-    A failure proves nothing. Where a linking number is not 0, no isotopy exists (for width 3): nothing is tried then,
-    and the result says so.
+    A failure proves nothing. Where a linking number or a `topology.link_determinant` is not 0, no isotopy exists (for
+    width 3): nothing is tried then, and the result says so.
 
     Args:
         link: A data set with `curves`, or a list of two or more closed polygons in space, `(n, 3)`.
@@ -245,13 +258,11 @@ def untangle(
         raise ValueError(f"seed must be 0 or more; got {seed}.")
     if not budget > 0:
         raise ValueError(f"budget must be a positive number of seconds; got {budget}.")
-    numbers = linking_matrix(curves)  # raises where they meet
-    if width == 3 and bool(numbers.any()):
-        a, b = numbers.nonzero()[0].tolist()
-        names = link.classes if isinstance(link, Dataset) else [f"curve {k}" for k in range(len(curves))]
+    linked = linked_curves(curves, curve_names(link)).linked  # raises where they meet
+    if width == 3 and linked:
         text = (
-            f"{names[a]} and {names[b]} have linking number {int(numbers[a, b])}: no ambient isotopy of R^3 pulls them"
-            " apart, and so no network of such layers."
+            f"{begun(written(linked[0].names, link))} {linked[0].why}: no ambient isotopy of R^3 pulls them apart, and"
+            " so no network of such layers."
         )
         return _nothing(curves, width, Sentence(text, "proved"))
     begin, tried, starts = clock(), 0, 0

@@ -20,8 +20,9 @@ _SHARES = 64  # of a stage at which determinants are worked out
 class FoldCheck:
     """What the Jacobian of one layer's displacement or flow shows at given points.
 
-    A motion through one-to-one maps that starts at the identity keeps every determinant positive. A negative one
-    at a single point shows a fold there; none at all shows nothing of other points.
+    A motion through one-to-one maps that starts at the identity keeps every determinant positive or 0. A negative one
+    at a single point and time shows that the motion is not one-to-one. None shows nothing: of other points and times,
+    nor of distant points that meet.
 
     Attributes:
         layer: K.

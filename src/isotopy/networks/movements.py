@@ -430,6 +430,7 @@ class BlockMaps:
     start: int
     width: int
     terms: dict[int, list[tuple[int, Float64[np.ndarray, "r _"]]]] = field(default_factory=dict)
+    errors: dict[int, Float64[np.ndarray, "r _"]] = field(default_factory=dict)  # of layers that read one other alone
     activations: dict[int, Activation] = field(default_factory=dict)
     biases: dict[int, Float64[np.ndarray, " r"]] = field(default_factory=dict)
     last: int = 0
@@ -443,8 +444,11 @@ class BlockMaps:
         activation: Activation,
         *,
         final: bool,
+        error: Float64[np.ndarray, "r _"] | None = None,
     ) -> None:
-        """Layer k of the block; its last one is the sum."""
+        """Layer k of the block; its last one is the sum. `error` bounds what was rounded off its only matrix."""
+        if error is not None:
+            self.errors[k] = error
         self.terms[k], self.activations[k], self.biases[k] = list(terms), activation, bias
         if final:
             self.last = k
@@ -459,7 +463,7 @@ class BlockMaps:
             for source, matrix in terms:
                 if k == self.last and source == self.start:
                     matrix = matrix - np.eye(self.width)  # exact where the skip is the identity, else rounded once
-                rounding = 2.0**-53 * np.abs(matrix)
+                rounding = 2.0**-53 * np.abs(matrix) + self.errors.get(k, 0.0)
                 total += norm_bound(matrix, rounding) * steepness[source]
             if k == self.last:
                 return total * (1.0 + 1e-12)

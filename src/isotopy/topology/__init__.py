@@ -27,6 +27,7 @@ from .grids import grid as grid
 from .homology import Homology as Homology
 from .homology import homology as homology
 from .homology import quotient_homology as quotient_homology
+from .knots import link_determinant as link_determinant
 from .linking import gauss_linking as gauss_linking
 from .linking import linking_matrix as linking_matrix
 from .linking import linking_number as linking_number

@@ -1,10 +1,10 @@
-"""Invariant factors of integer matrices, in exact arithmetic of any length."""
+"""Invariant factors and determinants of integer matrices, in exact arithmetic of any length."""
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,32 @@ def invariant_factors(columns: Iterable[Mapping[int, int]]) -> tuple[int, ...]:
     """
     ones, rest = _without_units([{row: int(x) for row, x in column.items() if x} for column in columns])
     return (1,) * ones + _dense_factors(rest)
+
+
+def determinant(columns: Sequence[Mapping[int, int]], size: int) -> int:
+    """Absolute value of the determinant of a square integer matrix; 1 for the empty one.
+
+    Args:
+        columns: Entries of each column by their row, from 0 to `size` - 1; zeros may be left out.
+        size: Number of rows, and of columns.
+
+    Returns:
+        The determinant without its sign.
+
+    Example:
+        >>> determinant([{0: 2, 1: 4}, {0: 6, 1: 8}], 2)
+        8
+    """
+    ones, rest = _without_units([{row: int(x) for row, x in column.items() if x} for column in columns])
+    rows = {row: i for i, row in enumerate({row for column in rest for row in column})}
+    if ones + len(rest) < size or len(rows) < len(rest):
+        return 0
+    matrix = np.zeros((len(rows), len(rest)), dtype=object)
+    for c, column in enumerate(rest):
+        for row, x in column.items():
+            matrix[rows[row], c] = x
+    rank, minor = _bareiss(matrix)
+    return abs(minor) if rank == len(rest) else 0
 
 
 def _without_units(columns: list[dict[int, int]]) -> tuple[int, list[dict[int, int]]]:
