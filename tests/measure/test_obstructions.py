@@ -171,7 +171,7 @@ def test_linking_number_zero_proves_nothing():
             "nothing known",
             "Nothing is known: all linking numbers and link determinants are 0, which proves nothing either way.",
         )
-    assert "a single curve" in obstructions(datasets.figure_eight(0), "3-3t-1")[0].text
+    assert "a single curve" in obstructions(datasets.figure_eight(0).curves, "3-3t-1")[0].text
     assert "no class inside another" in obstructions(datasets.spirals(0), "2-2t-2")[0].text
     assert "no class inside another" in obstructions(datasets.moons(0), "2-2t-2")[0].text
 
@@ -279,6 +279,29 @@ def test_every_pair_of_widths_up_to_the_dimension_is_impossible(dimension):
     data = datasets.disk_and_annulus(0, dimension=dimension)
     for widths in itertools.product(range(1, dimension + 1), repeat=2):
         assert verdict(data, f"{dimension}-{widths[0]}t-{widths[1]}r-2") == "impossible"
+
+
+@pytest.mark.parametrize("detour", ["3-2", "3-4-2", "3-8-8-2", "3-8-3t-2", "3-5-3t-7-3t-2"])
+def test_affine_layers_are_no_room_to_move(detour):
+    (found,) = obstructions(datasets.hopf_link(0), detour)
+    assert found.verdict == "impossible"
+    assert obstructions(datasets.hopf_link(0), "3-2-4t-2")[0].verdict == "impossible"  # narrow on the way
+    assert obstructions(datasets.hopf_link(0), "3-8-4t-2")[0].verdict == "no obstruction"
+
+
+def test_labels_alone_can_settle_it():
+    x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    twice = datasets.Dataset(x, "mine", labels=torch.tensor([0, 0, 1, 1]), classes=("A", "B"))
+    (found,) = obstructions(twice, "2-9t-2")
+    assert (found.verdict, found.text) == (
+        "impossible",
+        "A and B share a point, (1, 0): a network gives it one answer.",
+    )
+    apart = datasets.Dataset(x[:3], "mine", labels=torch.tensor([0, 0, 1]), classes=("A", "B"))
+    assert obstructions(apart, "2-9t-2")[0].verdict == "no obstruction"
+    assert "no classes" in obstructions(datasets.Dataset(x, "mine"), "2-9t-2")[0].text
+    single = datasets.Dataset(x, "mine", labels=torch.zeros(4, dtype=torch.int64), classes=("A",))
+    assert obstructions(single, "2-9t-2")[0].text == "There is one class, A: nothing has to be separated."
 
 
 def test_what_does_not_fit_is_refused():

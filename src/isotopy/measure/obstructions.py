@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+
 from ..datasets import Dataset
 from ..networks import Architecture, Layer, Network
 from ._enclosure import enclosed_pair
@@ -116,6 +118,10 @@ def obstructions(data: Dataset | Sequence[Any], architecture: str | Architecture
             f"architecture must take points of R^{dimension}, as the data are; its input is {plan.inputs} wide. Start"
             f" it with {dimension}."
         )
+    if isinstance(data, Dataset):
+        settled = _settled(data)
+        if settled is not None:
+            return (settled,)
     reasons, known = _reasons(data)
     found = [_against(plan, dimension, reason) for reason in reasons]
     impossible = tuple(one for one in found if one.verdict == "impossible")
@@ -127,6 +133,29 @@ def obstructions(data: Dataset | Sequence[Any], architecture: str | Architecture
     if found:
         return tuple(dict.fromkeys(found))
     return (Obstruction("nothing known", f"Nothing is known: {_why_nothing(data, known)}."),)
+
+
+def _settled(data: Dataset) -> Obstruction | None:
+    """What the labels alone tell."""
+    if data.labels is None or not len(data.classes):
+        return Obstruction("nothing known", "Nothing is known: the data have no classes.")
+    if len(data.classes) == 1:
+        return Obstruction("no obstruction", f"There is one class, {data.classes[0]}: nothing has to be separated.")
+    if not len(data):
+        return None
+    unique, place = torch.unique(data.points, dim=0, return_inverse=True)
+    for k, name in enumerate(data.classes):
+        own = torch.zeros(len(unique), dtype=torch.bool)
+        own[place[data.labels == k]] = True
+        shared = own[place] & (data.labels > k)
+        if bool(shared.any()):
+            row = int(shared.nonzero()[0, 0])
+            at = ", ".join(f"{value:.4g}" for value in data.points[row].tolist()[:4])
+            more = ", ..." if data.points.shape[1] > 4 else ""
+            other = data.classes[int(data.labels[row])]
+            text = f"{name} and {other} share a point, ({at}{more}): a network gives it one answer."
+            return Obstruction("impossible", begun(text))
+    return None
 
 
 @dataclass(frozen=True)
@@ -261,10 +290,19 @@ def _plan(architecture: str | Architecture | Network) -> _Plan:
         inputs, sequential = architecture.input_width, architecture.sequential
     else:
         plan = Architecture.parse(architecture) if isinstance(architecture, str) else architecture
-        pairs = zip(plan.widths[1:], plan.activations, strict=True)
-        layers = tuple(_Hidden(width, width, kind, kind in _INCREASING) for width, kind in pairs)
+        pairs = tuple(zip(plan.widths[1:], plan.activations, strict=True))
         inputs, sequential = plan.widths[0], True
+        layers = _without_detours(inputs, [_Hidden(width, width, kind, kind in _INCREASING) for width, kind in pairs])
     # One strictly increasing function on every output changes neither the largest nor the side of a threshold.
     last = layers[-1]
     ends = last.kind == "affine" or last.kind in _STRICTLY
     return _Plan(inputs, layers[:-1] if ends else layers, sequential)
+
+
+def _without_detours(inputs: int, layers: Sequence[_Hidden]) -> tuple[_Hidden, ...]:
+    """The layers, but affine ones that make nothing narrower: together with the next map they are one affine map."""
+    kept: list[_Hidden] = []
+    for layer in layers[:-1]:
+        if layer.kind != "affine" or layer.width < (kept[-1].output if kept else inputs):
+            kept.append(layer)
+    return (*kept, layers[-1])
