@@ -139,7 +139,9 @@ def view(
     isotopy view --model net.pt2 --data data.npz --view pca
     """
     from isotopy import see
+    from isotopy.see.files import check_place
 
+    check_place(out)
     looks = _Looks(view_, grid, window, overlays, path, readout, title)
     source = _Source(run, model, data, weights, labels, split, chosen(set_), samples, shape, seed, trust)
     with collected_notices(quiet_stdout=as_json):
@@ -187,18 +189,18 @@ def draw(
     isotopy draw --data linked_tori --out tori.png
     """
     from isotopy import see
-    from isotopy.see.film import written
+    from isotopy.see.files import check_place
 
     if out.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ValueError(f"out must end in .png, .svg or .pdf; got {out.name!r}. For films: isotopy film.")
+    check_place(out)
     looks = _Looks(view, grid, window, overlays, path, readout, title)
     source = _Source(run, model, data, weights, labels, split, chosen(set_), samples, shape, seed, trust)
     times = None if at is None else _numbers(at, "at")
     with collected_notices(quiet_stdout=as_json), see.style(dark=dark):
         scene = looks.scene(source)
         figure = see.layers(scene, times=times, camera=_camera(camera), size=size, color=color)
-        with written(out) as target:
-            see.save(figure, target, dpi=dpi)
+        see.save(figure, out, dpi=dpi)
     _said(out, as_json)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
+from isotopy.see.files import check_place, written
 from isotopy.see.frames import EYE, Picture
 from isotopy.see.motion import Motion
 from isotopy.see.scene import Scene
@@ -125,8 +126,7 @@ def check_film(path: Path) -> str:
         )
     if kind == ".mp4":
         find_ffmpeg()
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"path must lie in a folder that exists; {path.absolute().parent} does not.")
+    check_place(path)
     return kind
 
 
@@ -147,29 +147,6 @@ def find_ffmpeg() -> str:
         "an .mp4 needs ffmpeg, and none is on the PATH. Install it (apt install ffmpeg, brew install ffmpeg) or "
         "pip install imageio-ffmpeg; or write a .gif or .webp, which need neither."
     )
-
-
-@contextlib.contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """A temporary name beside a file; when the block ends well, it takes the file's place."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"path must lie in a folder that exists; {path.parent} does not.") from error
-    except OSError as error:
-        raise PermissionError(
-            f"path must lie where this user may write; got {path} ({error.strerror}). Choose another folder."
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        mask = os.umask(0o022)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp made it private
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _pictures(

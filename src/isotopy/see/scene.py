@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +14,7 @@ from jaxtyping import Float, Integer
 
 from isotopy.see import program
 from isotopy.see.codec import check_finite, check_shape, decode, encode, encode_indices, lattice
+from isotopy.see.files import written
 
 FORMAT = "isotopy scene"
 VERSION = 1
@@ -436,7 +435,9 @@ class Scene:
             OSError: The file cannot be written; an old one is left as it was.
         """
         text = json.dumps(self.to_dict(float16=float16, packed=packed), separators=(",", ":"), allow_nan=False)
-        return write(path, text)
+        with written(path) as beside:
+            beside.write_text(text, encoding="utf-8")
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Scene:
@@ -459,29 +460,6 @@ class Scene:
         from isotopy.see.html import frame  # here, because pages are made of scenes
 
         return frame(self)
-
-
-def write(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a text beside its name first, then rename: whoever reads it finds the old file or the whole new one."""
-    target = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise type(error)(
-            error.errno, f"path must be in a folder that can be written; {target}: {error.strerror}"
-        ) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        umask = os.umask(0o022)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    return target
 
 
 def _primitive(primitive: Primitive, vertices: int, packed: bool) -> dict[str, Any]:
