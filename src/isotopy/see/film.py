@@ -168,8 +168,8 @@ def _pictures(
     figure.set_layout_engine("none")
     flat = scenes[0].view.dimension < 3
     left, below, right, above = (56, 46, 10, 30) if flat else (8, 8, 8, 30)  # pixels around the picture
-    side = 1 - max(left + right, below + above) / size
-    ax.set_position((left / size, below / size, max(side, 0.2), max(side, 0.2)))
+    pixels = max(size - max(left + right, below + above), size // 5)
+    ax.set_position((left / size, below / size, pixels / size, pixels / size))
     picture: Picture | None = None
     motion: Motion | None = None
     for number, (scene, t) in enumerate(zip(scenes, times, strict=True)):
@@ -179,7 +179,9 @@ def _pictures(
             around = eye[1] + turn * number / max(len(times) - 1, 1)
             if motion is None or motion.scene is not scene:
                 motion = Motion(scene)
-            picture = Picture(scene, ax, show=show, camera=camera, eye=(eye[0], around), color=color, motion=motion)
+            picture = Picture(
+                scene, ax, show=show, camera=camera, eye=(eye[0], around), color=color, motion=motion, pixels=pixels
+            )
         picture.move(t)
         if captions is not None:
             ax.set_title(captions[number], loc="left", fontsize=9.5, color=theme().ink, pad=6)
