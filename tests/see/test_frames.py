@@ -147,7 +147,7 @@ def test_surfaces_hide_what_is_behind_them():
     ax = see.at(tori, 0.0)
     (sheet,) = drawn(ax, "surface")
     strength = np.asarray(sheet.get_array())[..., 3]
-    assert set(np.unique(strength)) == {0, 255}
+    assert ((strength == 0) | (strength == 255)).mean() > 0.95  # all but the edges
     assert 0.3 < (strength == 255).mean() < 0.9
     assert not drawn(ax, "data")  # points would hide the surface that they are drawn from
     assert drawn(see.at(tori, 0.0, show=("surface", "data")), "data")

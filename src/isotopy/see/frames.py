@@ -28,6 +28,7 @@ _FAINT = 0.3  # opacity up to which the edges of a sheet need not be smooth
 _LIGHT = np.array([-0.35, -0.5, 0.79])  # where light comes from, beside the eye
 _FADE = 0.25  # layers after which a readout is gone
 _MARGIN = 1.08
+_FINE = 240  # pixels in an inch of a still, each the mean of four
 _SQUEEZED, _STRETCHED = "#762a83", "#1b7837"  # less and more volume than before
 
 
@@ -199,7 +200,7 @@ class Picture:
         sheets = self._sheets(eyes, t, shown, stills)
         heights = sheets.glass + 2
         how = "antialiased" if self._pixels is None else "nearest"
-        halve = self._pixels is not None and self._pixels < sheets.side
+        halve = sheets.side > (self._pixels or 0)
         for number in range(sheets.glass + 1):
             found = sheets.layer(number, _rgb(theme().paper), halve=halve)
             if found is not None:
@@ -276,7 +277,7 @@ class Picture:
             side = self._pixels * (2 if strong else 1)  # edges of what is faint need not be smooth
         else:
             inches = self.ax.get_position().width * self.ax.figure.get_figwidth()  # type: ignore[union-attr]  # a figure
-            side = int(np.clip(320 * inches, 400, 1200))
+            side = 2 * int(np.clip(_FINE * inches, 200, 700))
         return Sheets.of(corners, colors, (x - half, x + half, y - half, y + half), side)
 
     # --- stretch --------------------------------------------------------------------------------------------------
