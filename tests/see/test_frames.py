@@ -229,3 +229,22 @@ def test_stretch_tints_the_lattice_by_the_determinant():
         see.at(scene(2, 2, 2), 0.0, color="stretch")  # a scene without it
     with pytest.raises(ValueError, match='color must be "class" or "stretch"'):
         see.at(s, 0.0, color="rank")
+
+
+def test_a_collapse_does_not_wash_out_the_scale_of_stretch():
+    relu = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)).double()
+    relu[0].weight.data.copy_(torch.tensor([[4.0, 0.0], [0.0, 4.0]]))
+    relu[0].bias.data.fill_(0.5)
+    found = see.scene(relu, grid=17, overlays=("stretch", "region"))
+    values = np.abs(found.stretch.astype(float))
+    assert values.max() == 12  # most of the plane collapses
+    kept = np.sort(values[values < 12])
+    assert found.stretch_limit == np.ceil(2 * kept[int(0.95 * (len(kept) - 1))]) / 2 == 1.5  # log10 of 16, and of 1
+    ax = see.at(found, 1.0, color="stretch")
+    assert drawn(ax, "stretch")[0].get_text() == "volume × 1e-12 or less to × 16"
+    colors = drawn(ax, "region")[0].get_facecolor()
+    assert (colors[:, 1] - colors[:, 0]).max() > 0.2  # green, and not the paper beside a purple of 10^-12
+    assert (colors[:, 0] - colors[:, 1]).max() > 0.2
+    assert found.to_dict()["attributes"]["stretch_limit"] == 1.5
+    assert see.Scene.from_dict(found.to_dict()).stretch_limit == 1.5
+    assert scene(2, 2, 2).stretch_limit == 0.5  # without any

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from isotopy.see.motion import Motion, seen, stage
-from isotopy.see.scene import ROLES, Primitive, Scene, Still
+from isotopy.see.scene import COLLAPSED, ROLES, Primitive, Scene, Still
 from isotopy.see.sheets import Sheets
 from isotopy.see.theme import class_style, dress, new_axes, rank_color, theme
 
@@ -293,10 +293,9 @@ class Picture:
     def _stretched(self, own: Primitive, t: float) -> Float64[np.ndarray, "t 4"]:
         from matplotlib.colors import LinearSegmentedColormap
 
-        limit = max(float(np.abs(np.asarray(self.scene.stretch)).max(initial=0.0)), 0.1)
         ramp = LinearSegmentedColormap.from_list("isotopy-stretch", [_SQUEEZED, theme().paper, _STRETCHED])
         values = self._stretch(t)[own.indices].mean(axis=1)
-        colors = np.array(ramp(0.5 + 0.5 * values / limit))
+        colors = np.array(ramp(0.5 + 0.5 * values / self.scene.stretch_limit))
         colors[:, 3] = 0.85
         return colors
 
@@ -366,7 +365,8 @@ def at(
             every layer; or a window (x0, x1, y0, y1).
         eye: Elevation and azimuth in degrees, for scenes in space.
         color: What the lattice is tinted by: "class", or "stretch", how much volume has grown (green) or shrunk
-            (purple), on a logarithmic scale; its range is written in the corner.
+            (purple), on a logarithmic scale; the range of the picture is written in the corner. The scale is the same
+            for all times: 95 % of the values of all layers are within it (`Scene.stretch_limit`).
         caption: Whether the time is written above the picture.
         ax: Where to draw, flat axes also for scenes in space; by default a new figure.
 
@@ -527,7 +527,7 @@ def _power(exponent: float) -> str:
     """A power of ten for people.
 
     Example:
-        >>> _power(0.0), _power(2.5), _power(-3.0)
-        ('1', '316', '0.001')
+        >>> _power(0.0), _power(2.5), _power(-3.0), _power(-12.0)
+        ('1', '316', '0.001', '1e-12 or less')
     """
-    return f"{10**exponent:.3g}"
+    return f"{10**exponent:.3g}" + (" or less" if exponent <= -COLLAPSED else "")

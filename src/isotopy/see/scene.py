@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -22,6 +23,7 @@ VERSION = 1
 KINDS = {"points": 1, "segments": 2, "triangles": 3}
 ROLES = ("data", "grid", "boundary", "polytopes", "ranks", "surface", "tube", "region", "field", "frame")
 STATUSES = ("proved", "computed", "observed")
+COLLAPSED = 12.0  # powers of ten by which a volume shrinks that is said to be gone
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -277,6 +279,18 @@ class Scene:
         return len(self.widths) - 1
 
     @property
+    def stretch_limit(self) -> float:
+        """log10 of the stretch at the ends of the scale: 95 % of all values that are no collapse are within it.
+
+        In half powers of ten, at least one half; volumes that shrink by 10^12 or more are a collapse, and as far on the
+        scale as it goes.
+        """
+        sizes = np.zeros(0) if self.stretch is None else np.sort(np.abs(self.stretch.astype(np.float64)), axis=None)
+        sizes = sizes[sizes < COLLAPSED]
+        high = float(sizes[int(0.95 * (len(sizes) - 1))]) if len(sizes) else 0.0
+        return max(math.ceil(2 * high) / 2, 0.5)
+
+    @property
     def sampled(self) -> bool:
         """Whether the layers were recorded, not known."""
         return bool(self.flow["kind"] == "sampled")
@@ -349,6 +363,7 @@ class Scene:
             attributes["predicted"] = encode(self.predicted.astype(np.int8), packed=packed)
         if self.stretch is not None:
             attributes["stretch"] = encode(self.stretch.astype(np.float16), packed=packed)
+            attributes["stretch_limit"] = self.stretch_limit
         if self.codeword_bits:
             attributes["codeword_bits"] = [int(bits) for bits in self.codeword_bits]
         return {
