@@ -288,13 +288,3 @@ def _sampled(loop: np.ndarray) -> np.ndarray:
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(closed, axis=0), axis=1))])
     at = np.linspace(0, along[-1], _STEPS, endpoint=False)
     return np.column_stack([np.interp(at, along, closed[:, axis]) for axis in range(3)])
-
-
-def fans(offsets: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles of polygons given as offsets and corners, and the polygon of each."""
-    counts = np.diff(offsets)
-    owner = np.repeat(np.arange(len(counts)), np.maximum(counts - 2, 0))
-    starts = np.repeat(np.cumsum(np.maximum(counts - 2, 0)) - np.maximum(counts - 2, 0), np.maximum(counts - 2, 0))
-    step = np.arange(len(owner)) - starts
-    base = offsets[owner]
-    return np.stack([corners[base], corners[base + step + 1], corners[base + step + 2]], axis=1), owner

@@ -20,6 +20,7 @@ from isotopy.datasets import Dataset
 from isotopy.errors import UnsupportedModuleError
 from isotopy.networks import Network
 from isotopy.see import geometry, views
+from isotopy.see.cells.cut import fans
 from isotopy.see.labels import numbered
 from isotopy.see.scene import COLLAPSED, Badge, Camera, Primitive, Scene, Statement, Still, View
 from isotopy.see.views import Chosen
@@ -302,7 +303,7 @@ def _lay_lattice(
         first = place.vertices(cells.parameters.numpy())
         if "ranks" in overlays:
             offsets, corners = (own.numpy() for own in cells.cells)
-            fan, owner = geometry.fans(offsets, corners)
+            owner, fan = fans(offsets, corners)
             place.add("triangles", "ranks", fan + first, ranks=cells.ranks.numpy()[owner])
         if "polytopes" in overlays:
             place.add("segments", "polytopes", cells.edges.numpy() + first)
