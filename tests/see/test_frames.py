@@ -96,15 +96,94 @@ def test_a_row_has_a_panel_for_every_layer_or_time():
         see.layers(s, times=())
 
 
+def between(role, *, label=None):
+    """A square at height 0, four points at heights -0.5 and 0.5, and lines through them: seen from above."""
+    corners = np.array([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
+    points = np.array([[-0.5, 0.2, -0.5], [0.5, 0.2, -0.5], [-0.5, -0.2, 0.5], [0.5, -0.2, 0.5]])
+    classes = None if label is None else np.full(2, label)
+    return see.Scene(
+        np.concatenate([corners, points]),
+        {"kind": "layers", "input": 3, "layers": []},
+        see.View("axes", 3, ((np.eye(3), np.zeros(3)),), (("x", "y", "z"),)),
+        (
+            see.Primitive("triangles", np.array([[0, 1, 2], [0, 2, 3]]), role=role, classes=classes),
+            see.Primitive("points", np.arange(4, 8), role="data", classes=np.array([0, 1, 0, 1])),
+            see.Primitive("segments", np.array([[4, 5], [6, 7]]), role="frame"),
+        ),
+        see.Camera(np.array([[0.0, 0, 0, 1]])),
+    )
+
+
+ABOVE = (90.0, -90.0)  # x to the right, y up
+
+
+@pytest.mark.parametrize("eye", [ABOVE, (-90.0, -90.0)])
+def test_glass_lies_between_what_is_behind_and_what_is_before_it(eye):
+    ax = see.at(between("region", label=1), 0.0, eye=eye)
+    (sheet,) = drawn(ax, "surface")
+    for gid in ("data", "frame"):
+        assert len(drawn(ax, gid)) >= 2
+        for own in drawn(ax, gid):
+            y = own.get_ydata()[0] if eye == ABOVE else -own.get_ydata()[0]  # from below up is down
+            before = (y < 0) == (eye == ABOVE)  # heights have the other sign than y
+            assert (own.get_zorder() > sheet.get_zorder()) == before
+    shown = np.concatenate([own.get_xydata() for own in drawn(ax, "data")])
+    assert len(shown) == 4
+    color = np.asarray(sheet.get_array())[len(sheet.get_array()) // 2, len(sheet.get_array()) // 2]
+    assert color[:3] / 255 == pytest.approx(mpl.colors.to_rgb(see.class_style(1).color), abs=0.01)
+    assert color[3] / 255 == pytest.approx(0.17, abs=0.01)
+
+
 def test_surfaces_hide_what_is_behind_them():
+    ax = see.at(between("surface"), 0.0, eye=ABOVE, show=("surface", "data", "frame"))
+    (sheet,) = drawn(ax, "surface")
+    assert sheet.get_extent() == pytest.approx((-1, 1, -1, 1), abs=0.01)
+    for gid in ("data", "frame"):
+        for own in drawn(ax, gid):
+            places = own.get_ydata()[np.isfinite(own.get_ydata())]
+            assert places == pytest.approx(np.full(len(places), -0.2))  # the others are hidden
+            assert own.get_zorder() > sheet.get_zorder()
     tori = see.scene(None, datasets.linked_tori(60, generator=torch.Generator().manual_seed(0)))
     ax = see.at(tori, 0.0)
-    slabs = sorted(drawn(ax, "surface"), key=lambda own: own.get_zorder())
-    assert len(slabs) > 5
-    triangles = sum(len(own.get_paths()) for own in slabs)
-    assert triangles == sum(own.count for own in tori.primitives if own.role == "surface")
+    (sheet,) = drawn(ax, "surface")
+    strength = np.asarray(sheet.get_array())[..., 3]
+    assert ((strength == 0) | (strength == 255)).mean() > 0.95  # all but the edges
+    assert 0.3 < (strength == 255).mean() < 0.9
     assert not drawn(ax, "data")  # points would hide the surface that they are drawn from
     assert drawn(see.at(tori, 0.0, show=("surface", "data")), "data")
+
+
+def test_ranks_cover_the_region_in_space_as_in_the_plane():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    data = datasets.disk_and_annulus(20, generator=torch.Generator().manual_seed(0))
+    found = see.scene(net, data, grid=9, overlays=("region", "ranks"))
+    both, alone = (
+        np.asarray(drawn(see.at(found, 0.0, show=show), "surface")[0].get_array())
+        for show in (("region", "ranks"), ("ranks",))
+    )
+    assert (both == alone).all()
+
+
+def test_near_points_are_painted_over_far_ones():
+    g = np.random.default_rng(0)
+    vertices = g.normal(size=(200, 3))
+    cloud = see.scene(None, torch.from_numpy(vertices))
+    ax = see.at(cloud, 0.0, eye=ABOVE)
+    groups = sorted(drawn(ax, "data"), key=lambda own: own.get_zorder())
+    assert len(groups) == 8
+    heights = {tuple(own[:2].round(9)): own[2] for own in vertices}
+    found = [[heights[tuple(own)] for own in group.get_xydata().round(9)] for group in groups]
+    for far, near in itertools.pairwise(found):
+        assert max(far) <= min(near)
+    assert sum(len(own) for own in found) == 200
+
+
+def test_a_window_that_is_no_square_shows_the_same_places():
+    found = between("surface", label=1)
+    ax = see.at(found, 0.0, eye=ABOVE, camera=(-2.0, 2.0, -0.5, 0.5), show=("surface",))
+    (sheet,) = drawn(ax, "surface")
+    assert sheet.get_extent()[:2] == pytest.approx((-1, 1), abs=0.02)
+    assert ax.get_ylim() == (-0.5, 0.5)
 
 
 def test_the_eye_turns_the_picture():
@@ -150,3 +229,22 @@ def test_stretch_tints_the_lattice_by_the_determinant():
         see.at(scene(2, 2, 2), 0.0, color="stretch")  # a scene without it
     with pytest.raises(ValueError, match='color must be "class" or "stretch"'):
         see.at(s, 0.0, color="rank")
+
+
+def test_a_collapse_does_not_wash_out_the_scale_of_stretch():
+    relu = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)).double()
+    relu[0].weight.data.copy_(torch.tensor([[4.0, 0.0], [0.0, 4.0]]))
+    relu[0].bias.data.fill_(0.5)
+    found = see.scene(relu, grid=17, overlays=("stretch", "region"))
+    values = np.abs(found.stretch.astype(float))
+    assert values.max() == 12  # most of the plane collapses
+    kept = np.sort(values[values < 12])
+    assert found.stretch_limit == np.ceil(2 * kept[int(0.95 * (len(kept) - 1))]) / 2 == 1.5  # log10 of 16, and of 1
+    ax = see.at(found, 1.0, color="stretch")
+    assert drawn(ax, "stretch")[0].get_text() == "volume × 1e-12 or less to × 16"
+    colors = drawn(ax, "region")[0].get_facecolor()
+    assert (colors[:, 1] - colors[:, 0]).max() > 0.2  # green, and not the paper beside a purple of 10^-12
+    assert (colors[:, 0] - colors[:, 1]).max() > 0.2
+    assert found.to_dict()["attributes"]["stretch_limit"] == 1.5
+    assert see.Scene.from_dict(found.to_dict()).stretch_limit == 1.5
+    assert scene(2, 2, 2).stretch_limit == 0.5  # without any

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from isotopy import see
+from isotopy.networks import Architecture
 from isotopy.see.theme import DARK, LIGHT
 
 
@@ -27,6 +28,13 @@ def test_neurons_and_weights_are_counted(layers):
     assert words(ax) == (["2", "3", "tanh", "1"] if isinstance(layers, str) else ["2", "3", "1"])
 
 
+def test_all_architectures_are_read_and_their_activations_said():
+    text = "2-3r-3l-3s-3p-3g-3i-3v-1"
+    said = [word for word in words(see.network(text)) if not word.isdigit()]
+    assert said == ["ReLU", "LeakyReLU", "sigmoid", "softplus", "GELU", "SiLU", "vector field"]
+    assert words(see.network(Architecture.parse(text))) == words(see.network(text))
+
+
 def test_wide_layers_are_cut_and_say_their_width():
     ax = see.network([784, 10, 3], activations=("ReLU", ""), most=5)
     assert [len(column.get_paths()) for column in drawn(ax, "neurons")] == [5, 5, 3]
@@ -35,7 +43,7 @@ def test_wide_layers_are_cut_and_say_their_width():
 
 
 def test_one_layer_is_a_column():
-    ax = see.network("4")
+    ax = see.network([4])
     assert len(drawn(ax, "neurons")) == 1
     assert len(drawn(ax, "weights")[0].get_segments()) == 0
 
@@ -51,10 +59,10 @@ def test_inks_follow_the_paper(dark, inks):
 
 
 def test_wrong_architectures():
-    for wrong in ("", "2-", "2t-2", "2-3q", "two", "2-3tt"):
-        with pytest.raises(ValueError, match='layers must be widths joined by "-"'):
+    for wrong in ("", "2-", "2t-2", "2-3q", "two", "2-3tt", "2-0", "4"):
+        with pytest.raises(ValueError, match="architecture must be widths joined by hyphens"):
             see.network(wrong)
-    for wrong in ([], [2, 0], "2-0"):
+    for wrong in ([], [2, 0]):
         with pytest.raises(ValueError, match="layers must hold at least one width"):
             see.network(wrong)
     with pytest.raises(ValueError, match="activations must name one for each layer after the input, 1; got 2"):

@@ -1,6 +1,7 @@
 """Scenes against what the network itself computes at their vertices."""
 
 import itertools
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -290,3 +291,25 @@ def test_blocks_that_move_as_one_survive_files():
 def test_times_outside_the_scene_are_refused(t):
     with pytest.raises(ValueError, match="t must be from 0 to 1"):
         Motion(see.scene(network(2, 3, 2), rings(), grid=None)).at(t)
+
+
+def test_layers_are_called_by_what_they_do_where_modules_have_numbers():
+    x = torch.zeros(3, 2)
+    assert see.scene(networks.mlp("2-2t-3l-3v-2"), x, grid=None, readout=True).names == (
+        "tanh", "leaky relu", "vector field", "affine"
+    )  # fmt: skip
+    named = nn.Sequential(OrderedDict(first=nn.Linear(2, 2), act1=nn.Tanh(), last=nn.Linear(2, 2)))
+    assert see.scene(named, x, grid=None, readout=True).names == ("act1", "last")
+
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleList([nn.Linear(2, 2), nn.Tanh()])
+            self.end = nn.Linear(2, 2)
+
+        def forward(self, x):
+            for _ in range(2):
+                x = self.parts[1](self.parts[0](x))
+            return self.end(torch.fft.fft(x).real)  # which is not traced
+
+    assert see.scene(Twice(), x).names == ("Linear", "Tanh", "Linear#2", "Tanh#2", "end")

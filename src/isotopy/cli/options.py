@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -104,3 +108,57 @@ def chosen(texts: list[str] | None) -> dict[str, float | int | bool]:
             raise ValueError(f"set must be name=number or name=true, such as turns=1.5; got {text!r}.")
         found[name] = number
     return found
+
+
+def grouped(function: Callable[..., None]) -> Callable[..., None]:
+    """A command in which every parameter that is a data class stands for the options that its fields are.
+
+    So options that several commands share are written once. The default of such a parameter is an object with other
+    defaults of its fields.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Paper:
+        ...     dark: Annotated[bool, typer.Option("--dark")] = False
+        >>> @grouped
+        ... def show(paper: Paper, size: int = 600) -> None:
+        ...     print(paper, size)
+        >>> list(inspect.signature(show).parameters)
+        ['dark', 'size']
+        >>> show(dark=True, size=100)
+        Paper(dark=True) 100
+    """
+    hints = get_type_hints(function, include_extras=True)
+    groups: dict[str, Any] = {}
+    parameters = []
+    for own in inspect.signature(function).parameters.values():
+        kind = hints[own.name]
+        if dataclasses.is_dataclass(kind):
+            groups[own.name] = kind
+            preset: Any = groups[own.name]() if own.default is own.empty else own.default
+            inner = get_type_hints(kind, include_extras=True)
+            parameters += [(field.name, inner[field.name], getattr(preset, field.name)) for field in _fields(kind)]
+        else:
+            parameters.append((own.name, kind, own.default))
+
+    @functools.wraps(function)
+    def run(**options: Any) -> None:
+        made = {
+            name: kind(**{field.name: options.pop(field.name) for field in _fields(kind)})
+            for name, kind in groups.items()
+        }
+        function(**made, **options)
+
+    signature = inspect.Signature(
+        [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for name, kind, default in parameters
+        ]
+    )
+    run.__signature__ = signature  # type: ignore[attr-defined]  # what Typer reads
+    run.__annotations__ = {name: kind for name, kind, _ in parameters}
+    return run
+
+
+def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(kind)

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isotopy.cli.options import AsJson, Data, Labels, Model, Samples, Seed, Set, Shape, Split, Trust, Weights, chosen
+from isotopy.cli.options import (
+    AsJson,
+    Data,
+    Labels,
+    Model,
+    Samples,
+    Seed,
+    Set,
+    Shape,
+    Split,
+    Trust,
+    Weights,
+    chosen,
+    grouped,
+)
 from isotopy.cli.session import Bars, collected_notices, command, give, say, size_of
 
 if TYPE_CHECKING:
@@ -17,223 +31,42 @@ if TYPE_CHECKING:
     from isotopy.see.scene import Scene
     from isotopy.shape.training import TrainingRun
 
-Run = Annotated[
-    Path | None, typer.Argument(help="Folder that isotopy train wrote; or give --model and --data.", show_default=False)
-]
-View = Annotated[
-    str | None,
-    typer.Option(help="axes, pca, mds, or neurons such as 1,3. Default: axes up to 3 dimensions, else pca."),
-]
-Grid = Annotated[int, typer.Option(min=0, help="Vertices of the lattice along each axis; 0 for none.")]
-Window = Annotated[
-    str | None, typer.Option(help='Part of the input that is shown: "-1,1" or "x0,x1,y0,y1". Default: around the data.')
-]
-Overlays = Annotated[
-    str, typer.Option(help="Of boundary, region, polytopes, ranks, stretch, comma-separated; none for none of them.")
-]
-Color = Annotated[str, typer.Option(help="Tint of the lattice: class, or stretch (with --overlays stretch,region).")]
-Path_ = Annotated[str, typer.Option("--path", help="Path of the linear maps: polar (never singular) or straight.")]
-Readout = Annotated[bool, typer.Option("--readout", help="Show the last affine map too.")]
-Title = Annotated[str, typer.Option(help="Title of the picture.")]
-
-
-@command
-def film(
-    run: Run = None,
-    model: Model = None,
-    data: Data = None,
-    weights: Weights = None,
-    labels: Labels = None,
-    split: Split = None,
-    set_: Set = None,
-    samples: Samples = 2000,
-    shape: Shape = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="A .gif, .webp, .png (animated) or .mp4 (needs ffmpeg).")
-    ] = Path("film.gif"),
-    training: Annotated[
-        bool, typer.Option("--training", help="Show the training at one layer, not the layers.")
-    ] = False,
-    at: Annotated[float | None, typer.Option(help="Layer at which --training looks. Default: the last.")] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Frames, without --training.")] = 81,
-    fps: Annotated[float, typer.Option(min=0.1, help="Frames in a second.")] = 20.0,
-    size: Annotated[int, typer.Option(min=64, max=4096, help="Width and height in pixels.")] = 600,
-    camera: Annotated[str, typer.Option(help="follow, fixed, or a window x0,x1,y0,y1.")] = "follow",
-    color: Color = "class",
-    turn: Annotated[float, typer.Option(help="Degrees by which the eye goes around a picture in space.")] = 0.0,
-    dark: Annotated[bool, typer.Option("--dark", help="On dark paper.")] = False,
-    view: View = None,
-    grid: Grid = 64,
-    window: Window = None,
-    overlays: Overlays = "boundary,region",
-    path: Path_ = "polar",
-    readout: Readout = False,
-    title: Title = "",
-    as_json: AsJson = False,
-    seed: Seed = 0,
-    trust: Trust = False,
-) -> None:
-    """Film how a network deforms space, layer by layer; or, with --training, how training changes one layer.
-
-    Examples:  isotopy film run --out spirals.gif
-    isotopy film run --training --at 1 --out fails.gif
-    isotopy film --model net.pt2 --data data.npz --out net.mp4
-    """
-    from isotopy import see
-    from isotopy.see.film import check_film
-
-    check_film(out)
-    looks = _Looks(view, grid, window, overlays, path, readout, title)
-    source = _Source(run, model, data, weights, labels, split, chosen(set_), samples, shape, seed, trust)
-    shown = _camera(camera)
-    with collected_notices(quiet_stdout=as_json), Bars() as bars, see.style(dark=dark):
-        if training:
-            history = source.run()
-            scenes, captions = looks.training(history, bars)
-            see.film(
-                scenes, out, t=at, captions=captions, fps=fps, size=size, camera=shown, turn=turn, color=color,
-                progress=bars.of("frames"),
-            )  # fmt: skip
-        else:
-            scene = looks.scene(source)
-            see.film(
-                scene, out, frames=frames, fps=fps, size=size, camera=shown, turn=turn, color=color,
-                progress=bars.of("frames"),
-            )  # fmt: skip
-    _said(out, as_json)
-
-
-@command
-def view(
-    run: Run = None,
-    model: Model = None,
-    data: Data = None,
-    weights: Weights = None,
-    labels: Labels = None,
-    split: Split = None,
-    set_: Set = None,
-    samples: Samples = 2000,
-    shape: Shape = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The page, one file that opens offline.")] = Path(
-        "view.html"
-    ),
-    view_: Annotated[
-        str | None,
-        typer.Option(
-            "--view", help="axes, pca, mds, or neurons such as 1,3. Default: axes up to 3 dimensions, else pca."
-        ),
-    ] = None,
-    grid: Grid = 64,
-    window: Window = None,
-    overlays: Overlays = "boundary,region,stretch",
-    path: Path_ = "polar",
-    readout: Readout = False,
-    title: Title = "",
-    as_json: AsJson = False,
-    seed: Seed = 0,
-    trust: Trust = False,
-) -> None:
-    """Write a page with a slider through the layers: a network's deformation of space, to scrub, turn and hover over.
-
-    Examples:  isotopy view run --out spirals.html
-    isotopy view --model net.pt2 --data data.npz --view pca
-    """
-    from isotopy import see
-
-    looks = _Looks(view_, grid, window, overlays, path, readout, title)
-    source = _Source(run, model, data, weights, labels, split, chosen(set_), samples, shape, seed, trust)
-    with collected_notices(quiet_stdout=as_json):
-        scene = looks.scene(source)
-        scene = scene if scene.title else dataclasses.replace(scene, title=scene.source)
-        see.html(scene, out)
-    _said(out, as_json)
-
-
-@command
-def draw(
-    run: Run = None,
-    model: Model = None,
-    data: Data = None,
-    weights: Weights = None,
-    labels: Labels = None,
-    split: Split = None,
-    set_: Set = None,
-    samples: Samples = 2000,
-    shape: Shape = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="A .png, .svg or .pdf.")] = Path("picture.png"),
-    at: Annotated[str | None, typer.Option(help="Times, such as 0,0.33,1. Default: every layer.")] = None,
-    size: Annotated[float, typer.Option(min=0.5, help="Inches of a panel.")] = 3.0,
-    dpi: Annotated[int, typer.Option(min=20, max=1200, help="Pixels in an inch.")] = 160,
-    camera: Annotated[str, typer.Option(help="follow, fixed, or a window x0,x1,y0,y1.")] = "follow",
-    color: Color = "class",
-    dark: Annotated[bool, typer.Option("--dark", help="On dark paper.")] = False,
-    view: View = None,
-    grid: Grid = 64,
-    window: Window = None,
-    overlays: Overlays = "boundary,region",
-    path: Path_ = "polar",
-    readout: Readout = False,
-    title: Title = "",
-    as_json: AsJson = False,
-    seed: Seed = 0,
-    trust: Trust = False,
-) -> None:
-    """Draw what a network does to space: a row of panels, one for each layer or for each time asked for.
-
-    With --data alone the data itself is drawn.
-
-    Examples:  isotopy draw run --out layers.png
-    isotopy draw run --at 0,1 --out input-and-layer.svg
-    isotopy draw --data linked_tori --out tori.png
-    """
-    from isotopy import see
-    from isotopy.see.film import written
-
-    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"out must end in .png, .svg or .pdf; got {out.name!r}. For films: isotopy film.")
-    looks = _Looks(view, grid, window, overlays, path, readout, title)
-    source = _Source(run, model, data, weights, labels, split, chosen(set_), samples, shape, seed, trust)
-    times = None if at is None else _numbers(at, "at")
-    with collected_notices(quiet_stdout=as_json), see.style(dark=dark):
-        scene = looks.scene(source)
-        figure = see.layers(scene, times=times, camera=_camera(camera), size=size, color=color)
-        with written(out) as target:
-            see.save(figure, target, dpi=dpi)
-    _said(out, as_json)
-
 
 @dataclass(frozen=True)
 class _Source:
     """Where the network and its data come from: a run, or a model and data."""
 
-    folder: Path | None
-    model: str | None
-    data: str | None
-    weights: Path | None
-    labels: str | None
-    split: str | None
-    options: dict[str, float | int | bool]
-    samples: int
-    shape: str | None
-    seed: int
-    trust: bool
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="Folder that isotopy train wrote; or give --model and --data.", show_default=False),
+    ] = None
+    model: Model = None
+    data: Data = None
+    weights: Weights = None
+    labels: Labels = None
+    split: Split = None
+    set_: Set = None
+    samples: Samples = 2000
+    shape: Shape = None
+    seed: Seed = 0
+    trust: Trust = False
 
-    def run(self) -> TrainingRun:
+    def history(self) -> TrainingRun:
         """The training run of the folder."""
         from isotopy.shape import TrainingRun
 
-        if self.folder is None:
+        if self.run is None:
             raise ValueError("run must be a folder that isotopy train wrote; got none. isotopy train --help says how.")
-        return TrainingRun.load(self.folder)
+        return TrainingRun.load(self.run)
 
     def read(self) -> tuple[Any, Dataset, str, list[tuple[str, str]]]:
         """Network, data, where they come from and what is known about them."""
         from isotopy.cli.inspecting import Request, data_of, model_of
 
-        if self.folder is not None:
+        if self.run is not None:
             if self.model is not None or self.data is not None:
                 raise ValueError("run must stand alone, or --model and --data without it; got both.")
-            run = self.run()
+            run = self.history()
             told = run.settings.get("statements", [])
             known = [(own["text"], own["status"]) for own in told if own["status"] != "nothing known"]
             return run.network, run.data, f"{run.architecture} on {run.data.name}", known
@@ -250,7 +83,7 @@ class _Source:
             seed=self.seed,
             trust=self.trust,
         )
-        data = data_of(request, self.samples, options=self.options)
+        data = data_of(request, self.samples, options=chosen(self.set_))
         if self.model is None:
             return None, data, data.name, []
         return model_of(request), data, f"{self.model} on {self.data}", []
@@ -258,15 +91,24 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Looks:
-    """What is drawn, as the options say."""
+    """What is drawn."""
 
-    view: str | None
-    grid: int
-    window: str | None
-    overlays: str
-    path: str
-    readout: bool
-    title: str
+    view: Annotated[
+        str | None,
+        typer.Option(help="axes, pca, mds, or neurons such as 1,3. Default: axes up to 3 dimensions, else pca."),
+    ] = None
+    grid: Annotated[int, typer.Option(min=0, help="Vertices of the lattice along each axis; 0 for none.")] = 64
+    window: Annotated[
+        str | None,
+        typer.Option(help='Part of the input that is shown: "-1,1" or "x0,x1,y0,y1". Default: around the data.'),
+    ] = None
+    overlays: Annotated[
+        str,
+        typer.Option(help="Of boundary, region, polytopes, ranks, stretch, comma-separated; none for none of them."),
+    ] = "boundary,region"
+    path: Annotated[str, typer.Option(help="Path of the linear maps: polar (never singular) or straight.")] = "polar"
+    readout: Annotated[bool, typer.Option("--readout", help="Show the last affine map too.")] = False
+    title: Annotated[str, typer.Option(help="Title of the picture.")] = ""
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments of `see.scene`."""
@@ -312,6 +154,122 @@ class _Looks:
             return "auto"
         numbers = _numbers(self.window, "window")
         return numbers * width if len(numbers) == 2 else numbers
+
+
+_WITH_STRETCH = _Looks(overlays="boundary,region,stretch")
+
+Camera = Annotated[str, typer.Option(help="follow, fixed, or a window x0,x1,y0,y1.")]
+Color = Annotated[str, typer.Option(help="Tint of the lattice: class, or stretch (with --overlays stretch,region).")]
+Dark = Annotated[bool, typer.Option("--dark", help="On dark paper.")]
+
+
+@command
+@grouped
+def film(
+    source: _Source,
+    looks: _Looks,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="A .gif, .webp, .png (animated) or .mp4 (needs ffmpeg).")
+    ] = Path("film.gif"),
+    training: Annotated[
+        bool, typer.Option("--training", help="Show the training at one layer, not the layers.")
+    ] = False,
+    at: Annotated[float | None, typer.Option(help="Layer at which --training looks. Default: the last.")] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Frames, without --training.")] = 81,
+    fps: Annotated[float, typer.Option(min=0.1, help="Frames in a second.")] = 20.0,
+    size: Annotated[int, typer.Option(min=64, max=4096, help="Width and height in pixels.")] = 600,
+    camera: Camera = "follow",
+    color: Color = "class",
+    turn: Annotated[float, typer.Option(help="Degrees by which the eye goes around a picture in space.")] = 0.0,
+    dark: Dark = False,
+    as_json: AsJson = False,
+) -> None:
+    """Film how a network deforms space, layer by layer; or, with --training, how training changes one layer.
+
+    Examples:  isotopy film run --out spirals.gif
+    isotopy film run --training --at 1 --out fails.gif
+    isotopy film --model net.pt2 --data data.npz --out net.mp4
+    """
+    from isotopy import see
+    from isotopy.see.film import check_film
+
+    check_film(out)
+    shown = _camera(camera)
+    with collected_notices(quiet_stdout=as_json), Bars() as bars, see.style(dark=dark):
+        if training:
+            scenes, captions = looks.training(source.history(), bars)
+            see.film(
+                scenes, out, t=at, captions=captions, fps=fps, size=size, camera=shown, turn=turn, color=color,
+                progress=bars.of("frames"),
+            )  # fmt: skip
+        else:
+            see.film(
+                looks.scene(source), out, frames=frames, fps=fps, size=size, camera=shown, turn=turn, color=color,
+                progress=bars.of("frames"),
+            )  # fmt: skip
+    _said(out, as_json)
+
+
+@command
+@grouped
+def view(
+    source: _Source,
+    looks: _Looks = _WITH_STRETCH,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page, one file that opens offline.")] = Path(
+        "view.html"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Write a page with a slider through the layers: a network's deformation of space, to scrub, turn and hover over.
+
+    Examples:  isotopy view run --out spirals.html
+    isotopy view --model net.pt2 --data data.npz --view pca
+    """
+    from isotopy import see
+    from isotopy.see.files import check_place
+
+    check_place(out)
+    with collected_notices(quiet_stdout=as_json):
+        scene = looks.scene(source)
+        scene = scene if scene.title else dataclasses.replace(scene, title=scene.source)
+        see.html(scene, out)
+    _said(out, as_json)
+
+
+@command
+@grouped
+def draw(
+    source: _Source,
+    looks: _Looks,
+    out: Annotated[Path, typer.Option("--out", "-o", help="A .png, .svg or .pdf.")] = Path("picture.png"),
+    at: Annotated[str | None, typer.Option(help="Times, such as 0,0.33,1. Default: every layer.")] = None,
+    size: Annotated[float, typer.Option(min=0.5, help="Inches of a panel.")] = 3.0,
+    dpi: Annotated[int, typer.Option(min=20, max=1200, help="Pixels in an inch.")] = 160,
+    camera: Camera = "follow",
+    color: Color = "class",
+    dark: Dark = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw what a network does to space: a row of panels, one for each layer or for each time asked for.
+
+    With --data alone the data itself is drawn.
+
+    Examples:  isotopy draw run --out layers.png
+    isotopy draw run --at 0,1 --out input-and-layer.svg
+    isotopy draw --data linked_tori --out tori.png
+    """
+    from isotopy import see
+    from isotopy.see.files import check_place
+
+    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"out must end in .png, .svg or .pdf; got {out.name!r}. For films: isotopy film.")
+    check_place(out)
+    times = None if at is None else _numbers(at, "at")
+    with collected_notices(quiet_stdout=as_json), see.style(dark=dark):
+        scene = looks.scene(source)
+        figure = see.layers(scene, times=times, camera=_camera(camera), size=size, color=color)
+        see.save(figure, out, dpi=dpi)
+    _said(out, as_json)
 
 
 def _numbers(text: str, name: str) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ from isotopy.measure.inspection import Distribution, Inspection, LayerInspection
 from isotopy.measure.regions import RegionsAtLayer
 from isotopy.networks import Cells, Polytopes
 from isotopy.report import words
+from isotopy.see.labels import numbered
 from isotopy.see.theme import Drawing, drawing
 
 PICTURED_LAYERS = 12  # pictures of single layers are drawn for at most so many
@@ -115,7 +116,7 @@ def largest_class(i: Inspection) -> float | None:
 
 def named(layer: LayerInspection) -> str:
     """Name to print: torch's bare numbers (`3`, `features.0`) would be taken for the number of the layer."""
-    if any(part and not part.isdigit() for part in layer.name.split(".")[-1:]):
+    if not numbered(layer.name):
         return layer.name
     return f"{layer.kind.replace('_', ' ')} {layer.index}"
 

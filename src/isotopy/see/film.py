@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
+from isotopy.see.files import check_place, written
 from isotopy.see.frames import EYE, Picture
 from isotopy.see.motion import Motion
 from isotopy.see.scene import Scene
@@ -125,8 +126,7 @@ def check_film(path: Path) -> str:
         )
     if kind == ".mp4":
         find_ffmpeg()
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"path must lie in a folder that exists; {path.absolute().parent} does not.")
+    check_place(path)
     return kind
 
 
@@ -149,29 +149,6 @@ def find_ffmpeg() -> str:
     )
 
 
-@contextlib.contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """A temporary name beside a file; when the block ends well, it takes the file's place."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"path must lie in a folder that exists; {path.parent} does not.") from error
-    except OSError as error:
-        raise PermissionError(
-            f"path must lie where this user may write; got {path} ({error.strerror}). Choose another folder."
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        mask = os.umask(0o022)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp made it private
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _pictures(
     scenes: Sequence[Scene],
     times: Sequence[float],
@@ -191,8 +168,8 @@ def _pictures(
     figure.set_layout_engine("none")
     flat = scenes[0].view.dimension < 3
     left, below, right, above = (56, 46, 10, 30) if flat else (8, 8, 8, 30)  # pixels around the picture
-    side = 1 - max(left + right, below + above) / size
-    ax.set_position((left / size, below / size, max(side, 0.2), max(side, 0.2)))
+    pixels = max(size - max(left + right, below + above), size // 5)
+    ax.set_position((left / size, below / size, pixels / size, pixels / size))
     picture: Picture | None = None
     motion: Motion | None = None
     for number, (scene, t) in enumerate(zip(scenes, times, strict=True)):
@@ -202,7 +179,9 @@ def _pictures(
             around = eye[1] + turn * number / max(len(times) - 1, 1)
             if motion is None or motion.scene is not scene:
                 motion = Motion(scene)
-            picture = Picture(scene, ax, show=show, camera=camera, eye=(eye[0], around), color=color, motion=motion)
+            picture = Picture(
+                scene, ax, show=show, camera=camera, eye=(eye[0], around), color=color, motion=motion, pixels=pixels
+            )
         picture.move(t)
         if captions is not None:
             ax.set_title(captions[number], loc="left", fontsize=9.5, color=theme().ink, pad=6)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Float64
 
 from isotopy.see.motion import Motion, seen, stage
-from isotopy.see.scene import ROLES, Primitive, Scene, Still
+from isotopy.see.scene import COLLAPSED, ROLES, Primitive, Scene, Still
+from isotopy.see.sheets import Sheets
 from isotopy.see.theme import class_style, dress, new_axes, rank_color, theme
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ SHOWN = (*ROLES, "readout")
 """Roles of what a picture can show."""
 
 EYE = (22.0, -58.0)  # elevation and azimuth, in degrees
-_SLABS = 24  # depths at which a picture in space is painted
+_SLABS = 8  # depths at which points and lines in space are painted
+_FAINT = 0.3  # opacity up to which the edges of a sheet need not be smooth
 _LIGHT = np.array([-0.35, -0.5, 0.79])  # where light comes from, beside the eye
 _FADE = 0.25  # layers after which a readout is gone
 _MARGIN = 1.08
+_FINE = 240  # pixels in an inch of a still, each the mean of four
 _SQUEEZED, _STRETCHED = "#762a83", "#1b7837"  # less and more volume than before
 
 
@@ -41,6 +44,7 @@ class Picture:
         color: What the lattice is tinted by, "class" or "stretch".
         caption: Whether the time is written above the picture.
         motion: Of the scene, where it is known already.
+        pixels: Of a side of the axes, where they are known and square, as in films.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Picture:
         color: str = "class",
         caption: bool = True,
         motion: Motion | None = None,
+        pixels: int | None = None,
     ) -> None:
         if show is not None and (unknown := [role for role in show if role not in SHOWN]):
             raise ValueError(f"show must hold roles of {', '.join(SHOWN)}; got {unknown[0]!r}.")
@@ -71,7 +76,7 @@ class Picture:
             solid = {own.role for own in scene.primitives} & {"surface", "tube"}
             show = [role for role in SHOWN if role != "data" or not solid]
         self._show = frozenset(show)
-        self._camera, self._caption = camera, caption
+        self._camera, self._caption, self._pixels = camera, caption, pixels
         self._space = scene.view.dimension == 3
         self._turn = _rotation(*eye)
         self._drawn: list[Any] = []
@@ -156,11 +161,15 @@ class Picture:
         """Segments as one line with gaps, several times faster than a collection."""
         broken = np.full((len(ends), 3, 2), np.nan)
         broken[:, :2] = ends
-        self._keep(
-            self.ax.plot(
-                *broken.reshape(-1, 2).T, color=color, linewidth=width, zorder=height, gid=role, solid_capstyle="round"
-            )[0]
+        self._line2d(
+            *broken.reshape(-1, 2).T, color=color, linewidth=width, zorder=height, gid=role, solid_capstyle="round"
         )
+
+    def _line2d(self, x: Float64[np.ndarray, " k"], y: Float64[np.ndarray, " k"], **looks: Any) -> None:
+        """A line or markers as `ax.plot` would draw them, in a third of the time."""
+        from matplotlib.lines import Line2D
+
+        self._keep(self.ax.add_artist(Line2D(x, y, **looks)))
 
     def _line(self, own: Still, strength: float) -> None:
         at = seen(self.scene, own.layer, own.vertices)[:, :2]
@@ -184,69 +193,92 @@ class Picture:
         shown: list[Primitive],
         stills: list[tuple[Still, float]],
     ) -> None:
-        """Triangles, lines and points by depth, far ones first: in slabs, within which triangles are sorted."""
-        from matplotlib.collections import PolyCollection
+        """Sheets by depth, pixel by pixel; lines and points between the layers of glass that lie before and behind."""
+        from matplotlib.image import AxesImage
 
         eyes = positions @ self._turn.T  # right, up, towards the eye
-        faces: list[tuple[np.ndarray, np.ndarray]] = []
+        sheets = self._sheets(eyes, t, shown, stills)
+        heights = sheets.glass + 2
+        how = "antialiased" if self._pixels is None else "nearest"
+        halve = sheets.side > (self._pixels or 0)
+        for number in range(sheets.glass + 1):
+            found = sheets.layer(number, _rgb(theme().paper), halve=halve)
+            if found is not None:
+                above = 0 if number == sheets.glass else sheets.glass - number
+                image = AxesImage(self.ax, extent=found[1], origin="lower", interpolation=how)
+                image.set_data(found[0])
+                image.set(zorder=1 + above / heights, gid="surface")
+                self._keep(self.ax.add_artist(image))
+        parts = [own for own in shown if own.kind != "triangles"]
+        nearness = [eyes[own.indices][..., 2].ravel() for own in parts]
+        walls = np.quantile(np.concatenate(nearness), np.linspace(0, 1, _SLABS + 1)[1:-1]) if parts else np.zeros(0)
+        for own in parts:
+            for label, members in _classes(own):
+                ends = eyes[own.indices[members]]
+                ends = ends[:, None] if own.kind == "points" else sheets.cut(ends)
+                middle = ends.mean(axis=1)
+                before, free = sheets.before(middle)
+                if own.kind == "points":
+                    ends, middle, before = ends[free], middle[free], before[free]
+                slab = np.searchsorted(walls, middle[:, 2])
+                place = (sheets.glass - before) * _SLABS + slab
+                order = np.argsort(
+                    place, kind="stable"
+                )  # within a slab as given: sorted, markers would cover each other
+                for rows in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):
+                    if not len(rows):
+                        continue
+                    layer, step = divmod(int(place[rows[0]]), _SLABS)
+                    height = 1 + (layer + (step + 1) / (_SLABS + 1)) / heights
+                    self._between(own, label, ends[rows][..., :2], height)
+
+    def _between(self, own: Primitive, label: int | None, ends: Float64[np.ndarray, "k _ 2"], height: float) -> None:
+        """Points or lines that are equally far away."""
+        look = class_style(label)
+        if own.kind == "points":
+            self._line2d(
+                *ends[:, 0].T,
+                linestyle="none",
+                marker=look.marker if label is not None else "o",
+                markersize=_point_size(len(own.indices)),
+                color=look.color,
+                markeredgecolor=theme().paper,
+                markeredgewidth=0.25,
+                zorder=height,
+                gid="data",
+            )
+            return
+        ink: Any = (*_rgb(theme().muted), 0.4) if own.role == "grid" else theme().ink
+        width = 0.7 if own.role in ("grid", "polytopes") else 1.6
+        self._lines(ends, ink if label is None else look.color, width, height, own.role)
+
+    def _sheets(
+        self, eyes: Float64[np.ndarray, "n 3"], t: float, shown: list[Primitive], stills: list[tuple[Still, float]]
+    ) -> Sheets:
+        """All triangles, in their colors."""
+        faces = [(np.zeros((0, 3, 3)), np.zeros((0, 4)))]
+        covered = any(own.role == "ranks" for own in shown)  # they lie where the region does
         for own in shown:
-            if own.kind == "triangles":
+            if own.kind == "triangles" and not (covered and own.role == "region"):
                 corners = eyes[own.indices]
                 colors = self._stretched(own, t) if self._color == "stretch" else _face_colors(own)
                 faces.append((corners, _shaded(corners, colors, solid=own.role != "region")))
         for still, strength in stills:
             if still.kind == "triangles":
                 corners = (seen(self.scene, still.layer, still.vertices) @ self._turn.T)[still.indices]
-                corners = _split(corners, 4)
                 color = np.array([[*_rgb(theme().muted), 0.28 * strength]]).repeat(len(corners), axis=0)
                 faces.append((corners, color))
-        depth = np.concatenate([eyes[:, 2], *[corners[..., 2].ravel() for corners, _ in faces]])
-        walls = np.quantile(depth, np.linspace(0, 1, _SLABS + 1)[1:-1]) if len(depth) else np.zeros(0)
-        if faces:
-            corners = np.concatenate([own for own, _ in faces])
-            colors = np.concatenate([own for _, own in faces])
-            middle = corners[..., 2].mean(axis=1)
-            order = np.argsort(middle, kind="stable")
-            corners, colors, middle = corners[order], colors[order], middle[order]
-            for slab, rows in _slabs(middle, walls):
-                solid = colors[rows, 3] == 1
-                found = PolyCollection(
-                    corners[rows][..., :2],
-                    facecolors=colors[rows],
-                    edgecolors=colors[rows] * np.array([1, 1, 1, 0])[None] + solid[:, None] * np.array([0, 0, 0, 1]),
-                    linewidths=0.25,
-                    antialiaseds=solid,  # or seams would show inside what is translucent
-                    rasterized=True,
-                    zorder=1 + slab / _SLABS,
-                )
-                found.set_gid("surface")
-                self._keep(self.ax.add_collection(found, autolim=False))
-        for own in shown:
-            for label, members in _classes(own) if own.kind != "triangles" else []:
-                look = class_style(label)
-                rows = own.indices[members]
-                middle = eyes[rows][..., 2] if own.kind == "points" else eyes[rows][..., 2].mean(axis=1)
-                for slab, inside in _slabs(middle, walls):
-                    height = 1 + (slab + 0.5) / _SLABS
-                    if own.kind == "points":
-                        self._keep(
-                            self.ax.plot(
-                                *eyes[rows[inside], :2].T,
-                                linestyle="none",
-                                marker=look.marker if label is not None else "o",
-                                markersize=_point_size(len(own.indices)),
-                                color=look.color,
-                                markeredgecolor=theme().paper,
-                                markeredgewidth=0.25,
-                                zorder=height,
-                                gid="data",
-                            )[0]
-                        )
-                    else:
-                        ink: Any = (*_rgb(theme().muted), 0.4) if own.role == "grid" else theme().ink
-                        shade = ink if label is None else look.color
-                        width = 0.7 if own.role in ("grid", "polytopes") else 1.6
-                        self._lines(eyes[rows[inside]][..., :2], shade, width, height, own.role)
+        corners, colors = (np.concatenate(parts) for parts in zip(*faces, strict=True))
+        (x0, x1), (y0, y1) = self.ax.get_xlim(), self.ax.get_ylim()
+        half = max(x1 - x0, y1 - y0) / 2
+        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        if self._pixels is not None:
+            strong = bool((colors[:, 3] > _FAINT).any())
+            side = self._pixels * (2 if strong else 1)  # edges of what is faint need not be smooth
+        else:
+            inches = self.ax.get_position().width * self.ax.figure.get_figwidth()  # type: ignore[union-attr]  # a figure
+            side = 2 * int(np.clip(_FINE * inches, 200, 700))
+        return Sheets.of(corners, colors, (x - half, x + half, y - half, y + half), side)
 
     # --- stretch --------------------------------------------------------------------------------------------------
 
@@ -261,10 +293,9 @@ class Picture:
     def _stretched(self, own: Primitive, t: float) -> Float64[np.ndarray, "t 4"]:
         from matplotlib.colors import LinearSegmentedColormap
 
-        limit = max(float(np.abs(np.asarray(self.scene.stretch)).max(initial=0.0)), 0.1)
         ramp = LinearSegmentedColormap.from_list("isotopy-stretch", [_SQUEEZED, theme().paper, _STRETCHED])
         values = self._stretch(t)[own.indices].mean(axis=1)
-        colors = np.array(ramp(0.5 + 0.5 * values / limit))
+        colors = np.array(ramp(0.5 + 0.5 * values / self.scene.stretch_limit))
         colors[:, 3] = 0.85
         return colors
 
@@ -334,7 +365,8 @@ def at(
             every layer; or a window (x0, x1, y0, y1).
         eye: Elevation and azimuth in degrees, for scenes in space.
         color: What the lattice is tinted by: "class", or "stretch", how much volume has grown (green) or shrunk
-            (purple), on a logarithmic scale; its range is written in the corner.
+            (purple), on a logarithmic scale; the range of the picture is written in the corner. The scale is the same
+            for all times: 95 % of the values of all layers are within it (`Scene.stretch_limit`).
         caption: Whether the time is written above the picture.
         ax: Where to draw, flat axes also for scenes in space; by default a new figure.
 
@@ -495,24 +527,7 @@ def _power(exponent: float) -> str:
     """A power of ten for people.
 
     Example:
-        >>> _power(0.0), _power(2.5), _power(-3.0)
-        ('1', '316', '0.001')
+        >>> _power(0.0), _power(2.5), _power(-3.0), _power(-12.0)
+        ('1', '316', '0.001', '1e-12 or less')
     """
-    return f"{10**exponent:.3g}"
-
-
-def _split(corners: Float64[np.ndarray, "t 3 3"], times: int) -> Float64[np.ndarray, "k 3 3"]:
-    """Every triangle in four, again and again, so that large ones are painted at the right depth."""
-    for _ in range(times):
-        a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-        ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
-        parts = [np.stack(own, axis=1) for own in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
-        corners = np.concatenate(parts)
-    return corners
-
-
-def _slabs(
-    depth: Float[np.ndarray, " n"], walls: Float[np.ndarray, " w"]
-) -> list[tuple[int, Bool[np.ndarray, " n"] | Int[np.ndarray, " k"]]]:
-    slab = np.searchsorted(walls, depth)
-    return [(int(own), np.flatnonzero(slab == own)) for own in np.unique(slab)]
+    return f"{10**exponent:.3g}" + (" or less" if exponent <= -COLLAPSED else "")

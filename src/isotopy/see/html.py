@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from isotopy.see.scene import Scene, write
+from isotopy.see.files import written
+from isotopy.see.scene import Scene
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -91,7 +92,11 @@ def html(
         (True, False)
     """
     page = _page(scene, drawn(scene) if poster is None else poster, description, float16, bare=False)
-    return page if path is None else write(path, page)
+    if path is None:
+        return page
+    with written(path) as beside:
+        beside.write_text(page, encoding="utf-8")
+    return Path(path)
 
 
 def drawn(scene: Scene) -> bytes:

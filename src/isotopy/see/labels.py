@@ -63,3 +63,13 @@ def power(value: float | int) -> str:
     """
     exponent = round(math.log10(value))
     return "1" if exponent == 0 else "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def numbered(name: str) -> bool:
+    """Whether the name of a module is one of torch's bare numbers, which would be taken for the number of a layer.
+
+    Example:
+        >>> numbered("3"), numbered("features.0"), numbered("fc1")
+        (True, True, False)
+    """
+    return not name.split(".")[-1].strip("0123456789")

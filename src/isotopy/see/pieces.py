@@ -30,10 +30,10 @@ def pieces(p: Polytopes | Cells, layer: int | None = None) -> dict[str, np.ndarr
         >>> import torch
         >>> from isotopy import networks
         >>> from isotopy.topology import triangulations
-        >>> net = networks.trace(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()), torch.zeros(1, 2))
-        >>> circle = networks.polytopes(net, triangulations.circle(12))
-        >>> sorted(pieces(circle, 1))
-        ['cells', 'ranks', 'vertices']
+        >>> net = networks.trace(networks.mlp("3-4r-2"), torch.zeros(1, 3))
+        >>> found = pieces(networks.polytopes(net, triangulations.sphere(1)), 1)
+        >>> {name: array.shape[1:] for name, array in found.items()}
+        {'vertices': (3,), 'cells': (3,), 'ranks': ()}
     """
     layer = _checked(p, layer)
     cut = cut_of(p, layer, "rank")
@@ -72,12 +72,12 @@ def arcs(p: Polytopes | Cells, layer: int | None = None) -> dict[str, np.ndarray
 
     Example:
         >>> import torch
-        >>> from isotopy import networks
-        >>> from isotopy.topology import triangulations
-        >>> net = networks.trace(torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU()), torch.zeros(1, 2))
-        >>> circle = networks.polytopes(net, triangulations.circle(12))
-        >>> sorted(arcs(circle, 1))
-        ['polytopes', 'ranks', 'starts']
+        >>> from isotopy import networks, topology
+        >>> line = networks.trace(networks.mlp("2-3r"), torch.zeros(1, 2))
+        >>> cut = networks.polytopes(line, topology.triangulations.circle(12))
+        >>> found = arcs(cut)
+        >>> list(found), bool((found["starts"][1:] > found["starts"][:-1]).all())
+        (['starts', 'ranks', 'polytopes'], True)
     """
     layer = _checked(p, layer)
     cut = cut_of(p, layer, "polytope")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,18 @@ def render(flat: np.ndarray, depth: np.ndarray, window: Window, *, side: int = _
     """
     nearest = np.full(side * side, np.inf)
     front = np.full(side * side, -1, dtype=np.int64)
+    for owner, place, far in fragments(flat, depth, window, side):
+        before = nearest[place]
+        np.minimum.at(nearest, place, far)
+        own = np.flatnonzero((far == nearest[place]) & (far < before))[::-1]  # the first among equals
+        front[place[own]] = owner[own]
+    return Buffer(front.reshape(side, side), nearest.reshape(side, side))
+
+
+def fragments(
+    flat: np.ndarray, depth: np.ndarray, window: Window, side: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """What `render` compares: for every pixel of every triangle the triangle, the number of the pixel and its depth."""
     unit = np.array([window[1] - window[0], window[3] - window[2]]) / side
     at = (flat - np.array([window[0], window[2]])) / unit - 0.5  # centers of pixels are whole numbers
     first = np.ceil(at[..., 1].min(axis=1)).clip(0, side).astype(np.int64)
@@ -66,13 +79,7 @@ def render(flat: np.ndarray, depth: np.ndarray, window: Window, *, side: int = _
         b1 = (_cross(here, a[:, 2] - a[:, 0]) / area[owner]).clip(0, 1)
         b2 = (_cross(a[:, 1] - a[:, 0], here) / area[owner]).clip(0, 1)
         z = depth[owner]
-        far = z[:, 0] + b1 * (z[:, 1] - z[:, 0]) + b2 * (z[:, 2] - z[:, 0])
-        place = y * side + x
-        before = nearest[place]
-        np.minimum.at(nearest, place, far)
-        own = np.flatnonzero((far == nearest[place]) & (far < before))[::-1]  # the first among equals
-        front[place[own]] = owner[own]
-    return Buffer(front.reshape(side, side), nearest.reshape(side, side))
+        yield owner, y * side + x, z[:, 0] + b1 * (z[:, 1] - z[:, 0]) + b2 * (z[:, 2] - z[:, 0])
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -120,11 +127,21 @@ def shaded(buffer: Buffer, bright: np.ndarray, paint: np.ndarray) -> np.ndarray:
 
 def visible(flat: np.ndarray, depth: np.ndarray, buffer: Buffer, window: Window) -> np.ndarray:
     """The parts of lines `(k, 2, 2)` that no triangle hides, as segments `(j, 2, 2)`."""
-    side = len(buffer.depth)
+    owner, a, b = visible_parts(flat, depth, buffer.depth, window)
+    spans, start = flat[owner, 1] - flat[owner, 0], flat[owner, 0]
+    return np.stack([start + a[:, None] * spans, start + b[:, None] * spans], axis=1)
+
+
+def visible_parts(
+    flat: np.ndarray, depth: np.ndarray, hidden: np.ndarray, window: Window
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The parts of lines `(k, 2, 2)` that lie before the depths in `hidden` (inf: nothing): line, first and last."""
+    side = len(hidden)
     unit = (window[1] - window[0]) / side
-    far = ndimage.maximum_filter(np.where(buffer.triangle >= 0, buffer.depth, -np.inf), size=3)  # on it is not behind
+    far = ndimage.maximum_filter(np.where(np.isfinite(hidden), hidden, -np.inf), size=3)  # on it is not behind
     far[far == -np.inf] = np.inf  # beside all triangles nothing is hidden
-    count = np.maximum(np.ceil(np.linalg.norm(flat[:, 1] - flat[:, 0], axis=1) / (unit * _PIECE)), 1).astype(np.int64)
+    length = np.linalg.norm(flat[:, 1] - flat[:, 0], axis=1)
+    count = np.ceil(length / (unit * _PIECE)).clip(1, 4 * side).astype(np.int64)
     owner = np.repeat(np.arange(len(flat)), count)
     step = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
     share = (step + 0.5) / count[owner]
@@ -136,7 +153,4 @@ def visible(flat: np.ndarray, depth: np.ndarray, buffer: Buffer, window: Window)
     joined[1:] = seen[1:] & seen[:-1] & (owner[1:] == owner[:-1])
     begin = np.flatnonzero(seen & ~joined)
     stop = np.flatnonzero(seen & ~np.append(joined[1:], False))
-    spans = flat[owner[begin], 1] - flat[owner[begin], 0]
-    a, b = step[begin] / count[owner[begin]], (step[stop] + 1) / count[owner[stop]]
-    start = flat[owner[begin], 0]
-    return np.stack([start + a[:, None] * spans, start + b[:, None] * spans], axis=1)
+    return owner[begin], step[begin] / count[owner[begin]], (step[stop] + 1) / count[owner[stop]]

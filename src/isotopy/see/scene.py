@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from jaxtyping import Float, Integer
 
 from isotopy.see import program
 from isotopy.see.codec import check_finite, check_shape, decode, encode, encode_indices, lattice
+from isotopy.see.files import written
 
 FORMAT = "isotopy scene"
 VERSION = 1
@@ -23,6 +23,7 @@ VERSION = 1
 KINDS = {"points": 1, "segments": 2, "triangles": 3}
 ROLES = ("data", "grid", "boundary", "polytopes", "ranks", "surface", "tube", "region", "field", "frame")
 STATUSES = ("proved", "computed", "observed")
+COLLAPSED = 12.0  # powers of ten by which a volume shrinks that is said to be gone
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -278,6 +279,18 @@ class Scene:
         return len(self.widths) - 1
 
     @property
+    def stretch_limit(self) -> float:
+        """log10 of the stretch at the ends of the scale: 95 % of all values that are no collapse are within it.
+
+        In half powers of ten, at least one half; volumes that shrink by 10^12 or more are a collapse, and as far on the
+        scale as it goes.
+        """
+        sizes = np.zeros(0) if self.stretch is None else np.sort(np.abs(self.stretch.astype(np.float64)), axis=None)
+        sizes = sizes[sizes < COLLAPSED]
+        high = float(sizes[int(0.95 * (len(sizes) - 1))]) if len(sizes) else 0.0
+        return max(math.ceil(2 * high) / 2, 0.5)
+
+    @property
     def sampled(self) -> bool:
         """Whether the layers were recorded, not known."""
         return bool(self.flow["kind"] == "sampled")
@@ -350,6 +363,7 @@ class Scene:
             attributes["predicted"] = encode(self.predicted.astype(np.int8), packed=packed)
         if self.stretch is not None:
             attributes["stretch"] = encode(self.stretch.astype(np.float16), packed=packed)
+            attributes["stretch_limit"] = self.stretch_limit
         if self.codeword_bits:
             attributes["codeword_bits"] = [int(bits) for bits in self.codeword_bits]
         return {
@@ -436,7 +450,9 @@ class Scene:
             OSError: The file cannot be written; an old one is left as it was.
         """
         text = json.dumps(self.to_dict(float16=float16, packed=packed), separators=(",", ":"), allow_nan=False)
-        return write(path, text)
+        with written(path) as beside:
+            beside.write_text(text, encoding="utf-8")
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Scene:
@@ -459,29 +475,6 @@ class Scene:
         from isotopy.see.html import frame  # here, because pages are made of scenes
 
         return frame(self)
-
-
-def write(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a text beside its name first, then rename: whoever reads it finds the old file or the whole new one."""
-    target = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise type(error)(
-            error.errno, f"path must be in a folder that can be written; {target}: {error.strerror}"
-        ) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        umask = os.umask(0o022)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    return target
 
 
 def _primitive(primitive: Primitive, vertices: int, packed: bool) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from isotopy.networks import Architecture
 from isotopy.see.labels import count, short
 from isotopy.see.theme import class_style, dress, new_axes, theme
 
@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 else:
     Axes = Any
 
-_LETTERS = {"t": "tanh", "r": "ReLU", "s": "sigmoid", "l": "LeakyReLU", "g": "GELU"}
+_WORDS = {
+    "affine": "",
+    "relu": "ReLU",
+    "leaky_relu": "LeakyReLU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "vector_field": "vector field",
+}
 _APART = 1.5  # of columns, in distances between neurons
 _RADIUS = 0.26
 
 
 def network(
-    layers: str | Sequence[int],
+    layers: str | Architecture | Sequence[int],
     *,
     activations: Sequence[str] = (),
     most: int = 6,
@@ -31,8 +38,8 @@ def network(
     """A schematic of a network: a column of circles for each layer, lines for weights, widths below.
 
     Args:
-        layers: Widths, the input first; or a string such as `"2-2t-2t-2"`, whose letters are activations: t tanh,
-            r ReLU, s sigmoid, l LeakyReLU, g GELU.
+        layers: Widths, the input first; or an architecture, also as a string such as `"2-2t-2t-2"` (see
+            `networks.Architecture`).
         activations: Name of the activation that each layer after the input ends with, "" for none.
         most: Neurons drawn in a column; of wider layers the first and the last ones, with dots between.
         ax: Where to draw; by default a new figure.
@@ -104,18 +111,13 @@ def _column(width: int, most: int) -> np.ndarray:
     return centered
 
 
-def _parsed(layers: str | Sequence[int], activations: Sequence[str]) -> tuple[list[int], list[str]]:
+def _parsed(layers: str | Architecture | Sequence[int], activations: Sequence[str]) -> tuple[list[int], list[str]]:
     """Widths, and the activation of each layer; the input has none."""
     if isinstance(layers, str):
-        parts = [re.fullmatch(r"(\d+)([a-z]?)", part.strip()) for part in layers.split("-")]
-        known = [part for part in parts if part and part[2] in ("", *_LETTERS)]
-        if len(known) < len(parts) or known[0][2]:
-            raise ValueError(
-                f'layers must be widths joined by "-", with letters of {", ".join(_LETTERS)} after all but the first, '
-                f'such as "2-2t-2"; got {layers!r}.'
-            )
-        widths = [int(part[1]) for part in known]
-        names = [_LETTERS.get(part[2], "") for part in known]
+        layers = Architecture.parse(layers)
+    if isinstance(layers, Architecture):
+        widths = list(layers.widths)
+        names = ["", *(_WORDS.get(kind, kind) for kind in layers.activations)]
     else:
         widths, names = [int(width) for width in layers], [""] * len(layers)
     if not widths or min(widths) < 1:

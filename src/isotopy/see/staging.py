@@ -20,14 +20,15 @@ from isotopy.datasets import Dataset
 from isotopy.errors import UnsupportedModuleError
 from isotopy.networks import Network
 from isotopy.see import geometry, views
-from isotopy.see.scene import Badge, Camera, Primitive, Scene, Statement, Still, View
+from isotopy.see.cells.cut import fans
+from isotopy.see.labels import numbered
+from isotopy.see.scene import COLLAPSED, Badge, Camera, Primitive, Scene, Statement, Still, View
 from isotopy.see.views import Chosen
 
 _CLIENT_WORK = 2e7  # multiplications for all vertices through all layers that a browser does at once
 _SHOWN_SURFACE = 40_000  # triangles
 _MDS_POINTS = 400
 _WIDEST = 1024  # rows and columns of a matrix that is taken apart
-_LEAST_STRETCH = 12  # powers of ten; less is a collapse
 _SHOWN_BITS = 4096  # of a codeword
 _TOO_WIDE = (
     "The network is too wide to be followed in between: layers are joined by straight lines, which is no isotopy."
@@ -131,7 +132,7 @@ def scene(
         _written(chosen),
         tuple(place.primitives),
         _camera(chosen, held, data),
-        names=tuple(layer.name for layer in film.layers),
+        names=_names(film),
         stills=() if view == "mds" else _readout(net, film, deformation, held, data),
         stretch=_stretch(film, vertices) if "stretch" in overlays and film.depth and net.input_width <= 3 else None,
         codeword_bits=bits,
@@ -302,7 +303,7 @@ def _lay_lattice(
         first = place.vertices(cells.parameters.numpy())
         if "ranks" in overlays:
             offsets, corners = (own.numpy() for own in cells.cells)
-            fan, owner = _fans(offsets, corners)
+            owner, fan = fans(offsets, corners)
             place.add("triangles", "ranks", fan + first, ranks=cells.ranks.numpy()[owner])
         if "polytopes" in overlays:
             place.add("segments", "polytopes", cells.edges.numpy() + first)
@@ -336,16 +337,6 @@ def _lay_surface(place: _Geometry, data: Dataset) -> None:
     place.add(
         "triangles", "surface", triangles + place.vertices(found.coordinates.cpu().double().numpy()), classes=classes
     )
-
-
-def _fans(offsets: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Triangles of polygons given as offsets and corners, and the polygon of each."""
-    counts = np.diff(offsets)
-    owner = np.repeat(np.arange(len(counts)), np.maximum(counts - 2, 0))
-    starts = np.repeat(np.cumsum(np.maximum(counts - 2, 0)) - np.maximum(counts - 2, 0), np.maximum(counts - 2, 0))
-    step = np.arange(len(owner)) - starts
-    base = offsets[owner]
-    return np.stack([corners[base], corners[base + step + 1], corners[base + step + 2]], axis=1), owner
 
 
 # --- decisions ------------------------------------------------------------------------------------------------------
@@ -393,7 +384,7 @@ def _stretch(net: Network, vertices: Float64[np.ndarray, "v d"]) -> np.ndarray:
     found = [np.zeros(len(vertices))]
     for values in networks.jacobian_singular_values(net, torch.from_numpy(vertices)):
         with np.errstate(divide="ignore"):
-            found.append(np.log10(values.numpy()).sum(axis=1).clip(min=-_LEAST_STRETCH, max=_LEAST_STRETCH))
+            found.append(np.log10(values.numpy()).sum(axis=1).clip(min=-COLLAPSED, max=COLLAPSED))
     return np.stack(found).astype(np.float16)
 
 
@@ -421,6 +412,19 @@ def _badges(deformation: networks.Deformation) -> tuple[Badge, ...]:
         entry = own.to_dict()
         found.append(Badge(entry["layer"], entry["verdict"], entry["sentence"], entry["status"]))
     return tuple(found)
+
+
+def _names(net: Network) -> tuple[str, ...]:
+    """What layers are called: by their modules, or by what ends them where these have numbers only."""
+    return tuple(layer.kind.replace("_", " ") if numbered(layer.name) else layer.name for layer in net.layers)
+
+
+def _recorded_name(module: Any, name: str) -> str:
+    """The same for a module that is not understood: its class."""
+    own, again, number = name.partition("#")  # the second call of a module
+    if not numbered(own) or not isinstance(module, nn.Module):
+        return name
+    return f"{type(module.get_submodule(own)).__name__}{again}{number}"
 
 
 # --- views, flows, cameras --------------------------------------------------------------------------------------------
@@ -567,7 +571,7 @@ def _too_wide(net: Network, vertices: np.ndarray, place: _Geometry, view: Any, t
         _written(chosen),
         tuple(place.primitives),
         _camera(chosen, held, data),
-        names=tuple(layer.name for layer in net.layers),
+        names=_names(net),
         **told.fields(),
     )
 
@@ -587,6 +591,6 @@ def _recorded(module: Any, given: _Given, why: str, told: _Told) -> Scene:
         _written(dataclasses.replace(chosen, note=note)),
         tuple(place.primitives),
         _camera(chosen, held, np.arange(len(given.points))),
-        names=tuple(name for name, _ in recorded),
+        names=tuple(_recorded_name(module, name) for name, _ in recorded),
         **told.fields(),
     )

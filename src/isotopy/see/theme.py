@@ -13,6 +13,8 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from isotopy.see.files import written
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
@@ -213,7 +215,7 @@ def save(ax: Axes | Figure, path: str | Path, *, dpi: int = 160, opaque: bool = 
 
     Args:
         ax: What to write: the axes, or their figure.
-        path: `.png`, `.svg`, `.pdf` or what else Matplotlib writes.
+        path: `.png`, `.svg`, `.pdf` or what else Matplotlib writes. The file appears whole or not at all.
         dpi: Pixels per inch of bitmaps.
         opaque: Fill the background of bitmaps with the paper of the theme in force.
 
@@ -222,11 +224,15 @@ def save(ax: Axes | Figure, path: str | Path, *, dpi: int = 160, opaque: bool = 
     """
     figure = _figure(ax)
     path = Path(path)
-    if path.suffix.lower() == ".svg":
-        path.write_text(svg(figure, standalone=True), encoding="utf-8")
-        return path
-    paper = theme().paper if opaque else "none"
-    figure.savefig(path, dpi=dpi, facecolor=paper, metadata=_metadata(path.suffix.lower()))
+    ending = path.suffix.lower()
+    with written(path) as beside:
+        if ending == ".svg":
+            beside.write_text(svg(figure, standalone=True), encoding="utf-8")
+        else:
+            paper = theme().paper if opaque else "none"
+            figure.savefig(
+                beside, format=ending[1:] or "png", dpi=dpi, facecolor=paper, metadata=_metadata(ending or ".png")
+            )
     return path
 
 
