@@ -72,9 +72,6 @@ export function canvasRenderer(canvas: HTMLCanvasElement, scene: Scene, marks: M
       if (group) group.push(i);
       else groups.set(key + shape, [i]);
     }
-    if (mark.kind === "triangles" && mark.role === "grid") {
-      context.globalAlpha = tintOf(mark, picture.look) === "stretch" ? 0.72 : picture.look.inks.tint;
-    }
     for (const [key, items] of groups) {
       const [fill, edge, shape] = key.split("|");
       context.beginPath();
@@ -99,7 +96,7 @@ export function canvasRenderer(canvas: HTMLCanvasElement, scene: Scene, marks: M
       const { inks } = picture.look;
       const fog = clamp((far - 0.8) / 0.4) * HAZE;
       const color = css(blend(shaded(entry, i, picture), inks.paper, fog));
-      context.globalAlpha = opacity(mark, picture.look, picture.t) * (mark.kind === "triangles" && mark.role === "grid" ? inks.tint : 1);
+      context.globalAlpha = opacity(mark, picture.look, picture.t);
       context.beginPath();
       trace(mark, i, mark.width / 2 / far, entry.edge[4 * i + 3]);
       finish(mark, color, css(rgb(entry.edge, i)));

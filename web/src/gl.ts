@@ -83,12 +83,10 @@ function rendererOn(gl: WebGL2RenderingContext, canvas: HTMLCanvasElement, scene
   function drawOne(entry: Drawn, picture: Picture): void {
     const { mark } = entry;
     const { look } = picture;
-    let alpha = opacity(mark, look, picture.t);
+    const alpha = opacity(mark, look, picture.t);
     if (alpha <= 0) return;
     const { program, uniform } = programs[mark.kind];
     const tint = tintOf(mark, look);
-    if (tint === "sides") alpha = look.inks.tint;
-    else if (tint === "stretch" && mark.kind === "triangles" && mark.role === "grid") alpha = 0.72;
     gl.useProgram(program);
     const hard = solid && (mark.kind === "points" || mark.role === "data" || mark.lit);
     gl.depthMask(hard || (solid && alpha >= 1));
@@ -171,7 +169,7 @@ function rendererOn(gl: WebGL2RenderingContext, canvas: HTMLCanvasElement, scene
 }
 
 function through(entry: Drawn, picture: Picture): boolean {
-  return entry.mark.kind === "triangles" && (opacity(entry.mark, picture.look, picture.t) < 1 || entry.mark.role === "grid");
+  return entry.mark.kind === "triangles" && opacity(entry.mark, picture.look, picture.t) < 1;
 }
 
 /** Light from the eye, a little from above; the shader makes it as long as it must be. */

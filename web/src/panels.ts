@@ -29,6 +29,7 @@ const MEANINGS: Record<Status, string> = {
   proved: "Shown by rigorous bounds or exact arithmetic.",
   computed: "A floating-point result without such bounds.",
   observed: "What this sample shows.",
+  "nothing known": "Neither shown nor ruled out.",
 };
 
 export function panels(scene: Scene, actions: PanelActions): Panels {
@@ -56,7 +57,7 @@ export function panels(scene: Scene, actions: PanelActions): Panels {
     ),
     section("View", "view", 
       h("div", { class: "tools" },
-        h("div", { class: "chips joined", "role": "group", "aria-label": "Camera" }, ...modes),
+        scene.layers.length > 0 && h("div", { class: "chips joined", "role": "group", "aria-label": "Camera" }, ...modes),
         button({ class: "square", title: "Reset the view (v)", "aria-label": "Reset the view" }, () => actions.reset(), icon("reset")),
         theme,
         button({ class: "square", title: "Keys (?)", "aria-label": "Keys" }, () => actions.help(), "?"),
