@@ -15,6 +15,8 @@ def positions(program, x, t, frames):
         k = min(math.floor(t), len(program["positions"]) - 2)
         a, b = program["positions"][k], program["positions"][k + 1]
         return np.asarray(a, float) * (1 - (t - k)) + np.asarray(b, float) * (t - k)
+    if not program["layers"]:
+        return (np.asarray(x, float) - frames[0]["center"]) @ frames[0]["matrix"].T
     found = []
     for vertex in np.asarray(x, float):
         unit = max(math.ceil(t), 1)

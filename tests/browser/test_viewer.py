@@ -6,6 +6,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 import scenes
+import torch
 from PIL import Image
 
 from isotopy import see
@@ -40,6 +41,18 @@ def pages(tmp_path_factory):
         "sampled": see.html(sampled, root / "sampled.html"),
         "long": see.html(scenes.plane(depth=12, title="A long name that goes on and on " * 3), root / "long.html"),
     }
+    # data alone; and a linear classifier, with its line, its sides and a question that is open
+    g = torch.Generator().manual_seed(0)
+    points = torch.cat([0.3 * torch.randn(40, 2, generator=g) + center for center in (-0.5, 0.5)])
+    labels = torch.arange(80) // 40
+    net = torch.nn.Linear(2, 2)
+    net.load_state_dict({"weight": torch.tensor([[-1.0, -1.0], [1.0, 1.0]]), "bias": torch.zeros(2)})
+    told = [("Linking numbers of 0 prove nothing.", "nothing known")]
+    made["still"] = see.html(see.scene(None, points, labels), root / "still.html")
+    made["linear"] = see.html(see.scene(net, points, labels, grid=9, statements=told), root / "linear.html")
+    deep = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh(), net)
+    overlays = ("boundary", "region", "stretch")
+    made["regions"] = see.html(see.scene(deep, points, labels, grid=9, overlays=overlays), root / "regions.html")
     two = "".join(element(scenes.plane(title=name, seed=k)) for k, name in enumerate(("first", "second")))
     (root / "two.html").write_text(
         f"<!DOCTYPE html><html lang=en><title>two</title><body><h1>Two</h1><div style='height:1500px'></div>{two}"
@@ -111,7 +124,7 @@ VERMILION, BLUE = (213, 94, 0), (0, 114, 178)
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", ["plane", "solid", "sampled", "long"])
+@pytest.mark.parametrize("name", ["plane", "solid", "sampled", "long", "still", "linear"])
 def test_scene_opens_offline_in_silence_and_fits(visit, name, width, dark):
     page = visit(name, width=width, dark=dark)
     now = state(page)
@@ -206,9 +219,62 @@ def test_overlays_change_the_picture(visit):
     assert len(drawn(page).getcolors(1 << 20)) > len(shown.getcolors(1 << 20))
 
 
+@pytest.mark.parametrize("name", ["still", "linear"])
+def test_what_does_not_move_is_shown_without_a_slider(visit, name):
+    page = visit(name)
+    assert state(page)["available"] == {"still": ["data"], "linear": ["grid", "data", "boundary"]}[name]
+    for role in ("slider", "group"):
+        names = [entry.get_attribute("aria-label") for entry in page.get_by_role(role).all()]
+        assert not {"Time", "Camera"} & set(names)
+    page.locator(".stage").focus()
+    for key in (" ", "]", "[", "End", "7", "f", ".", "v"):
+        page.keyboard.press(key)
+    now = state(page)
+    assert (now["t"], now["layers"], now["playing"], now["text"]) == (0, 0, False, "Input.")
+    assert page.locator(".tip dl").text_content().startswith("input")
+    assert pixels(drawn(page), VERMILION) > 30
+
+
+def test_the_line_of_a_linear_classifier_stands_where_it_decides(visit):
+    """The line is x + y = 0."""
+    page = visit("linear")
+    image = np.asarray(drawn(page), int)
+    height, width = image.shape[:2]
+    ink = np.argwhere(np.abs(image - np.array([27, 32, 38])).max(axis=2) < 12) - (height / 2, width / 2)
+    assert len(ink) > 200
+    x, y, _, radius = page.evaluate(
+        "JSON.parse(document.querySelector('.isotopy-scene script').textContent).camera.boxes[0]"
+    )
+    scale = min(height, width) / 2 / (1.1 * radius)
+    # rows run down: where x + y = 0, row and column grow together
+    assert np.quantile(np.abs(ink[:, 0] - ink[:, 1] - (x + y) * scale), 0.9) <= 2.5
+    page.get_by_role("button", name="Boundary").click()
+    assert pixels(drawn(page), (247, 227, 211), 8) < 200  # soft edges of points
+
+
+def test_stretch_tints_regions(visit):
+    page = visit("regions")
+    page.evaluate("isotopy.viewers[0].seek(1)")
+    sides = drawn(page)
+    page.get_by_role("button", name="Stretch").click()
+    stretched = drawn(page)
+    for tint in ((247, 227, 211), (211, 228, 239)):
+        assert pixels(sides, tint, 8) > 2000
+        assert pixels(stretched, tint, 8) < 200
+    # the middle of the ramp, and shades of the side that shrinks
+    assert pixels(stretched, (229, 225, 233), 60) > 4000
+
+
+def test_open_questions_are_said_quietly(visit):
+    page = visit("linear")
+    assert page.locator(".list li").text_content() == "nothing knownLinking numbers of 0 prove nothing."
+    ink, border = page.locator(".pill").evaluate("e => [getComputedStyle(e).color, getComputedStyle(e).borderColor]")
+    assert (ink, border) == ("rgb(89, 98, 109)", "rgb(211, 217, 223)")
+
+
 def test_play_runs_to_the_end_and_stops(visit):
     page = visit("plane")
-    page.evaluate("isotopy.viewers[0].seek(1.9)")
+    page.evaluate("isotopy.viewers[0].seek(1.6)")
     button = page.get_by_role("button", name="Play")
     button.click()
     assert state(page)["playing"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scenes
+import torch
 from PIL import Image
 
 from isotopy import see
@@ -136,6 +137,12 @@ def test_readers_without_scripts_find_certificates_and_statements():
     text = see.html(scenes.plane())
     for words in ("isotopy (computed): The weights stay invertible", "collapse (proved)", "no such stack separates"):
         assert words in text
+
+
+def test_a_page_of_data_alone_tells_of_no_layers():
+    text = see.html(see.scene(None, torch.zeros(5, 2), torch.tensor([0, 0, 1, 1, 1])))
+    assert "5 points in 2 classes, not moved." in text
+    assert "<table" not in text.partition("<script>")[0]
 
 
 def test_notebooks_get_an_iframe():

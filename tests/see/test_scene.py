@@ -9,9 +9,12 @@ import flows
 import numpy as np
 import pytest
 import scenes
+import torch
+from scipy.spatial.distance import pdist
 
 from isotopy import see
 from isotopy.see import codec
+from isotopy.see.motion import Motion
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 
@@ -82,6 +85,25 @@ def test_strided_and_big_endian_arrays_are_written_as_they_read(scene):
             see.Scene.from_dict(replace(scene, vertices=vertices).to_dict()).vertices,
             scene.vertices.astype(np.float32),
         )
+
+
+def test_statements_may_say_that_nothing_is_known(scene):
+    open_question = see.Statement("Linking numbers of 0 prove nothing.", "nothing known")
+    again = see.Scene.from_dict(replace(scene, statements=[open_question]).to_dict())
+    assert again.statements == (open_question,)
+
+
+@pytest.mark.parametrize("view", ["axes", "pca", "mds"])
+def test_a_linear_classifier_leaves_a_scene_without_layers(view):
+    """Its points stand where the view puts them, its line is the readout."""
+    net = torch.nn.Linear(2, 2)
+    points = torch.randn(9, 2, generator=torch.Generator().manual_seed(0))
+    scene = see.scene(net, points, torch.arange(9) % 2, grid=(5, 5), view=view)
+    again = see.Scene.from_dict(scene.to_dict())
+    assert (again.t_max, again.names, again.certificates) == (0, (), ())
+    found = Motion(again).at(0.0)
+    data = next(own for own in again.primitives if own.role == "data").indices
+    assert pdist(found[data]) == pytest.approx(pdist(points), abs=1e-5)
 
 
 def test_a_scene_without_vertices_and_one_of_one_point_are_scenes():
@@ -219,7 +241,14 @@ DAMAGED = {
     "a point for a box": (_set("camera", "boxes", 0, [0, 0, 0, 0]), "must have radii > 0"),
     "boxes missing": (_set("camera", "boxes", [[0, 0, 0, 1]]), "camera.boxes must hold 3 balls"),
     "frames missing": (_set("view", "frames", []), "view.frames must hold 3 frames, the input first; got 0"),
-    "a promise too much": (_set("statements", 0, "status", "sure"), "status must be one of proved, computed, observed"),
+    "a promise too much": (
+        _set("statements", 0, "status", "sure"),
+        "status must be one of proved, computed, observed, nothing known",
+    ),
+    "a certificate of nothing": (
+        _set("certificates", 0, "status", "nothing known"),
+        "computed, observed; got 'nothing",
+    ),
     "a badge of no layer": (_set("certificates", 0, "layer", 9), "must be of layers 1 to 2; got layer 9"),
     "no vertices": (_set("vertices", None), r"vertices must be an array \(dtype, shape, data\); got NoneType"),
     "no primitives": (lambda document: document.pop("primitives"), "the scene is damaged: KeyError 'primitives'"),

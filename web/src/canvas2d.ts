@@ -18,98 +18,75 @@ interface Painted {
 }
 
 export function canvasRenderer(canvas: HTMLCanvasElement, scene: Scene, marks: Mark[]): Renderer {
-  const context = canvas.getContext("2d");
-  if (!context) throw new Error("no canvas can be drawn on");
-  return new CanvasRenderer(context, scene, marks);
-}
+  const context = canvas.getContext("2d")!;
+  const solid = scene.view.dimension === 3;
+  const counted = (chosen: Mark[]) => chosen.reduce((sum, mark) => sum + mark.count, 0);
+  // the sides of the boundary go first where there is too much, then every second mark
+  const kept = solid && counted(marks) > LIMIT ? marks.filter((mark) => mark.role !== "grid" || mark.per < 3) : marks;
+  const every = solid ? Math.max(Math.ceil(counted(kept) / LIMIT), 1) : 1; // of so many items one is drawn
+  const note = `Drawn without WebGL${every > 1 ? `, one mark in ${every}` : ""}.`;
+  let painted: Painted[] = [];
+  let paintedKey = "";
+  let pixels = new Float32Array(0);
+  return { name: "canvas2d", note, canvas, resize, draw };
 
-class CanvasRenderer implements Renderer {
-  readonly name = "canvas2d";
-  readonly note: string;
-  readonly canvas: HTMLCanvasElement;
-  readonly #context: CanvasRenderingContext2D;
-  readonly #scene: Scene;
-  readonly #marks: Mark[];
-  #painted: Painted[] = [];
-  #lookKey = "";
-  #pixels: Float32Array;
-  readonly #every: number; // of so many items one is drawn
-
-  constructor(context: CanvasRenderingContext2D, scene: Scene, marks: Mark[]) {
-    this.#context = context;
-    this.canvas = context.canvas;
-    this.#scene = scene;
-    const counted = (chosen: Mark[]) => chosen.reduce((sum, mark) => sum + mark.count, 0);
-    const solid = scene.view.dimension === 3;
-    // the sides of the boundary go first where there is too much, then every second mark
-    this.#marks = solid && counted(marks) > LIMIT ? marks.filter((mark) => mark.role !== "grid" || mark.per < 3) : marks;
-    this.#every = solid ? Math.max(Math.ceil(counted(this.#marks) / LIMIT), 1) : 1;
-    this.note = `Drawn without WebGL${this.#every > 1 ? `, one mark in ${this.#every}` : ""}.`;
-    this.#pixels = new Float32Array(0);
-  }
-
-  resize(width: number, height: number, ratio: number): void {
-    const { canvas } = this.#context;
+  function resize(width: number, height: number, ratio: number): void {
     canvas.width = Math.max(1, Math.round(width * ratio));
     canvas.height = Math.max(1, Math.round(height * ratio));
-    this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
   }
 
-  draw(picture: Picture): void {
+  function draw(picture: Picture): void {
     const { positions, projection } = picture;
-    if (picture.lookKey !== this.#lookKey) {
-      this.#painted = this.#marks.map((mark) => ({ mark, ...colorsOf(mark, picture.look) }));
-      this.#lookKey = picture.lookKey;
+    if (picture.lookKey !== paintedKey) {
+      painted = kept.map((mark) => ({ mark, ...colorsOf(mark, picture.look) }));
+      paintedKey = picture.lookKey;
     }
-    if (this.#pixels.length !== positions.length) this.#pixels = new Float32Array(positions.length);
+    if (pixels.length !== positions.length) pixels = new Float32Array(positions.length);
     for (let i = 0; i < positions.length; i += 3) {
-      toPixels(projection, positions[i], positions[i + 1], positions[i + 2], this.#pixels, i);
+      toPixels(projection, positions[i], positions[i + 1], positions[i + 2], pixels, i);
     }
-    this.#context.clearRect(0, 0, projection.width, projection.height);
-    this.#context.lineCap = "round";
-    this.#context.lineJoin = "round";
-    if (this.#scene.view.dimension === 3) this.#drawSolid(picture);
-    else for (const entry of this.#painted) this.#drawFlat(entry, picture);
-    this.#context.globalAlpha = 1;
+    context.clearRect(0, 0, projection.width, projection.height);
+    context.lineCap = "round";
+    context.lineJoin = "round";
+    if (solid) drawSolid(picture);
+    else for (const entry of painted) drawFlat(entry, picture);
+    context.globalAlpha = 1;
   }
 
-  #drawFlat(entry: Painted, picture: Picture): void {
-    const context = this.#context;
+  function drawFlat(entry: Painted, picture: Picture): void {
     const { mark } = entry;
     const alpha = opacity(mark, picture.look, picture.t);
     if (alpha <= 0) return;
-    if (mark.kind === "triangles" && tintOf(mark, picture.look) === "sides" && this.#scene.logit) {
-      this.#drawSides(mark, picture);
+    if (mark.kind === "triangles" && tintOf(mark, picture.look) === "sides" && scene.logit) {
+      drawSides(mark, picture);
       return;
     }
     context.globalAlpha = alpha;
     // one path for each color: hundreds of items, a handful of calls
     const groups = new Map<string, number[]>();
     for (let i = 0; i < mark.count; i++) {
-      const key = css(this.#color(entry, i, picture));
+      const key = css(colorAt(entry, i, picture));
       const shape = mark.kind === "points" ? `|${css(rgb(entry.edge, i))}|${entry.edge[4 * i + 3]}|${mark.count > ALONE || i}` : "";
       const group = groups.get(key + shape);
       if (group) group.push(i);
       else groups.set(key + shape, [i]);
     }
-    if (mark.kind === "triangles" && mark.role === "grid") {
-      context.globalAlpha = tintOf(mark, picture.look) === "stretch" ? 0.72 : picture.look.inks.tint;
-    }
     for (const [key, items] of groups) {
       const [fill, edge, shape] = key.split("|");
       context.beginPath();
-      for (const i of items) this.#trace(mark, i, mark.width / 2, Number(shape));
-      this.#finish(mark, fill, edge);
+      for (const i of items) trace(mark, i, mark.width / 2, Number(shape));
+      finish(mark, fill, edge);
     }
   }
 
-  #drawSolid(picture: Picture): void {
+  function drawSolid(picture: Picture): void {
     const items: { entry: Painted; i: number; far: number }[] = [];
-    for (const entry of this.#painted) {
+    for (const entry of painted) {
       if (opacity(entry.mark, picture.look, picture.t) <= 0) continue;
-      for (let i = 0; i < entry.mark.count; i += this.#every) {
+      for (let i = 0; i < entry.mark.count; i += every) {
         let w = 0;
-        for (let k = 0; k < entry.mark.per; k++) w += this.#pixels[3 * entry.mark.ids[entry.mark.per * i + k] + 2];
+        for (let k = 0; k < entry.mark.per; k++) w += pixels[3 * entry.mark.ids[entry.mark.per * i + k] + 2];
         items.push({ entry, i, far: w / entry.mark.per });
       }
     }
@@ -118,17 +95,15 @@ class CanvasRenderer implements Renderer {
       const { mark } = entry;
       const { inks } = picture.look;
       const fog = clamp((far - 0.8) / 0.4) * HAZE;
-      const color = css(blend(this.#shaded(entry, i, picture), inks.paper, fog));
-      this.#context.globalAlpha = opacity(mark, picture.look, picture.t) * (mark.kind === "triangles" && mark.role === "grid" ? inks.tint : 1);
-      this.#context.beginPath();
-      this.#trace(mark, i, mark.width / 2 / far, entry.edge[4 * i + 3]);
-      this.#finish(mark, color, css(rgb(entry.edge, i)));
+      const color = css(blend(shaded(entry, i, picture), inks.paper, fog));
+      context.globalAlpha = opacity(mark, picture.look, picture.t);
+      context.beginPath();
+      trace(mark, i, mark.width / 2 / far, entry.edge[4 * i + 3]);
+      finish(mark, color, css(rgb(entry.edge, i)));
     }
   }
 
-  #trace(mark: Mark, i: number, radius: number, shape: number): void {
-    const context = this.#context;
-    const pixels = this.#pixels;
+  function trace(mark: Mark, i: number, radius: number, shape: number): void {
     const at = (k: number) => 3 * mark.ids[mark.per * i + k];
     const a = at(0);
     if (mark.kind === "points") {
@@ -143,8 +118,7 @@ class CanvasRenderer implements Renderer {
     context.lineTo(pixels[c], pixels[c + 1]);
   }
 
-  #finish(mark: Mark, fill: string, edge: string): void {
-    const context = this.#context;
+  function finish(mark: Mark, fill: string, edge: string): void {
     if (mark.kind === "segments") {
       context.strokeStyle = fill;
       context.lineWidth = mark.width;
@@ -165,7 +139,7 @@ class CanvasRenderer implements Renderer {
     context.fill("nonzero");
   }
 
-  #color(entry: Painted, i: number, picture: Picture): Color {
+  function colorAt(entry: Painted, i: number, picture: Picture): Color {
     const { mark } = entry;
     const { look } = picture;
     const tint = tintOf(mark, look);
@@ -177,13 +151,13 @@ class CanvasRenderer implements Renderer {
     };
     // steps of a tenth, so that many items share a color
     if (tint === "stretch") return stretchColor(Math.round(mean(1) * 10) / 10, picture.stretchLimit, look.inks);
-    if (this.#scene.logit) return classColor(mean(0) > 0 ? 1 : 0, look.inks);
+    if (scene.logit) return classColor(mean(0) > 0 ? 1 : 0, look.inks);
     return classColor(picture.scalars[3 * mark.ids[mark.per * i] + 2], look.inks);
   }
 
-  #shaded(entry: Painted, i: number, picture: Picture): Color {
+  function shaded(entry: Painted, i: number, picture: Picture): Color {
     const { mark } = entry;
-    const found = this.#color(entry, i, picture);
+    const found = colorAt(entry, i, picture);
     if (!mark.lit) return found;
     const [a, b, c] = [0, 1, 2].map((k) => 3 * mark.ids[3 * i + k]);
     const p = picture.positions;
@@ -196,9 +170,7 @@ class CanvasRenderer implements Renderer {
   }
 
   /** Both sides of the boundary, cut exactly where the interpolated logit is 0. */
-  #drawSides(mark: Mark, picture: Picture): void {
-    const context = this.#context;
-    const pixels = this.#pixels;
+  function drawSides(mark: Mark, picture: Picture): void {
     const { inks } = picture.look;
     const sides = [new Path2D(), new Path2D()];
     for (let i = 0; i < mark.count; i++) {

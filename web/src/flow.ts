@@ -45,9 +45,9 @@ export interface Moment {
 }
 
 export function moment(scene: Scene, t: number): Moment {
-  const unit = Math.min(Math.floor(t), scene.layers.length - 1) + 1;
+  const unit = Math.max(Math.min(Math.floor(t) + 1, scene.layers.length), 1);
   const share = t - (unit - 1);
-  const ticks = scene.layers[unit - 1].ticks;
+  const ticks = scene.layers[unit - 1]?.ticks ?? [];
   const stage = ticks.findIndex((tick) => share <= tick + 1e-12);
   return { unit, share, stage: stage < 0 ? ticks.length : stage };
 }
@@ -72,7 +72,8 @@ export class Flow {
     const time = clamp(t, 0, scene.layers.length);
     const { unit, share } = moment(scene, time);
     if (scene.flow.kind === "sampled") {
-      mix(scene.flow.positions[unit - 1], scene.flow.positions[unit], share, out, scene.count);
+      const [a, b] = scene.flow.positions.slice(unit - 1);
+      mix(a, b ?? a, share, out, scene.count);
       return;
     }
     this.prepare(unit);
@@ -149,9 +150,9 @@ export class Flow {
   }
 
   #build(program: Program, number: number): Unit {
-    const layer = program.layers[number - 1];
+    const layer = program.layers[number - 1] ?? resting(this.scene.input);
     const frames = this.scene.view.frames;
-    const [a, b] = [frames[number - 1], frames[number]].map((frame) => padded(frame, layer.space));
+    const [a, b] = [frames[number - 1], frames[number] ?? frames[0]].map((frame) => padded(frame, layer.space));
     const unit: Unit = { layer, stages: [], first: a.matrix, second: b.matrix, centers: [a.center, b.center] };
     let y = this.#rows(number - 1);
     let before: Chord | undefined;
@@ -249,6 +250,15 @@ export class Flow {
       return total;
     });
   }
+}
+
+/** What stands in for a layer where there is none. */
+function resting(width: number): ProgramLayer {
+  const nothing = new Float64Array(0);
+  return {
+    width, position: width, rows: 0, space: width, terms: [], bias: nothing, activation: { name: "affine" },
+    stages: [{ kind: "translate", from: 0, to: 1 }],
+  };
 }
 
 function oneStep(layer: ProgramLayer): boolean {

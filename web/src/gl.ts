@@ -27,104 +27,79 @@ interface Drawn {
 
 /** null where the browser has no WebGL2. */
 export function webglRenderer(canvas: HTMLCanvasElement, scene: Scene, marks: Mark[], vertices: number, smooth: boolean): Renderer | null {
-  const gl = canvas.getContext("webgl2", {
-    alpha: true, antialias: smooth && scene.view.dimension === 3,
-  });
-  return gl && !gl.isContextLost() ? new WebGLRenderer(gl, scene, marks, vertices) : null;
+  const gl = canvas.getContext("webgl2", { antialias: smooth && scene.view.dimension === 3 });
+  return gl && !gl.isContextLost() ? rendererOn(gl, canvas, scene, marks, vertices) : null;
 }
 
-class WebGLRenderer implements Renderer {
-  readonly name = "webgl2";
-  readonly note = "";
-  readonly canvas: HTMLCanvasElement;
-  readonly #gl: WebGL2RenderingContext;
-  readonly #scene: Scene;
-  readonly #programs: Record<"points" | "segments" | "triangles", Program>;
-  readonly #drawn: Drawn[];
-  readonly #positions: WebGLTexture;
-  readonly #scalars: WebGLTexture;
-  readonly #rows: number;
-  readonly #staging: Float32Array;
-  #scalarsReady = false;
-  #lookKey = "";
-  #ratio = 1;
+function rendererOn(gl: WebGL2RenderingContext, canvas: HTMLCanvasElement, scene: Scene, marks: Mark[], vertices: number): Renderer {
+  const solid = scene.view.dimension === 3;
+  const programs = { points: compiled(gl, "points"), segments: compiled(gl, "segments"), triangles: compiled(gl, "triangles") };
+  const rows = Math.max(1, Math.ceil(vertices / SIDE));
+  const staging = new Float32Array(3 * SIDE * rows);
+  const positions = texture();
+  const scalars = texture();
+  const drawn = marks.filter((mark) => mark.count > 0).map(buffers);
+  let scalarsReady = false;
+  let paintedKey = "";
+  let dots = 1; // of the screen in a CSS pixel
+  gl.enable(gl.BLEND);
+  gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+  return { name: "webgl2", note: "", canvas, resize, draw };
 
-  constructor(gl: WebGL2RenderingContext, scene: Scene, marks: Mark[], vertices: number) {
-    this.#gl = gl;
-    this.canvas = gl.canvas as HTMLCanvasElement;
-    this.#scene = scene;
-    this.#programs = {
-      points: compiled(gl, "points"), segments: compiled(gl, "segments"), triangles: compiled(gl, "triangles"),
-    };
-    this.#rows = Math.max(1, Math.ceil(vertices / SIDE));
-    this.#staging = new Float32Array(3 * SIDE * this.#rows);
-    this.#positions = this.#texture();
-    this.#scalars = this.#texture();
-    this.#drawn = marks.filter((mark) => mark.count > 0).map((mark) => this.#buffers(mark));
-    gl.enable(gl.BLEND);
-    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-  }
-
-  resize(width: number, height: number, ratio: number): void {
-    const { canvas } = this;
-    this.#ratio = ratio;
+  function resize(width: number, height: number, ratio: number): void {
+    dots = ratio;
     canvas.width = Math.max(1, Math.round(width * ratio));
     canvas.height = Math.max(1, Math.round(height * ratio));
   }
 
-  draw(picture: Picture): void {
-    const gl = this.#gl;
+  function draw(picture: Picture): void {
     if (gl.isContextLost()) return;
-    if (picture.lookKey !== this.#lookKey) {
-      for (const entry of this.#drawn) this.#paint(entry, picture);
-      this.#lookKey = picture.lookKey;
+    if (picture.lookKey !== paintedKey) {
+      for (const entry of drawn) paint(entry, picture);
+      paintedKey = picture.lookKey;
     }
-    this.#upload(this.#positions, picture.positions);
-    if (picture.scalarsChanged || !this.#scalarsReady) {
-      this.#upload(this.#scalars, picture.scalars);
-      this.#scalarsReady = true;
+    upload(positions, picture.positions);
+    if (picture.scalarsChanged || !scalarsReady) {
+      upload(scalars, picture.scalars);
+      scalarsReady = true;
     }
-    const { width, height } = this.canvas;
+    const { width, height } = canvas;
     gl.viewport(0, 0, width, height);
     gl.clearColor(0, 0, 0, 0);
     gl.depthMask(true);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     gl.activeTexture(gl.TEXTURE0);
-    gl.bindTexture(gl.TEXTURE_2D, this.#positions);
+    gl.bindTexture(gl.TEXTURE_2D, positions);
     gl.activeTexture(gl.TEXTURE1);
-    gl.bindTexture(gl.TEXTURE_2D, this.#scalars);
-    const solid = this.#scene.view.dimension === 3;
+    gl.bindTexture(gl.TEXTURE_2D, scalars);
     if (solid) gl.enable(gl.DEPTH_TEST);
     else gl.disable(gl.DEPTH_TEST);
     // in 3-D what shines through is drawn after what does not
-    const passes = solid ? [this.#drawn.filter((d) => !through(d, picture)), this.#drawn.filter((d) => through(d, picture))] : [this.#drawn];
-    for (const pass of passes) for (const entry of pass) this.#drawOne(entry, picture, solid);
+    const passes = solid ? [drawn.filter((d) => !through(d, picture)), drawn.filter((d) => through(d, picture))] : [drawn];
+    for (const pass of passes) for (const entry of pass) drawOne(entry, picture);
     gl.bindVertexArray(null);
   }
 
-  #drawOne(entry: Drawn, picture: Picture, solid: boolean): void {
-    const gl = this.#gl;
+  function drawOne(entry: Drawn, picture: Picture): void {
     const { mark } = entry;
     const { look } = picture;
-    let alpha = opacity(mark, look, picture.t);
+    const alpha = opacity(mark, look, picture.t);
     if (alpha <= 0) return;
-    const { program, uniform } = this.#programs[mark.kind];
+    const { program, uniform } = programs[mark.kind];
     const tint = tintOf(mark, look);
-    if (tint === "sides") alpha = look.inks.tint;
-    else if (tint === "stretch" && mark.kind === "triangles" && mark.role === "grid") alpha = 0.72;
     gl.useProgram(program);
     const hard = solid && (mark.kind === "points" || mark.role === "data" || mark.lit);
     gl.depthMask(hard || (solid && alpha >= 1));
     gl.uniform1i(uniform("positions"), 0);
     gl.uniform1i(uniform("scalars"), 1);
-    gl.uniform1i(uniform("tint"), tint === "stretch" ? 2 : tint === "none" ? 0 : this.#scene.logit ? 1 : 3);
+    gl.uniform1i(uniform("tint"), tint === "stretch" ? 2 : tint === "none" ? 0 : scene.logit ? 1 : 3);
     gl.uniform1i(uniform("lit"), Number(mark.lit));
     gl.uniform1i(uniform("solid"), Number(hard));
     gl.uniformMatrix4fv(uniform("camera"), false, picture.projection.matrix);
     gl.uniform4fv(uniform("toEye"), picture.projection.depth);
-    gl.uniform2f(uniform("size"), this.canvas.width, this.canvas.height);
+    gl.uniform2f(uniform("size"), canvas.width, canvas.height);
     for (const [name, value] of [
-      ["opacity", alpha], ["haze", solid ? HAZE : 0], ["radius", (mark.width / 2) * this.#ratio], ["limit", picture.stretchLimit],
+      ["opacity", alpha], ["haze", solid ? HAZE : 0], ["radius", (mark.width / 2) * dots], ["limit", picture.stretchLimit],
     ] as const) gl.uniform1f(uniform(name), value);
     for (const [name, value] of [
       ["paper", unit(look.inks.paper)], ["ramp", stretchRamp(look.inks).flatMap(unit)], ["light", eyeLight(picture)],
@@ -135,27 +110,24 @@ class WebGLRenderer implements Renderer {
     else gl.drawArrays(mark.kind === "points" ? gl.POINTS : gl.TRIANGLES, 0, entry.count);
   }
 
-  #texture(): WebGLTexture {
-    const gl = this.#gl;
+  function texture(): WebGLTexture {
     const found = gl.createTexture();
     gl.bindTexture(gl.TEXTURE_2D, found);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGB32F, SIDE, this.#rows);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGB32F, SIDE, rows);
     for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) {
       gl.texParameteri(gl.TEXTURE_2D, filter, gl.NEAREST);
     }
     return found;
   }
 
-  #upload(texture: WebGLTexture, data: Float32Array): void {
-    const gl = this.#gl;
-    this.#staging.set(data);
+  function upload(texture: WebGLTexture, data: Float32Array): void {
+    staging.set(data);
     gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, SIDE, this.#rows, gl.RGB, gl.FLOAT, this.#staging);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, SIDE, rows, gl.RGB, gl.FLOAT, staging);
   }
 
-  #buffers(mark: Mark): Drawn {
-    const gl = this.#gl;
-    const { attribute } = this.#programs[mark.kind];
+  function buffers(mark: Mark): Drawn {
+    const { attribute } = programs[mark.kind];
     const array = gl.createVertexArray();
     gl.bindVertexArray(array);
     const copies = mark.kind === "segments" ? 4 : mark.per;
@@ -185,8 +157,7 @@ class WebGLRenderer implements Renderer {
     return { mark, array, fill, edge, copies, count };
   }
 
-  #paint(entry: Drawn, picture: Picture): void {
-    const gl = this.#gl;
+  function paint(entry: Drawn, picture: Picture): void {
     const { fill, edge } = colorsOf(entry.mark, picture.look);
     gl.bindBuffer(gl.ARRAY_BUFFER, entry.fill);
     gl.bufferSubData(gl.ARRAY_BUFFER, 0, repeated(fill, entry.copies));
@@ -198,7 +169,7 @@ class WebGLRenderer implements Renderer {
 }
 
 function through(entry: Drawn, picture: Picture): boolean {
-  return entry.mark.kind === "triangles" && (opacity(entry.mark, picture.look, picture.t) < 1 || entry.mark.role === "grid");
+  return entry.mark.kind === "triangles" && opacity(entry.mark, picture.look, picture.t) < 1;
 }
 
 /** Light from the eye, a little from above; the shader makes it as long as it must be. */

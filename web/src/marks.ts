@@ -120,7 +120,8 @@ function boundaryMark(boundary: Boundary, first: number): Mark {
 
 function overlayOf(role: Role): Overlay | null {
   if (role === "frame" || role === "field") return null;
-  if (role === "surface" || role === "tube" || role === "region") return "data";
+  if (role === "surface" || role === "tube") return "data";
+  if (role === "region") return "boundary";
   return role;
 }
 
@@ -131,28 +132,27 @@ function pointSize(count: number, solid: boolean): number {
 
 /** How much of a mark is seen at time `t`: 0 hides it. */
 export function opacity(mark: Mark, look: Look, t: number): number {
-  if (mark.overlay !== null && !look.overlays[mark.overlay]) {
-    // cells that only carry the tint stay for the boundary and the stretch
-    if (!(mark.role === "grid" && mark.kind === "triangles")) return 0;
+  if (mark.kind === "triangles" && (mark.role === "grid" || mark.role === "region")) {
+    // cells that only carry a tint are there for the boundary and the stretch
+    const tint = tintOf(mark, look);
+    if (tint === "stretch") return 0.72;
+    return tint === "sides" || (mark.role === "region" && look.overlays.boundary) ? look.inks.tint : 0;
   }
+  if (mark.overlay !== null && !look.overlays[mark.overlay]) return 0;
   if (mark.still) {
     const near = Math.max(1 - 2 * Math.abs(t - mark.still.layer), 0);
     return mark.kind === "triangles" ? 0.28 * near : near;
   }
-  if (mark.kind === "triangles" && mark.role === "grid") return tintOf(mark, look) === "none" ? 0 : 1;
   if (mark.kind === "triangles" && mark.role === "ranks") return 0.62;
   if (mark.kind === "triangles" && mark.role === "polytopes") return look.overlays.ranks && look.filled ? 0 : 0.5;
-  if (mark.kind === "triangles" && mark.role === "region") return 0.3;
   if (mark.kind === "segments" && mark.role === "grid") return look.overlays.stretch ? 1 : 0.5;
   return 1;
 }
 
 /** Whether scalars of the vertices color a mark. */
 export function tintOf(mark: Mark, look: Look): Tint {
-  if (mark.role === "surface" && look.overlays.stretch) return "stretch";
-  if (mark.role !== "grid") return "none";
-  if (look.overlays.stretch) return "stretch";
-  return mark.kind === "triangles" && look.overlays.boundary ? "sides" : "none";
+  if (look.overlays.stretch && ["grid", "region", "surface"].includes(mark.role)) return "stretch";
+  return mark.role === "grid" && mark.kind === "triangles" && look.overlays.boundary ? "sides" : "none";
 }
 
 /** The color of every item, and of its outline where it has one. */

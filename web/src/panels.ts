@@ -29,6 +29,7 @@ const MEANINGS: Record<Status, string> = {
   proved: "Shown by rigorous bounds or exact arithmetic.",
   computed: "A floating-point result without such bounds.",
   observed: "What this sample shows.",
+  "nothing known": "Neither shown nor ruled out.",
 };
 
 export function panels(scene: Scene, actions: PanelActions): Panels {
@@ -44,9 +45,9 @@ export function panels(scene: Scene, actions: PanelActions): Panels {
     button({ "aria-pressed": "false", title: mode === "fixed" ? "One frame for all layers" : "The frame fits every layer; mind the scale bar" }, () => actions.mode(mode), mode === "fixed" ? "Fixed" : "Follow"),
   );
   const theme = button({ class: "square" }, () => actions.theme(), icon("paper"));
-  const statements = scene.statements.map((entry) => h("li", {}, pill(entry.status), h("p", {}, entry.text)));
+  const statements = scene.statements.map((entry) => h("li", {}, pill(entry.status), h("p", {}, capital(entry.text))));
   const notes = [scene.view.kind === "axes" ? "" : `Seen from ${scene.view.kind.toUpperCase()} axes.`, scene.view.note,
-    scene.flow.kind === "sampled" ? "Interpolated between recorded layers; not an isotopy." : ""].filter(Boolean);
+    scene.flow.kind === "sampled" && !scene.view.note.includes("isotopy") ? "Interpolated between recorded layers; not an isotopy." : ""].filter(Boolean);
 
   const element = h("aside", { "aria-label": "About the picture" },
     scene.certificates.length > 0 && section("This layer", "now", certificate),
@@ -56,7 +57,7 @@ export function panels(scene: Scene, actions: PanelActions): Panels {
     ),
     section("View", "view", 
       h("div", { class: "tools" },
-        h("div", { class: "chips joined", "role": "group", "aria-label": "Camera" }, ...modes),
+        scene.layers.length > 0 && h("div", { class: "chips joined", "role": "group", "aria-label": "Camera" }, ...modes),
         button({ class: "square", title: "Reset the view (v)", "aria-label": "Reset the view" }, () => actions.reset(), icon("reset")),
         theme,
         button({ class: "square", title: "Keys (?)", "aria-label": "Keys" }, () => actions.help(), "?"),
@@ -103,7 +104,11 @@ export function swatch(index: number, inks: Inks): SVGSVGElement {
 function keys(scene: Scene, state: State, inks: Inks, highestRank: number, limit: number): HTMLElement[] {
   const { overlays } = state;
   const found: HTMLElement[] = [];
-  if (overlays.data) found.push(...scene.classes.slice(0, 12).map((name, i) => h("li", {}, swatch(i, inks), name)));
+  if (overlays.data) {
+    found.push(...scene.classes.slice(0, 12).map((name, i) => h("li", {}, swatch(i, inks), name)));
+    const more = scene.classes.length - 12;
+    if (more > 0) found.push(h("li", {}, `and ${more} more`));
+  }
   if (overlays.boundary && (scene.logit || scene.primitives.some((entry) => entry.role === "boundary"))) {
     found.push(h("li", {}, stroke(css(inks.ink), 2), "boundary"));
   }

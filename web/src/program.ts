@@ -83,8 +83,8 @@ export function readFlow(flow: Reader, input: number, vertices: number): Program
   if (flow.choice("kind", ["layers", "sampled"] as const) === "sampled") {
     const widths = flow.list("widths", (n) => n.whole("", 1));
     const positions = flow.list("positions", (array) => Float32Array.from(array.tensor("", [vertices, 3]).data));
-    if (positions.length !== widths.length || positions.length < 2) {
-      flow.wrong("positions", `must hold one array for each of ${widths.length} widths, at least 2`);
+    if (positions.length !== widths.length || positions.length < 1) {
+      flow.wrong("positions", `must hold one array for each of ${widths.length} widths, at least 1`);
     }
     return { kind: "sampled", widths, shown: widths.map(() => 3), positions };
   }
@@ -94,7 +94,6 @@ export function readFlow(flow: Reader, input: number, vertices: number): Program
     widths.push(layer.width);
     return layer;
   });
-  if (layers.length === 0) flow.wrong("layers", "must hold at least one layer");
   return { kind: "layers", widths, shown: [input, ...layers.map((layer) => layer.position)], layers };
 }
 

@@ -13,10 +13,11 @@ const ROLES = [
   "data", "grid", "boundary", "polytopes", "ranks", "surface", "tube", "region", "field", "frame",
 ] as const;
 const STATUSES = ["proved", "computed", "observed"] as const;
+const SAID = [...STATUSES, "nothing known"] as const;
 
 export type Kind = keyof typeof KINDS;
 export type Role = (typeof ROLES)[number];
-export type Status = (typeof STATUSES)[number];
+export type Status = (typeof SAID)[number];
 
 export interface ViewFrame {
   matrix: Float64Array; // 3 x length of the position
@@ -88,7 +89,7 @@ export function readScene(value: unknown): Scene {
   const attributes = scene.object("attributes");
   const bits = attributes.list("codeword_bits", (n) => n.whole("", 0), true);
   const stretch = attributes.optional("stretch", [steps + 1, count], Float32Array);
-  if (scene.whole("t_max", 1) !== steps) scene.wrong("t_max", `must be ${steps}, the number of layers of the flow`);
+  if (scene.whole("t_max", 0) !== steps) scene.wrong("t_max", `must be ${steps}, the number of layers of the flow`);
   return {
     title: scene.text("title", ""),
     input,
@@ -106,7 +107,7 @@ export function readScene(value: unknown): Scene {
     classes: scene.list("classes", (name) => name.text(), true),
     camera: readCamera(scene.object("camera"), steps),
     certificates: scene.list("certificates", (entry) => readCertificate(entry.inner, steps), true),
-    statements: scene.list("statements", ({ inner }) => ({ text: inner.text("text"), status: inner.choice("status", STATUSES) }), true),
+    statements: scene.list("statements", ({ inner }) => ({ text: inner.text("text"), status: inner.choice("status", SAID) }), true),
   };
 }
 
@@ -157,7 +158,7 @@ function readPrimitive(entry: Reader, vertices: number, steps: number, bits: num
     per,
     count,
     classes: entry.optional("class", [count], Int8Array),
-    rankOf: values.optional("rank", [count, steps], Uint8Array),
+    rankOf: steps > 0 ? values.optional("rank", [count, steps], Uint8Array) : null,
     codewords: values.optional("codewords", [count, bytes], Uint8Array),
   };
 }

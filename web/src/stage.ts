@@ -74,7 +74,7 @@ export class Stage {
     const solid = scene.view.dimension === 3;
     this.element = h("div", {
       class: solid ? "stage solid" : "stage", tabindex: 0, "role": "application",
-      "aria-label": `${scene.title || "Scene"}. Arrow keys ${solid ? "turn" : "move"} it, plus and minus zoom, digits jump to a layer.`,
+      "aria-label": `${scene.title || "Scene"}. Arrow keys ${solid ? "turn" : "move"} it, plus and minus zoom${scene.layers.length > 0 ? ", digits jump to a layer" : ""}.`,
     }, this.#hud, this.#tip, this.#note);
     this.#start(true);
     this.#listen();
@@ -102,7 +102,7 @@ export class Stage {
       if (scene.stretches) this.#stretchAt(state.t);
       this.#drawnTime = state.t;
     }
-    const frame = state.camera.mode === "fixed" ? this.#fixed : this.#following(state.t);
+    const frame = state.camera.mode === "fixed" || scene.layers.length === 0 ? this.#fixed : this.#following(state.t);
     this.#projection = projection(state.camera, frame, scene.view.dimension, size.width, size.height);
     this.#renderer.draw({
       positions: this.#positions,
@@ -232,8 +232,8 @@ export class Stage {
   #stretchAt(t: number): void {
     const all = this.#scene.stretches;
     if (!all) return;
-    const k = Math.min(Math.floor(t), all.length - 2);
-    const [a, b] = [all[k], all[k + 1]];
+    const k = Math.floor(t);
+    const [a, b = a] = all.slice(k);
     for (let i = 0; i < a.length; i++) this.#scalars[3 * i + 1] = a[i] + (b[i] - a[i]) * (t - k);
   }
 

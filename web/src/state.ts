@@ -65,7 +65,7 @@ export function available(scene: Scene): Overlay[] {
   const has: Record<Overlay, boolean> = {
     grid: scene.primitives.some((entry) => entry.role === "grid" && entry.kind === "segments"),
     data: scene.primitives.some(isData),
-    boundary: roles.has("boundary") || (scene.logit !== null && roles.has("grid")) || scene.stills.length > 0,
+    boundary: roles.has("boundary") || roles.has("region") || (scene.logit !== null && roles.has("grid")) || scene.stills.length > 0,
     polytopes: roles.has("polytopes"),
     ranks: scene.primitives.some((entry) => entry.rankOf !== null),
     stretch: scene.stretches !== null && (roles.has("grid") || roles.has("surface")),
@@ -74,7 +74,7 @@ export function available(scene: Scene): Overlay[] {
 }
 
 export function isData(entry: Primitive): boolean {
-  return entry.role === "data" || entry.role === "surface" || entry.role === "tube" || entry.role === "region";
+  return entry.role === "data" || entry.role === "surface" || entry.role === "tube";
 }
 
 /** Every time at which a stage starts or ends. */
@@ -127,9 +127,8 @@ export function stageNames(scene: Scene, unit: number): string[] {
 /** One sentence for a screen reader: where in the network the picture is. */
 export function sentence(scene: Scene, t: number): string {
   const count = scene.layers.length;
-  const at = t <= 0 ? "Input" : t % 1 === 0 ? `After layer ${t} of ${count}` : undefined;
   const { unit, stage } = moment(scene, t);
-  const where = at ?? `Layer ${unit} of ${count}, ${stageNames(scene, unit)[stage]}`;
+  const where = t <= 0 ? "Input" : t % 1 === 0 ? `After layer ${t} of ${count}` : `Layer ${unit} of ${count}, ${stageNames(scene, unit)[stage]}`;
   const badge = certificateAt(scene, t);
   return badge ? `${where}. ${badge.verdict}, ${badge.status}: ${badge.sentence}` : `${where}.`;
 }

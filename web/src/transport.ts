@@ -47,10 +47,11 @@ export function transport(scene: Scene, actions: Actions): Transport {
       style: `left:${along(from / end)};width:calc((100% - ${THUMB}px) * ${(to - from) / end})`,
     });
   });
-  const names = ["input", ...scene.layers.map((layer) => layer.name)];
+  // numbers that torch gives for want of names would be read as layers
+  const names = ["input", ...scene.layers.map(({ name }) => (/^\d+$/.test(name) ? "" : name))];
   const labels = names.map((name, k) =>
     button({ class: "stop", style: `left:${along(k / end)}`, tabindex: -1, title: name,
-      "aria-label": `Jump to ${k === 0 ? "the input" : `layer ${k}, ${name}`}` }, () => actions.seek(k), h("b", {}, String(k)), h("span", {}, name)),
+      "aria-label": `Jump to ${k === 0 ? "the input" : `layer ${k} ${name}`.trim()}` }, () => actions.seek(k), h("b", {}, String(k)), h("span", {}, name)),
   );
   const where = h("strong", { class: "where" });
   const detail = h("span", { class: "detail" });
@@ -83,9 +84,8 @@ export function transport(scene: Scene, actions: Actions): Transport {
       slider.style.setProperty("--at", along(t / end));
       const rests = t % 1 === 0;
       where.textContent = t === 0 ? "Input" : rests ? `After layer ${t}` : `Layer ${unit}`;
-      const width = t === 0 ? scene.input : scene.layers[unit - 1].width;
-      const named = rests ? names[t] : names[unit];
-      detail.textContent = t === 0 ? `width ${width}` : `of ${end} · ${named} · width ${rests && t > 0 ? scene.layers[t - 1].width : width}`;
+      const k = Math.ceil(t);
+      detail.textContent = [k && `of ${end}`, k && names[k], `width ${k ? scene.layers[k - 1].width : scene.input}`].filter(Boolean).join(" · ");
       clock.textContent = `t = ${t.toFixed(2)}`;
       const badge = certificateAt(scene, t);
       slider.setAttribute("aria-valuetext", `${where.textContent} of ${end}, ${stages[stage]}${badge ? `, ${badge.verdict}` : ""}`);

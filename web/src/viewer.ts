@@ -52,7 +52,7 @@ export class Viewer {
   readonly #scene: Scene;
   readonly #store: Store<State>;
   readonly #stage: Stage;
-  readonly #time: Transport;
+  readonly #time: Transport | false;
   readonly #panels: Panels;
   readonly #root: ShadowRoot;
   readonly #frame: HTMLElement;
@@ -77,7 +77,7 @@ export class Viewer {
       focused: () => this.#root.activeElement === this.#stage.element,
       redraw: () => this.#ask(),
     }, host.dataset.aa !== "0");
-    this.#time = transport(scene, { seek: (t) => this.seek(t), toggle: () => this.toggle(), step: (way) => this.#step(way) });
+    this.#time = scene.layers.length > 0 && transport(scene, { seek: (t) => this.seek(t), toggle: () => this.toggle(), step: (way) => this.#step(way) });
     this.#help = h("dialog", { "aria-label": "Keys" },
       h("h2", {}, "Keys"),
       h("dl", {}, ...KEYS.split(/[|\n]/).map((words, i) => h(i % 2 ? "dd" : "dt", {}, words))),
@@ -90,7 +90,7 @@ export class Viewer {
       theme: () => this.#store.set({ theme: this.#inks().dark ? "light" : "dark" }),
       help: () => this.#help.showModal(),
     });
-    this.#frame = h("div", { class: "viewer" }, this.#stage.element, this.#time.element, this.#panels.element, this.#live, this.#help);
+    this.#frame = h("div", { class: "viewer" }, this.#stage.element, this.#time && this.#time.element, this.#panels.element, this.#live, this.#help);
     this.#root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     this.#root.replaceChildren(h("style", {}, sheet), this.#frame);
     if (host.clientWidth < NARROW) {
@@ -133,8 +133,8 @@ export class Viewer {
 
   toggle(): void {
     const { t, playing } = this.#store.now;
-    const again = !playing && t >= this.#scene.layers.length;
-    this.#store.set({ playing: !playing, t: again ? 0 : t });
+    const end = this.#scene.layers.length;
+    if (end > 0) this.#store.set({ playing: !playing, t: !playing && t >= end ? 0 : t });
   }
 
   #step(direction: 1 | -1): void {
@@ -167,7 +167,7 @@ export class Viewer {
     this.#frame.dataset.theme = inks.dark ? "dark" : "light";
     this.host.dataset.theme = inks.dark ? "dark" : "light";
     const look = this.#stage.draw(state, inks);
-    this.#time.update(state.t, state.playing);
+    if (this.#time) this.#time.update(state.t, state.playing);
     this.#panels.update(state, inks, look.highestRank, this.#stage.stretchLimit);
     if (!state.playing) this.#speak();
     if (state.playing) this.#ask();

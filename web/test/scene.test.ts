@@ -104,7 +104,9 @@ const WRONG: [string, RegExp, (scene: Any) => void][] = [
   ["no matrix", /terms\[0\] needs a matrix: its layer/, (s) => (s.flow.layers[0].stages[0].kind = "translate")],
   ["frames missing", /view\.frames must hold 3 frames/, (s) => s.view.frames.pop()],
   ["a point as a box", /camera\.boxes must hold 3 boxes/, (s) => (s.camera.boxes[0][3] = 0)],
-  ["a promise too much", /statements\[0\]\.status must be one of proved, computed, observed/, (s) => (s.statements[0].status = "sure")],
+  ["a promise too much", /statements\[0\]\.status must be one of proved, computed, observed, nothing known/, (s) => (s.statements[0].status = "sure")],
+  ["a certificate of nothing", /certificates\[0\]\.status must be one of proved, computed, observed;/, (s) => (s.certificates[0].status = "nothing known")],
+  ["a depth below none", /t_max must be a whole number from 0/, (s) => (s.t_max = -1)],
   ["no object", /scene must be an object/, (s) => s],
 ];
 

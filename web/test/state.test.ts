@@ -65,6 +65,17 @@ test("sentences say where and what is certified", () => {
   assert.equal(sentence(scene, 2), "After layer 2 of 2.");
 });
 
+test("without layers time stands still", () => {
+  const still = readScene(golden("still").scene);
+  assert.deepEqual(stops(still), [0]);
+  assert.deepEqual([step(still, 0, 1), step(still, 0, -1), clampTime(still, 3)], [0, 0, 0]);
+  for (const reduced of [false, true]) assert.deepEqual(advance(still, 0, 9, reduced, 0), { t: 0, rested: 0, ended: true });
+  assert.equal(sentence(still, 0), "Input.");
+  assert.deepEqual(available(still), ["grid", "data", "boundary"]);
+  assert.deepEqual(pointFacts(still, still.primitives[0], 0, 1).rows.map(([name]) => name), ["input"]);
+  assert.deepEqual(still.statements.map((entry) => entry.status), ["nothing known"]);
+});
+
 test("the part of a layer that holds now is told from the others", () => {
   const badge = { layer: 1, sentence: "", status: "computed" as const };
   const parts = {

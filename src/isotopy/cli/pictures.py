@@ -67,8 +67,7 @@ class _Source:
             if self.model is not None or self.data is not None:
                 raise ValueError("run must stand alone, or --model and --data without it; got both.")
             run = self.history()
-            told = run.settings.get("statements", [])
-            known = [(own["text"], own["status"]) for own in told if own["status"] != "nothing known"]
+            known = [(own["text"], own["status"]) for own in run.settings.get("statements", [])]
             return run.network, run.data, f"{run.architecture} on {run.data.name}", known
         if self.model is None and self.data is None:
             raise ValueError("give the folder of a run, or --model with --data; got neither. See --help.")

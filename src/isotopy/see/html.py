@@ -187,10 +187,13 @@ def _still(scene: Scene, poster: bytes | None) -> str:
         rows.append(f"<tr><td>{k}</td><td>{escape(name)}</td><td>{width}</td><td>{escape(said)}</td></tr>")
     statements = "".join(f"<li>{escape(entry.text)} ({entry.status})</li>" for entry in scene.statements)
     noscript = "<noscript><p>JavaScript is off, so the picture stands still.</p></noscript>"
+    table = (
+        '<table class="words"><thead><tr><th>Layer</th><th>Name</th><th>Width</th><th>Certificate</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>\n"
+    )
     return (
         f'<div class="still">\n{picture}<p>{escape(_summary(scene))}</p>\n{noscript}\n'
-        f'<table class="words"><thead><tr><th>Layer</th><th>Name</th><th>Width</th><th>Certificate</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>\n{f'<ul>{statements}</ul>' if statements else ''}</div>"
+        f"{table if rows else ''}{f'<ul>{statements}</ul>' if statements else ''}</div>"
     )
 
 
@@ -199,6 +202,8 @@ def _summary(scene: Scene) -> str:
     points = sum(p.count for p in scene.primitives if p.role == "data" and p.kind == "points")
     what = [f"{points} points" if points else "", f"{len(scene.classes)} classes" if scene.classes else ""]
     inside = " in ".join(part for part in what if part) or f"{len(scene.vertices)} vertices"
+    if not scene.t_max:
+        return f"{inside}, not moved."
     widths = " → ".join(map(str, scene.widths))
     how = "recorded layers joined by lines" if scene.sampled else "a continuous deformation"
     return f"{inside}, moved by a network of widths {widths}: {how}."

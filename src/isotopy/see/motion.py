@@ -53,7 +53,8 @@ class Motion:
         k = min(math.floor(t), max(end - 1, 0))
         u = t - k
         if self.scene.sampled:
-            before, after = (np.asarray(own, dtype=np.float64) for own in self.scene.flow["positions"][k : k + 2])
+            places = self.scene.flow["positions"]
+            before, after = (np.asarray(own, dtype=np.float64) for own in (places[k], places[min(k + 1, end)]))
             return np.asarray((1 - u) * before + u * after)
         if self._run is None:
             return seen(self.scene, 0, self.scene.vertices)

@@ -54,8 +54,8 @@ def read(value: object, inputs: int, vertices: int, array: Array = given) -> dic
     if kind == "sampled":
         widths = [_whole(width, "flow.widths", 1) for width in _list(flow, "widths", "flow")]
         places = _list(flow, "positions", "flow")
-        if len(places) != len(widths) or len(widths) < 2:
-            raise ValueError(f"flow.positions must hold one array for each of {len(widths)} widths, at least 2")
+        if len(places) != len(widths) or not widths:
+            raise ValueError(f"flow.positions must hold one array for each of {len(widths)} widths, at least 1")
         if widths[0] != inputs:
             raise ValueError(f"flow.widths must start with {inputs}, the width of the vertices; got {widths[0]}")
         found = [array(place, f"flow.positions[{k}]", (vertices, 3)) for k, place in enumerate(places)]

@@ -24,6 +24,7 @@ KINDS = {"points": 1, "segments": 2, "triangles": 3}
 ROLES = ("data", "grid", "boundary", "polytopes", "ranks", "surface", "tube", "region", "field", "frame")
 STATUSES = ("proved", "computed", "observed")
 COLLAPSED = 12.0  # powers of ten by which a volume shrinks that is said to be gone
+SAID = (*STATUSES, "nothing known")  # of statements: a question that is open
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -186,7 +187,7 @@ class Statement:
     status: str
 
     def __post_init__(self) -> None:
-        _member("statement status", self.status, STATUSES)
+        _member("statement status", self.status, SAID)
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,7 +83,8 @@ def scene(
         classes: Names of the classes.
         title: Shown above.
         source: Where it comes from, in a line.
-        statements: What is known beside it: (sentence, status), the status "proved", "computed" or "observed".
+        statements: What is known beside it: (sentence, status), the status "proved", "computed", "observed" or "nothing
+            known".
 
     Returns:
         The scene. A module that cannot be traced gives one whose layers are recorded and joined by straight lines, and

@@ -40,7 +40,7 @@ def scene(title, vertices, flow, *, frames=None, kind="axes", dimension=None, **
     layers = [
         {"name": layer["name"], "width": layer["width"], "ticks": [stage["to"] for stage in layer["stages"][:-1]]}
         for layer in flow.get("layers", [])
-    ] or [{"name": f"block {k}", "width": w, "ticks": []} for k, w in enumerate(flow["widths"][1:], 1)]
+    ] + [{"name": f"block {k}", "width": w, "ticks": []} for k, w in enumerate(flow.get("widths", [])[1:], 1)]
     widths = [width, *[layer["width"] for layer in layers]]
     frames = frames or [axes(w) for w in widths]
     half = n // 2
@@ -178,6 +178,17 @@ def scenes():
     recorded = [np.asarray(g.normal(size=(24, 3)), np.float32) for _ in range(3)]
     found["sampled"] = scene(
         "Recorded layers", plane, {"kind": "sampled", "widths": [2, 64, 10], "positions": recorded}, kind="pca"
+    )
+    edge = np.array([[-1.0, -0.5], [1.0, 0.75]])
+    readout = {"kind": "segments", "vertices": edge, "indices": np.array([[0, 1]], np.int32)}
+    found["still"] = scene(
+        "Data alone, turned a little, with a readout",
+        plane,
+        {"kind": "layers", "input": 2, "layers": []},
+        frames=[{"matrix": np.eye(3, 2) * 1.25 + np.eye(3, 2)[::-1] / 8, "center": np.array([0.1, -0.2])}],
+        kind="pca",
+        static=[{"layer": 0, **readout, "role": "readout", "label": "readout"}],
+        statements=[{"text": "No layer moves anything.", "status": "nothing known"}],
     )
     found["straight"] = scene(
         "Straight paths, and a mirror",
