@@ -104,9 +104,9 @@ def test_large_blocks_are_interpolated_and_their_folds_are_found():
     assert all(c.status == "computed" for c in d.certificates)
     first = min(check.first for check in d.check(x) if check.first is not None)
     assert first == pytest.approx(1.0, abs=0.05)
-    one = ((x > 0).sum(dim=1) == 1) if len(x) else x
+    some = (x > 0).any(dim=1)  # both positive: the determinant is a square, and 0 on the way
     found = d.check(x)
-    assert torch.equal(torch.stack([check.folded for check in found]).any(dim=0), one)
+    assert torch.equal(torch.stack([check.folded for check in found]).any(dim=0), some)
     torch.testing.assert_close(d(2, torch.tensor([[1.0, 3.0]])), d(2, torch.tensor([[-1.0, -3.0]])))
     assert d.certificates[0].parts[0].sure <= 1.0
 
@@ -138,3 +138,28 @@ def test_convolutions_and_pools_are_dense_matrices():
     for k in range(4):
         order = list(d.permutations[k - 1]) if k else list(range(16))
         torch.testing.assert_close(d(k, x), outputs[k][:, order], rtol=0, atol=1e-9)
+
+
+def test_displacements_that_touch_zero_without_turning_over_are_found():
+    """x - 3 relu(x) goes through the origin with the whole quadrant at share 1/3; its determinant is a square."""
+
+    class Through(nn.Module):
+        def forward(self, x):
+            return x - 3 * torch.relu(x)
+
+    x = torch.rand(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) + 0.1
+    d = networks.deformation(networks.trace(Through(), x))
+    (check,) = [own for own in d.check(x) if own.first is not None]
+    assert bool(check.folded.all())
+    assert float(d(check.first, x).abs().max()) < 1e-9
+    assert all(own.first is None for own in d.check(-x))
+
+
+def test_a_displacement_that_only_collapses_at_its_end_is_found():
+    class Gone(nn.Module):
+        def forward(self, x):
+            return x - torch.relu(x)
+
+    x = torch.rand(9, 1, dtype=torch.float64) + 0.1
+    checks = networks.deformation(networks.trace(Gone(), x)).check(x)
+    assert any(bool(own.folded.all()) for own in checks)

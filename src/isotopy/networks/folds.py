@@ -21,12 +21,13 @@ class FoldCheck:
     """What the Jacobian of one layer's displacement or flow shows at given points.
 
     A motion through one-to-one maps that starts at the identity keeps every determinant positive or 0. A negative one
-    at a single point and time shows that the motion is not one-to-one. None shows nothing: of other points and times,
-    nor of distant points that meet.
+    at a single point and time shows that the motion is not one-to-one; a singular Jacobian on the way, that it does not
+    keep small distances. None shows nothing: of other points and times, nor of distant points that meet.
 
     Attributes:
         layer: K.
-        folded: Points at which the determinant is negative at some of the times looked at.
+        folded: Points at which the determinant is negative at some of the times looked at; for residual displacements
+            also those at which it is 0 at any time on the way, in floating point.
         first: The first such time, None if there is none.
         smallest: Smallest determinant found.
         status: "computed" where a fold was found, "observed" where none was.
@@ -58,6 +59,9 @@ def folds(program: Program, x: Float[Tensor, "n n_0"]) -> tuple[FoldCheck, ...]:
                 identity = torch.eye(jacobian.shape[1], dtype=torch.float64)
                 moved = (1 - along)[:, None, None, None] * identity + along[:, None, None, None] * jacobian
                 determinants = torch.linalg.det(moved)
+                singular = _singular_shares(jacobian, stage)
+                inside = (singular - stage.first) / (stage.last - stage.first)
+                flat = (k - 1 + timed.begin) + (timed.end - timed.begin) * inside
             elif isinstance(stage, Flow):
                 field = stage.activation.field
                 assert field is not None
@@ -65,23 +69,43 @@ def folds(program: Program, x: Float[Tensor, "n n_0"]) -> tuple[FoldCheck, ...]:
                 identity = torch.eye(field.dim, dtype=torch.float64).expand(len(x), -1, -1)
                 pushed = [field.push(start, identity, float(share)) for share in shares]
                 determinants = torch.linalg.det(torch.stack(pushed))
+                flat = torch.full((len(x),), math.inf, dtype=torch.float64)
             else:
                 continue
-            found.append(_check(k, determinants, times))
+            found.append(_check(k, determinants, times, flat))
     return tuple(found)
 
 
-def _check(k: int, determinants: Tensor, times: Tensor) -> FoldCheck:
-    """From determinants (times, n)."""
-    folded = (determinants < 0).any(dim=0)
-    rows = (determinants < 0).any(dim=1).nonzero()[:, 0]
+def _check(k: int, determinants: Tensor, times: Tensor, flat: Tensor) -> FoldCheck:
+    """From determinants (times, n), and when each point's Jacobian is singular: `flat` (n), inf for never."""
+    negative = determinants < 0
+    folded = negative.any(dim=0) | flat.isfinite()
     smallest = float(determinants.min()) if determinants.numel() else math.inf
-    if len(rows):
-        first = float(times[rows[0]])
-        text = f"Folds: at {int(folded.sum())} of {len(folded)} points space is turned over, from t = {first:.4f} on."
+    if bool(folded.any()):
+        turned = times[negative.any(dim=1)]
+        first = min(float(turned.min()) if len(turned) else math.inf, float(flat.min()))
+        smallest = min(smallest, 0.0)
+        text = (
+            f"Folds: at {int(folded.sum())} of {len(folded)} points space is flattened or turned over, "
+            f"from t = {first:.4f} on."
+        )
         return FoldCheck(k, folded, first, smallest, "computed", text)
     text = f"No fold at the {len(folded)} points looked at (smallest determinant {smallest:.3g})."
     return FoldCheck(k, folded, None, smallest, "observed", text)
+
+
+def _singular_shares(jacobian: Tensor, line: Line) -> Tensor:
+    """For each point the first share at which (1 - s) I + s J is singular, inf for none on the line.
+
+    That is s = 1 / (1 - l) for real eigenvalues l <= 0 of J; a double one may come out as a pair close to the axis.
+    """
+    if not jacobian.numel():
+        return jacobian.new_full((len(jacobian),), math.inf)
+    values = torch.linalg.eigvals(jacobian)
+    near = values.imag.abs() <= 2.0**-26 * values.abs().amax(dim=1, keepdim=True)
+    shares = torch.where(near & (values.real <= 0.0), 1.0 / (1.0 - values.real), math.inf)
+    shares = torch.where((shares >= line.first) & (shares <= line.last), shares, math.inf)
+    return shares.amin(dim=1)
 
 
 def _of_line(program: Program, line: Line, outputs: list[Tensor]) -> Tensor | None:
