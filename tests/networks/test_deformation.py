@@ -419,6 +419,10 @@ def test_wrong_arguments_are_named():
         networks.deformation(traced(dense(2, 3), 2), largest=2)
 
 
+LINE_STAGE = {"kind": "line", "start": 0, "of": 1, "target": "output", "from": 0.0, "to": 1.0}
+LINE_STAGE |= {"from_share": 0.0, "to_share": 1.0}
+
+
 def test_damaged_programs_are_named():
     program = networks.deformation(traced(dense(2, 2), 2)).program()
 
@@ -438,12 +442,19 @@ def test_damaged_programs_are_named():
         (lambda u: u["map"]["terms"][0].update(layer=1), "must be an earlier layer; got 1"),
         (lambda u: u.update(permutation=[0, 0]), r"permutation must hold 0..1 once each"),
         (lambda u: u.update(width="two"), "width must be a whole number"),
+        (lambda u: u.update(map=dict(u["map"], terms=[3])), r"terms\[0\] must be a dictionary; got int"),
+        (lambda u: u.update(stages=[None]), r"stages\[0\] must be a dictionary; got NoneType"),
+        (lambda u: u.update(stages=[LINE_STAGE | {"of": 99}]), r"stages\[0\] must start before layer 1 .* of 99"),
+        (lambda u: u.update(stages=[LINE_STAGE | {"to_share": None}]), "to_share must be a finite number; got None"),
+        (lambda u: u["map"].update(activation={"name": "leaky_relu", "slope": "x"}), "slope must be a finite number"),
     ]
     for change, message in cases:
         with pytest.raises(ValueError, match=message):
             networks.positions(damaged(change), 0.5, cloud(1, 2))
     with pytest.raises(ValueError, match="program must be a dictionary of kind 'layers'"):
         networks.positions({"kind": "film"}, 0.5, cloud(1, 2))
+    with pytest.raises(ValueError, match=r"layers\[0\] must be a dictionary; got int"):
+        networks.positions({"kind": "layers", "input": 2, "layers": [5]}, 0.0, cloud(1, 2))
     for missing in ({}, {"layers": None}, {"layers": "2-2"}):
         with pytest.raises(ValueError, match="layers must be a list"):
             networks.positions({"kind": "layers", "input": 2} | missing, 0.0, cloud(1, 2))

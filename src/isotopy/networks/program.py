@@ -85,7 +85,8 @@ class Program:
         if not isinstance(layers, Sequence) or isinstance(layers, str):
             raise ValueError(f"layers must be a list, empty where nothing moves; got {layers!r:.60}.")
         for index, layer in enumerate(layers):
-            self.units.append(_unit(layer, f"layers[{index}]", self.widths))
+            where = f"layers[{index}]"
+            self.units.append(_unit(_mapping(layer, where), where, self.widths, len(layers)))
 
     @property
     def widths(self) -> list[int]:
@@ -274,6 +275,18 @@ def _count(value: Any, name: str, least: int = 0) -> int:
     return value
 
 
+def _number(value: Any, name: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number; got {value!r}.")
+    return float(value)
+
+
+def _mapping(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name} must be a dictionary; got {type(value).__name__}.")
+    return value
+
+
 def _array(values: Any, shape: tuple[int | None, ...], name: str) -> Tensor:
     try:
         found = torch.from_numpy(np.array(values, dtype=np.float64))
@@ -288,7 +301,7 @@ def _array(values: Any, shape: tuple[int | None, ...], name: str) -> Tensor:
     return found
 
 
-def _unit(layer: Mapping[str, Any], where: str, widths: list[int]) -> Unit:
+def _unit(layer: Mapping[str, Any], where: str, widths: list[int], depth: int) -> Unit:
     width, rows = _count(layer.get("width"), f"{where}.width"), _count(layer.get("rows"), f"{where}.rows")
     space = _count(layer.get("space"), f"{where}.space", least=1)
     position = _count(layer.get("position", width), f"{where}.position")
@@ -300,9 +313,11 @@ def _unit(layer: Mapping[str, Any], where: str, widths: list[int]) -> Unit:
         raise ValueError(f"{where}.map must be a dictionary of terms, bias and activation.")
     activation = _activation(of.get("activation"), f"{where}.map.activation", rows, width)
     bias = _array(of.get("bias"), (rows,), f"{where}.map.bias")
-    stages = _stages(layer.get("stages", ()), f"{where}.stages", space, rows, width, bias, activation, len(widths))
+    ends = range(len(widths), depth + 1)  # layers that a line can lead to
+    stages = _stages(layer.get("stages", ()), f"{where}.stages", space, rows, width, bias, activation, ends)
     terms = []
-    for i, term in enumerate(of.get("terms", ())):
+    for i, given in enumerate(of.get("terms", ())):
+        term = _mapping(given, f"{where}.map.terms[{i}]")
         source = _count(term.get("layer"), f"{where}.map.terms[{i}].layer")
         if source >= len(widths):
             raise ValueError(f"{where}.map.terms[{i}].layer must be an earlier layer; got {source}.")
@@ -333,31 +348,32 @@ def _activation(given: Any, where: str, rows: int, width: int) -> Activation:
             raise ValueError(f"{where}.widths must be positive.")
         steps = _count(given.get("steps", 1), f"{where}.steps", least=1)
         field = Field(centers, vectors, spread, steps, bool(given.get("one_step", False)))
-    numbers = {key: float(given[key]) for key in ("slope", "beta", "threshold") if key in given}
+    numbers = {key: _number(given[key], f"{where}.{key}") for key in ("slope", "beta", "threshold") if key in given}
     approximate = str(given.get("approximate", "none"))
     return Activation(name, approximate=approximate, windows=windows, field=field, **numbers)
 
 
 def _stages(
-    given: Sequence[Mapping[str, Any]],
+    given: Sequence[Any],
     where: str,
     space: int,
     rows: int,
     width: int,
     bias: Tensor,
     activation: Activation,
-    known: int,
+    ends: range,
 ) -> list[Timed]:
     found: list[Timed] = []
     end = 0.0
-    for i, stage in enumerate(given):
+    for i, entry in enumerate(given):
         begin, place = end, f"{where}[{i}]"
+        stage = _mapping(entry, place)
         end = float(stage.get("to", math.nan))
         if float(stage.get("from", math.nan)) != begin or not begin < end <= 1.0:
             raise ValueError(
                 f"{place} must go from {begin} to a larger share of at most 1; got {stage.get('from')} to {end}."
             )
-        found.append(Timed(begin, end, _stage(stage, place, space, rows, width, bias, activation, known)))
+        found.append(Timed(begin, end, _stage(stage, place, space, rows, width, bias, activation, ends)))
     if end != 1.0:
         raise ValueError(f"{where} must cover the shares 0 to 1 of the unit; they end at {end}.")
     return found
@@ -371,7 +387,7 @@ def _stage(
     width: int,
     bias: Tensor,
     activation: Activation,
-    known: int,
+    ends: range,
 ) -> Stage | Line:
     match stage.get("kind"):
         case "linear":
@@ -389,9 +405,13 @@ def _stage(
             return Flow(activation)
         case "line":
             start, of = (_count(stage.get(key), f"{where}.{key}") for key in ("start", "of"))
-            if start >= known or stage.get("target") not in ("pre_activation", "output"):
-                raise ValueError(f"{where} must start at an earlier layer and end at 'pre_activation' or 'output'.")
-            return Line(start, float(stage["from_share"]), float(stage["to_share"]), stage["target"], of)
+            if start >= ends.start or of not in ends or stage.get("target") not in ("pre_activation", "output"):
+                raise ValueError(
+                    f"{where} must start before layer {ends.start} and end at 'pre_activation' or 'output' of layer "
+                    f"{ends.start} to {ends.stop - 1}; got {start}, {stage.get('target')!r} of {of}."
+                )
+            first, last = (_number(stage.get(key), f"{where}.{key}") for key in ("from_share", "to_share"))
+            return Line(start, first, last, stage["target"], of)
         case other:
             raise ValueError(f"{where}.kind is unknown: {other!r}.")
 
