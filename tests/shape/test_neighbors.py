@@ -315,6 +315,12 @@ def test_wrong_use():
         NearestNeighborHead(classes=2).fit(torch.zeros(2, 2), torch.tensor([0, 2]))
     with pytest.raises(ValueError, match=r"labels must be from 0 .*got -1\. Number classes: labels.unique"):
         head.fit(torch.zeros(2, 2), torch.tensor([0, -1]))
+    with pytest.raises(ValueError, match="labels must be below 1048576 where classes is not given; got 1000000000000"):
+        NearestNeighborHead().fit(torch.zeros(2, 1), torch.tensor([0, 10**12]))
+    with pytest.raises(
+        ValueError, match=r"representations must have at least one coordinate; got shape \(n, 0\), n = 2"
+    ):
+        NearestNeighborHead().fit(torch.zeros(2, 0), torch.tensor([0, 1]))
     bad = torch.tensor([[0.0, 1.0], [np.nan, 0.0]])
     for call in (head, lambda x: head.fit(x, torch.tensor([0, 1])), lambda x: nearest_neighbor_loss(x, head.labels)):
         with pytest.raises(ValueError, match=r"representations must be finite; 1 of 2 rows .* the first is row 1"):

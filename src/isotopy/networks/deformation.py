@@ -76,7 +76,7 @@ class Deformation:
         Raises:
             ValueError: t is not in range, or x has the wrong shape or is not finite.
         """
-        if (isinstance(t, Tensor) and t.ndim) or isinstance(t, Sequence | np.ndarray):
+        if (isinstance(t, Tensor | np.ndarray) and t.ndim) or isinstance(t, Sequence):
             return self.film(t, x)
         return self.film([float(time(t, len(self)))], x)[0]
 

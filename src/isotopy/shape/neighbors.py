@@ -18,6 +18,7 @@ from ..topology.nearest import Nearest, Search, SquaredDistances, distinct_rows,
 from .losses import Reduction, check_reduction, reduced
 
 _TINY = 1e-300  # below every square of a distance that counts; clamped there, derivatives are 0
+_MOST_CLASSES = 2**20  # that are read off the labels
 _TABLES = 80  # bytes per pair that a block of a loss takes, with its gradient
 
 Rows = Callable[[Tensor, Tensor], Tensor]
@@ -98,12 +99,19 @@ class NearestNeighborHead(nn.Module):
         _check_points(representations, "representations")
         if not len(representations):
             raise ValueError("representations must hold at least one point; got none. Pass the training set.")
+        if not representations.shape[1]:
+            raise ValueError(f"representations must have at least one coordinate; got shape (n, 0), n = {len(labels)}.")
         target = _labels(labels, "labels", representations, "representations")
         low, high = int(target.min()), int(target.max())
         if low < 0 or (self.classes is not None and high >= self.classes):
             raise ValueError(
                 f"labels must be from 0 to {'the number of classes' if self.classes is None else self.classes - 1};"
                 f" got {low if low < 0 else high}. Number classes: labels.unique(return_inverse=True)[1]."
+            )
+        if self.classes is None and high >= _MOST_CLASSES:
+            raise ValueError(
+                f"labels must be below {_MOST_CLASSES} where classes is not given; got {high}, and every answer would "
+                "hold a weight for each. Number classes: labels.unique(return_inverse=True)[1]."
             )
         self.points, self.labels = representations.detach().clone(), target.clone()
         self._ready = None
