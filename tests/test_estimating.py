@@ -229,6 +229,30 @@ def test_figures_are_drawn_for_a_moment_and_leave_nothing(clock, monkeypatch, tm
     assert np.bincount(drawn[0].labels).tolist() == [500, 500]
 
 
+def test_the_motion_is_built_and_drawn_once_and_leaves_nothing(clock, monkeypatch, tmp_path):
+    monkeypatch.setattr(estimating.tempfile, "tempdir", str(tmp_path))
+    own = prepared(10)
+    seen = []
+
+    def built(given):
+        seen.append(given)
+        clock.now += 2.0
+        return "scene"
+
+    def moving(scene, folder):
+        assert scene == "scene"
+        (folder / "scene.json").touch()
+        clock.now += 0.5
+
+    monkeypatch.setattr(estimating, "pictured", built)
+    monkeypatch.setattr(sys.modules["isotopy.report.write"], "moving", moving)
+    assert estimating._moved(own) == (2.5, 2.5, 2.5)
+    assert seen == [own]
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(estimating, "pictured", lambda _: None)
+    assert estimating._moved(own) == (0.0, 0.0, 0.0)
+
+
 def test_waking_is_what_the_first_of_two_runs_takes_longer(clock, monkeypatch):
     spent = iter([5.0, 1.0])
     seen = []
@@ -273,9 +297,11 @@ def test_the_command_leaves_nothing_and_brackets_itself(tmp_path, monkeypatch, r
         "certificates",
         "polytopes",
         "measurements",
+        "motion",
         "report",
     }
     assert (found["parts"]["certificates"] == 0.0) == recorded
+    assert (found["parts"]["motion"] == 0.0) == recorded
     assert sum(found["parts"].values()) == pytest.approx(found["seconds"])
     assert sorted(tmp_path.rglob("*")) == before
     assert "memory: about" in RUNNER.invoke(cli.app, ["estimate", *model]).stdout

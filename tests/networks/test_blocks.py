@@ -109,6 +109,11 @@ def test_large_blocks_are_interpolated_and_their_folds_are_found():
     assert torch.equal(torch.stack([check.folded for check in found]).any(dim=0), some)
     torch.testing.assert_close(d(2, torch.tensor([[1.0, 3.0]])), d(2, torch.tensor([[-1.0, -3.0]])))
     assert d.certificates[0].parts[0].sure <= 1.0
+    with torch.no_grad():
+        fold.b.weight.copy_(-4 * torch.eye(2))
+    d = networks.deformation(networks.trace(fold, x))  # x + s f(x) is one-to-one for s < 1/4, of two layers
+    assert 0.5 * (1 - 1e-5) < d.certificates[0].parts[0].sure <= 0.5  # bounds of norms are 1e-6 above them
+    assert min(check.first for check in d.check(x) if check.first is not None) >= d.certificates[0].parts[0].sure
 
 
 def test_layers_inside_can_be_shown():

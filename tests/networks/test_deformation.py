@@ -205,6 +205,17 @@ def test_widening_layers_may_keep_apart_what_the_larger_space_glues(act):
     assert float(torch.pdist(y).min()) > 1e-3
 
 
+def test_a_pool_of_more_neurons_than_dimensions_collapses_only_where_fewer_come_out():
+    def pooled(window):
+        torch.manual_seed(0)
+        return traced(nn.Sequential(nn.Linear(2, 6), nn.MaxPool1d(window), nn.Linear(6 // window, 2)).double(), 2)
+
+    first = networks.deformation(pooled(6)).certificates[0]
+    assert (first.verdict, first.status, first.lost) == ("collapse", "proved", 1.0)
+    first = networks.deformation(pooled(2)).certificates[0]
+    assert (first.verdict, first.status, first.lost) == ("not certified", "computed", None)
+
+
 def test_relu_in_fewer_than_twice_the_dimensions_glues_lines_far_out():
     module = dense(2, 3, act=nn.ReLU, seed=2)
     d = networks.deformation(traced(module, 2))

@@ -1,5 +1,6 @@
 """Training of small networks: known tasks, reproducibility, files."""
 
+import itertools
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from isotopy import datasets, shape
+from isotopy.networks import mlp
 from isotopy.shape.training import FILES
 
 
@@ -171,3 +173,63 @@ def test_no_steps_keep_the_start():
     found = shape.train("1-2t-2", interval(), steps=0, restarts=3, generator=generator())
     assert found.steps.tolist() == [0]
     assert np.isfinite(found.losses.numpy()).all()
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_training_is_adam_along_half_a_cosine_on_batches_drawn_without_replacement(outputs):
+    data = datasets.interval(30, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    architecture, steps, batch, rate, weight = f"1-3t-{outputs}", 12, 8, 0.05, 0.1
+    run = shape.train(
+        architecture, data, contractive=weight, steps=steps, batch=batch, learning_rate=rate, restarts=2,
+        generator=torch.Generator().manual_seed(7),
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(7)
+    models = [mlp(architecture, generator=generator).double() for _ in range(2)]
+    rounds = [torch.randperm(30, generator=generator) for _ in range(math.ceil(steps * batch / 30))]
+    order = torch.cat(rounds)
+
+    def criterion(own, labels):
+        if outputs == 1:
+            p = torch.sigmoid(own[:, 0])
+            return -torch.where(labels == 1, p, 1 - p).log().mean()
+        return -own.softmax(dim=1)[torch.arange(len(own)), labels].log().mean()
+
+    for model in models:
+        optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * (0.1 + 0.9 * (1 + math.cos(math.pi * step / steps)) / 2)
+            rows = order[step * batch : (step + 1) * batch]
+            x = data.points[rows].clone().requires_grad_()
+            own = model(x)
+            slopes = [torch.autograd.grad(own[:, c].sum(), x, create_graph=True)[0] for c in range(outputs)]
+            penalty = sum(slope.square().sum(dim=1) for slope in slopes).mean()
+            optimizer.zero_grad()
+            (criterion(own, data.labels[rows]) + weight * penalty).backward()
+            optimizer.step()
+    with torch.no_grad():
+        ends = [float(criterion(model(data.points), data.labels)) for model in models]
+    assert [loss for loss, _ in run.starts] == pytest.approx(ends, rel=1e-9)
+    kept = models[int(np.argmin(ends))]
+    for name, value in kept.named_parameters():
+        torch.testing.assert_close(run.parameters[name][-1], value.detach(), rtol=0, atol=1e-9)
+
+
+def test_accuracies_are_counted_as_the_loss_classifies():
+    data = datasets.spirals(60, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    options = {"steps": 3, "restarts": 1, "snapshots": 0}
+    nets = [("2-3t-1", "cross_entropy"), ("2-3t-2", "cross_entropy"), ("2-3t-2", "nearest_neighbor")]
+    close = 0
+    for (architecture, loss), seed in itertools.product(nets, range(3)):
+        run = shape.train(architecture, data, loss=loss, generator=torch.Generator().manual_seed(seed), **options)
+        for snapshot in range(len(run)):
+            with torch.no_grad():
+                y = run.at(snapshot)(data.points).numpy()
+            if loss == "nearest_neighbor":
+                apart = np.linalg.norm(y[:, None] - y, axis=2) + np.diag(np.full(len(y), np.inf))
+                found = data.labels.numpy()[apart.argmin(axis=1)]
+            else:
+                found = y.argmax(axis=1) if y.shape[1] > 1 else (y[:, 0] > 0).astype(int)
+            close += y.shape[1] == 1 and int(((y > 0) & (y < 0.3)).sum())
+            assert float(run.accuracies[snapshot]) == pytest.approx((found == data.labels.numpy()).mean())
+    assert close > 20  # a threshold elsewhere than at 0 would be seen

@@ -9,6 +9,7 @@ from polygons import link_determinant as by_colorings
 from isotopy import datasets
 from isotopy.errors import BudgetError
 from isotopy.topology import link_determinant, linking_number
+from isotopy.topology.knots import _crossings, _Projection, _whole_numbers
 
 KNOWN = {
     "unknot": (datasets.torus_knot(0, p=1, q=3), 1),
@@ -115,6 +116,21 @@ def test_one_bit_decides():
     assert link_determinant([triangle, hook(np.nextafter(-1.0, 0.0))]) == 2
     with pytest.raises(ValueError, match=r"curves\[0\] from \(2, -1, 0\) to \(0, -1, 0\), and curves\[1\]"):
         link_determinant([triangle, hook(-1.0)])
+
+
+def test_projections_in_special_position_are_not_used():
+    curves = [  # their first edges pass over 0
+        np.array([[-8.0, 0, 0], [8, 0, 0], [1, -24, 320]]),
+        np.array([[-6.0, -6, 8], [6, 6, 8], [23, -13, 328]]),
+        np.array([[0.0, -8, 16], [0, 8, 16], [31, 2, 336]]),
+    ]
+    points = _whole_numbers(curves)
+    assert _crossings(_Projection(curves, points, 0, 0)) is None  # three edges over one point
+    assert len(_crossings(_Projection(curves, points, 311, 127))) >= 3
+    assert _crossings(_Projection(curves[:2], points[:2], 0, 0)) is not None
+    upright = [SQUARE, np.array([[1.0, 1, 5], [1, 1, 9], [9, 9, 7]])]  # an edge along the direction, over an edge
+    assert _crossings(_Projection(upright, _whole_numbers(upright), 0, 0)) is None
+    assert link_determinant(curves) == by_colorings(curves)
 
 
 def test_repeated_vertices_and_straight_corners_are_harmless():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from isotopy.cli.inspecting import Prepared, Request, inspected, prepare
+from isotopy.cli.inspecting import Prepared, Request, inspected, pictured, prepare
 from isotopy.cli.session import Bars, seconds_of, size_of
 
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ def estimated(request: Request, bars: Bars, notices: list[str], *, started: floa
     libraries and threads, and is added once. Trials then run on 32, 128, 512, ... points, as long as a trial is cheap
     beside the whole. Each part of the last one is continued by itself, with what the trial before it shows of its fixed
     share (see `continued`). Certificates, the same for any number of points, are worked out for the smaller layers and
-    continued to the larger ones; figures are drawn for a second or two and continued to their number. Memory is the
-    peak of all that, more activations and a block of distances.
+    continued to the larger ones; the network in motion, of no more than 2000 points, is built and drawn; figures are
+    drawn for a second or two and continued to their number. Memory is the peak of all that, more activations and a
+    block of distances.
 
     Args:
         request: The options of `inspect`.
@@ -103,6 +104,7 @@ def estimated(request: Request, bars: Bars, notices: list[str], *, started: floa
         "certificates": _certified(net, inspection),
         "polytopes": (cut, cut, cut),
         "measurements": continued(trials, n, work),
+        "motion": _moved(prepared),
         "report": _written(inspection, n),
     }
     low, likely, high = (sum(part[k] for part in parts.values()) for k in range(3))
@@ -319,6 +321,20 @@ def _certified(net: Network | None, inspection: Inspection) -> Range:
         rate = (time.perf_counter() - now) / 500**3
     rest = sum(work[k] for k in left) * rate
     return spent + 0.4 * rest, spent + rest, spent + 1.5 * rest
+
+
+def _moved(prepared: Prepared) -> Range:
+    """The network in motion, built and written as for the page, into a folder that goes."""
+    from isotopy.report.write import moving
+
+    started = time.perf_counter()
+    scene = pictured(prepared)
+    if scene is None:
+        return 0.0, 0.0, 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        moving(scene, Path(folder))
+    spent = time.perf_counter() - started
+    return spent, spent, spent
 
 
 def _written(inspection: Inspection, n: int) -> Range:

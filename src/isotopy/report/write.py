@@ -54,13 +54,13 @@ def write(
         see.save(strip, folder / "figures" / "strip.png")
         see.save(strip, folder / "figures" / "strip.svg")
         see.save(pictures.overview(inspection), folder / "figures" / "overview.png")
-        moving = {} if scene is None else _moving(scene, folder)
-        html = render("report.html.j2", {**page.context(inspection, figures), **moving})
+        shown = {} if scene is None else moving(scene, folder)
+        html = render("report.html.j2", {**page.context(inspection, figures), **shown})
         (folder / "index.html").write_text(html, encoding="utf-8")
     return Path(directory) / "index.html"
 
 
-def _moving(scene: see.Scene, folder: Path) -> dict[str, Any]:
+def moving(scene: see.Scene, folder: Path) -> dict[str, Any]:
     """What the template needs of a scene, which is written beside the page."""
     scene.save(folder / "scene.json", float16=True, packed=True)
     return {
