@@ -144,3 +144,41 @@ def test_no_scene_and_no_folder_are_named(tmp_path, still):
         see.film([], tmp_path / "a.gif")
     with pytest.raises(FileNotFoundError, match="path must lie in a folder that exists"):
         see.film(still, tmp_path / "no" / "a.gif")
+
+
+def test_captions_turns_and_colors_are_those_of_their_frames(tmp_path):
+    scenes = [scene(scale) for scale in (0.5, 2.0)]
+    both = frames_of(see.film(scenes, tmp_path / "a.png", captions=("a", "b"), size=120, hold=0))
+    for number, text in enumerate("ab"):
+        alone = frames_of(see.film([scenes[number]], tmp_path / "b.png", captions=(text,), size=120, hold=0))
+        assert (both[number][0] == alone[0][0]).all()
+    assert ((both[0][0][..., 0] > 200) & (both[0][0][..., 2] < 60)).any()  # orange, and not its mirror, blue
+    space = see.scene(None, torch.randn(30, 3, generator=torch.Generator().manual_seed(0)))
+    turned = frames_of(see.film(space, tmp_path / "c.png", frames=3, size=90, hold=0, eye=(10.0, 0.0), turn=80.0))
+    for frame, azimuth in zip(turned, (0.0, 40.0, 80.0), strict=True):
+        alone = frames_of(see.film(space, tmp_path / "d.png", frames=1, size=90, hold=0, eye=(10.0, azimuth)))
+        assert (frame[0] == alone[0][0]).all()
+
+
+def test_the_fixed_window_of_many_scenes_holds_them_all():
+    scenes = [scene(scale) for scale in (0.5, 3.0, 1.0)]
+    x0, x1, y0, y1 = sys.modules["isotopy.see.film"]._shared_window(scenes, 1.0, None, (22.0, -58.0))
+    assert x1 - x0 == pytest.approx(y1 - y0)
+    for own in scenes:
+        ax = see.at(own, 1.0)
+        assert x0 <= ax.get_xlim()[0] < ax.get_xlim()[1] <= x1
+        assert y0 <= ax.get_ylim()[0] < ax.get_ylim()[1] <= y1
+
+
+def test_the_eye_goes_around_at_one_height(tmp_path, monkeypatch):
+    module = sys.modules["isotopy.see.film"]
+    eyes = []
+
+    def seen(*arguments, eye, **options):
+        eyes.append(eye)
+        return picture(*arguments, eye=eye, **options)
+
+    picture = module.Picture
+    monkeypatch.setattr(module, "Picture", seen)
+    see.film(see.scene(None, torch.randn(5, 3)), tmp_path / "a.png", frames=3, size=64, eye=(10.0, -20.0), turn=80.0)
+    assert eyes == [(10.0, -20.0), (10.0, 20.0), (10.0, 60.0)]

@@ -248,3 +248,21 @@ def test_a_collapse_does_not_wash_out_the_scale_of_stretch():
     assert found.to_dict()["attributes"]["stretch_limit"] == 1.5
     assert see.Scene.from_dict(found.to_dict()).stretch_limit == 1.5
     assert scene(2, 2, 2).stretch_limit == 0.5  # without any
+
+
+def test_the_fixed_window_holds_every_layer_and_only_what_is_shown():
+    layer = nn.Linear(2, 2)
+    layer.weight.data.copy_(5 * torch.eye(2))
+    layer.bias.data.copy_(torch.tensor([30.0, 0.0]))
+    s = see.scene(layer, torch.randn(20, 2, generator=torch.Generator().manual_seed(0)), grid=9, readout=True)
+    ax = see.at(s, 0.0, camera="fixed")
+    for k in (0.0, 1.0):
+        places = Motion(s).at(k)
+        assert ax.get_xlim()[0] <= places[:, 0].min()
+        assert places[:, 0].max() <= ax.get_xlim()[1]
+    assert (see.at(s, 1.0).get_xlabel(), see.at(s, 1.0).get_ylabel()) == ("neuron 1", "neuron 2")
+    window = (-50.0, 50.0, -50.0, 50.0)
+    wide = see.scene(layer, torch.randn(20, 2), grid=9, readout=True, window=window)
+    data = next(own for own in wide.primitives if own.role == "data")
+    near = see.at(wide, 0.0, show=("data", "region"))
+    assert np.ptp(near.get_xlim()) <= 1.1 * np.ptp(Motion(wide).at(0.0)[data.indices], axis=0).max()

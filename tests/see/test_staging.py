@@ -313,3 +313,27 @@ def test_layers_are_called_by_what_they_do_where_modules_have_numbers():
             return self.end(torch.fft.fft(x).real)  # which is not traced
 
     assert see.scene(Twice(), x).names == ("Linear", "Tanh", "Linear#2", "Tanh#2", "end")
+
+
+def test_the_camera_has_a_ball_around_the_data_of_every_layer():
+    scene = see.scene(network(2, 2, 2), rings(30), grid=(5, 5), window=(-9, 9, -9, 9))
+    rows = next(own for own in scene.primitives if own.role == "data").indices
+    for k, (x, y, z, radius) in enumerate(scene.camera.boxes):
+        places = Motion(scene).at(float(k))[rows]
+        low, high = places.min(axis=0), places.max(axis=0)
+        assert (x, y, z) == pytest.approx((low + high) / 2)
+        assert radius == pytest.approx(np.linalg.norm(high - low) / 2)  # of the data, not of the lattice
+
+
+def test_one_output_decides_by_its_sign_and_a_probability_by_a_half():
+    module = network(2, 1)[:1]
+    module[0].bias.data.zero_()
+    for own, border in ((module, 0.0), (nn.Sequential(*module, nn.Sigmoid()), 0.5)):
+        scene = see.scene(own, rings(30), grid=(9, 9), readout=True)
+        region = next(part for part in scene.primitives if part.role == "region")
+        middle = torch.from_numpy(scene.vertices[region.indices].mean(axis=1))
+        expected = own(middle.to(next(own.parameters()).dtype))[:, 0] > border
+        assert (region.classes == expected.numpy()).all()
+        assert 0 < expected.sum() < len(expected)
+        (still,) = scene.stills
+        assert still.vertices == pytest.approx(np.array([[border]]))

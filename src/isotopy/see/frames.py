@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ _FAINT = 0.3  # opacity up to which the edges of a sheet need not be smooth
 _LIGHT = np.array([-0.35, -0.5, 0.79])  # where light comes from, beside the eye
 _FADE = 0.25  # layers after which a readout is gone
 _MARGIN = 1.08
+_LETTERS = 21  # of a note, in an inch
 _FINE = 240  # pixels in an inch of a still, each the mean of four
 _SQUEEZED, _STRETCHED = "#762a83", "#1b7837"  # less and more volume than before
 
@@ -45,6 +47,7 @@ class Picture:
         caption: Whether the time is written above the picture.
         motion: Of the scene, where it is known already.
         pixels: Of a side of the axes, where they are known and square, as in films.
+        note: Whether what a reader must know of the view is written in the corner.
     """
 
     def __init__(
@@ -59,11 +62,16 @@ class Picture:
         caption: bool = True,
         motion: Motion | None = None,
         pixels: int | None = None,
+        note: bool = True,
     ) -> None:
         if show is not None and (unknown := [role for role in show if role not in SHOWN]):
             raise ValueError(f"show must hold roles of {', '.join(SHOWN)}; got {unknown[0]!r}.")
         if isinstance(camera, str) and camera not in ("follow", "fixed"):
             raise ValueError(f'camera must be "follow", "fixed" or a window (x0, x1, y0, y1); got {camera!r}.')
+        if not isinstance(camera, str) and not _is_window(camera):
+            raise ValueError(f"camera must be a window (x0, x1, y0, y1) with x0 < x1 and y0 < y1; got {camera!r}.")
+        if not np.isfinite(eye).all():
+            raise ValueError(f"eye must be an elevation and an azimuth in degrees; got {eye}.")
         if color not in ("class", "stretch"):
             raise ValueError(f'color must be "class" or "stretch"; got {color!r}.')
         if color == "stretch" and scene.stretch is None:
@@ -77,6 +85,7 @@ class Picture:
             show = [role for role in SHOWN if role != "data" or not solid]
         self._show = frozenset(show)
         self._camera, self._caption, self._pixels = camera, caption, pixels
+        self._note = scene.view.note if note else ""
         self._space = scene.view.dimension == 3
         self._turn = _rotation(*eye)
         self._drawn: list[Any] = []
@@ -102,6 +111,8 @@ class Picture:
             stills = [(own, 1 - abs(t - own.layer) / _FADE) for own in self.scene.stills]
         if self._color == "stretch":
             self._say_stretch(t)
+        if self._note:
+            self._say_note()
         if self._space:
             self._paint(positions, t, shown, [(own, strength) for own, strength in stills if strength > 0])
         else:
@@ -305,6 +316,19 @@ class Picture:
         look: dict[str, Any] = {"fontsize": 8, "color": theme().muted, "gid": "stretch", "zorder": 9}
         self._keep(self.ax.text(0.015, 0.015, text, transform=self.ax.transAxes, **look))
 
+    def _say_note(self) -> None:
+        inches = self.ax.get_position().width * self.ax.figure.get_figwidth()  # type: ignore[union-attr]  # a figure
+        text = textwrap.fill(self._note, max(int(_LETTERS * inches), 24))
+        look: dict[str, Any] = {
+            "fontsize": 6.5,
+            "color": theme().muted,
+            "gid": "note",
+            "zorder": 9,
+            "linespacing": 1.15,
+        }
+        height = 0.07 if self._color == "stretch" else 0.015
+        self._keep(self.ax.text(0.015, height, text, transform=self.ax.transAxes, **look))
+
     # --- frame and caption ----------------------------------------------------------------------------------------
 
     def _frame(self, positions: Float64[np.ndarray, "n 3"], t: float) -> None:
@@ -423,8 +447,15 @@ def layers(
     FigureCanvasAgg(figure)
     for place, t in enumerate(chosen):
         ax = figure.add_subplot(1, len(chosen), place + 1, facecolor="none")
-        at(scene, t, show=show, camera=camera, eye=eye, color=color, ax=ax)
+        Picture(scene, ax, show=show, camera=camera, eye=eye, color=color, note=False).move(t)
+    if scene.view.note:
+        text = textwrap.fill(scene.view.note, int(_LETTERS * size * len(chosen) * 0.8))
+        figure.supxlabel(text, x=0.01, ha="left", fontsize=7.5, color=theme().muted, gid="note")
     return figure
+
+
+def _is_window(sides: Sequence[float]) -> bool:
+    return len(sides) == 4 and bool(np.isfinite(sides).all()) and sides[0] < sides[1] and sides[2] < sides[3]
 
 
 def caption(scene: Scene, t: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,7 +90,9 @@ def components(held: Points, *, keep_input: bool = True) -> Chosen:
         frames.append((matrix, center))
         before = (own - center) @ matrix.T
     dimension = min(3, max(own.shape[1] for own in held))
-    note = f"Principal components; they hold {100 * min(shares, default=1.0):.0f} % of the variance or more."
+    least = min(shares, default=1.0)
+    kept_share = "all of the variance" if least > 1 - 1e-9 else f"{math.floor(100 * least)} % of the variance or more"
+    note = f"Principal components; they hold {kept_share}."
     return Chosen("pca", tuple(frames), tuple(axes), dimension, note)
 
 
@@ -113,7 +116,10 @@ def scaled(held: Points, *, seed: int = 0) -> list[Float64[np.ndarray, "v 3"]]:
         start[:] = (own - chosen[1]) @ chosen[0].T
         if own.shape[1] > 3 and len(own) > 3:
             apart = squareform(pdist(own))
-            start, _ = smacof(apart, n_components=3, init=start, n_init=1, random_state=seed, normalized_stress=False)
+            if apart.any():  # else all points are one
+                start, _ = smacof(
+                    apart, n_components=3, init=start, n_init=1, random_state=seed, normalized_stress=False
+                )
         if found:
             start = start @ _turn(start, found[-1]).T
         found.append(start - start.mean(axis=0) if len(start) else start)
