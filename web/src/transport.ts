@@ -51,7 +51,7 @@ export function transport(scene: Scene, actions: Actions): Transport {
   const names = ["input", ...scene.layers.map(({ name }) => (/^\d+$/.test(name) ? "" : name))];
   const labels = names.map((name, k) =>
     button({ class: "stop", style: `left:${along(k / end)}`, tabindex: -1, title: name,
-      "aria-label": `Jump to ${k === 0 ? "the input" : `layer ${k} ${name}`.trim()}` }, () => actions.seek(k), h("b", {}, String(k)), h("span", {}, name)),
+      "aria-label": `Jump to ${k} ${name}`.trim() }, () => actions.seek(k), h("b", {}, String(k)), " ", h("span", {}, name)),
   );
   const where = h("strong", { class: "where" });
   const detail = h("span", { class: "detail" });
