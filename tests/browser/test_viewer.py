@@ -456,6 +456,20 @@ def test_screen_reader_is_told_where_the_picture_is(visit):
     assert page.evaluate("changes") <= 2
 
 
+def test_slider_says_where_it_stands(visit):
+    page = visit("plane")
+    slider = page.get_by_role("slider")
+    for t, words in (
+        (0, "Input"),
+        (0.5, "Layer 1 of 2, shift, isotopy"),
+        (1, "After layer 1 of 2, isotopy"),
+        (2, "After layer 2 of 2, collapse"),
+    ):
+        page.evaluate(f"isotopy.viewers[0].seek({t})")
+        drawn(page)
+        assert slider.get_attribute("aria-valuetext") == words
+
+
 def test_landmarks_names_and_order_of_focus(visit):
     page = visit("plane")
     assert page.get_by_role("complementary", name="About A small scene").count() == 1

@@ -3,7 +3,7 @@
 import { button, h, icon } from "./dom.ts";
 import { moment } from "./flow.ts";
 import type { Scene } from "./scene.ts";
-import { certificateAt, stageNames, stops } from "./state.ts";
+import { certificateAt, stageNames, stops, whereabouts } from "./state.ts";
 import { tone } from "./words.ts";
 
 export interface Transport {
@@ -88,7 +88,7 @@ export function transport(scene: Scene, actions: Actions): Transport {
       detail.textContent = [k && `of ${end}`, k && names[k], `width ${k ? scene.layers[k - 1].width : scene.input}`].filter(Boolean).join(" · ");
       clock.textContent = `t = ${t.toFixed(2)}`;
       const badge = certificateAt(scene, t);
-      slider.setAttribute("aria-valuetext", `${where.textContent} of ${end}, ${stages[stage]}${badge ? `, ${badge.verdict}` : ""}`);
+      slider.setAttribute("aria-valuetext", `${whereabouts(scene, t)}${badge ? `, ${badge.verdict}` : ""}`);
       if (unit !== shownUnit) {
         const starts = [0, ...scene.layers[unit - 1].ticks];
         chips.replaceChildren(...stages.map((name, i) =>
