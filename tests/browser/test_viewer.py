@@ -597,8 +597,9 @@ def test_every_control_is_reached_and_seen(visit):
     for _ in range(40):
         page.keyboard.press("Tab")
         found = page.evaluate(f"""() => {{ const e = {_ROOT}.activeElement; if (!e) return null;
-          const look = getComputedStyle(e); const ring = look.outlineStyle !== 'none' && parseFloat(look.outlineWidth) >= 2;
-          return [e.ariaLabel || e.textContent.trim(), e.matches(':focus-visible') && (ring || e.type === 'range')]; }}""")
+          const {{ outlineStyle, outlineWidth }} = getComputedStyle(e);
+          const ring = e.type === 'range' || (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2);
+          return [e.ariaLabel || e.textContent.trim(), ring && e.matches(':focus-visible')]; }}""")
         if found is None:
             break
         seen.append(found)

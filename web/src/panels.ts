@@ -47,7 +47,7 @@ export function panels(scene: Scene, actions: PanelActions): Panels {
   const theme = button({ class: "square" }, () => actions.theme(), icon("paper"));
   const statements = scene.statements.map((entry) => h("li", {}, pill(entry.status), h("p", {}, capital(entry.text))));
   const notes = [scene.view.kind === "axes" ? "" : `Seen from ${scene.view.kind.toUpperCase()} axes.`, scene.view.note,
-    scene.flow.kind === "sampled" && !scene.view.note.includes("isotopy") ? "Interpolated between recorded layers; not an isotopy." : ""].filter(Boolean);
+    scene.flow.kind === "sampled" && scene.layers.length > 0 && !scene.view.note.includes("isotopy") ? "Interpolated between recorded layers; not an isotopy." : ""].filter(Boolean);
 
   const element = h("aside", { "aria-label": `About ${scene.title || "the picture"}` },
     scene.certificates.length > 0 && section("This layer", "now", certificate),
