@@ -131,6 +131,23 @@ def test_data_alone_is_drawn(tmp_path):
         assert image.convert("RGB").getpixel((2, 2)) == (20, 23, 26)
 
 
+def test_pages_of_a_linear_classifier_and_of_data_alone_stand_still(tmp_path):
+    """A page says what is not known as well, and has no layers to slide through."""
+    done = invoke(
+        "train", "--data", "two_curves", "--net", "2-2", "--steps", 3, "--restarts", 1, "--snapshots", 0,
+        "-n", 20, "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert invoke("view", tmp_path / "run", "--out", tmp_path / "linear.html", "--grid", 5).exit_code == 0
+    assert invoke("view", "--data", "two_curves", "-n", 20, "--out", tmp_path / "data.html").exit_code == 0
+    for name, roles in (("linear", {"data", "grid", "boundary", "region"}), ("data", {"data"})):
+        text = (tmp_path / f"{name}.html").read_text()
+        scene = json.loads(text.partition('<script type="application/json">')[2].partition("</script>")[0])
+        assert scene["t_max"] == 0
+        assert {own["role"] for own in scene["primitives"]} == roles
+        assert "nothing known" in [own["status"] for own in scene["statements"]] or name == "data"
+
+
 def test_names_of_neurons_make_a_view(tmp_path, run):
     assert invoke("draw", run, "--view", "2,1", "--out", tmp_path / "a.svg").exit_code == 0
     assert "neuron" in (tmp_path / "a.svg").read_text()

@@ -2,6 +2,7 @@
 
 import shutil
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,8 +56,8 @@ def pages(tmp_path_factory):
     made["regions"] = see.html(see.scene(deep, points, labels, grid=9, overlays=overlays), root / "regions.html")
     two = "".join(element(scenes.plane(title=name, seed=k)) for k, name in enumerate(("first", "second")))
     (root / "two.html").write_text(
-        f"<!DOCTYPE html><html lang=en><title>two</title><body><h1>Two</h1><div style='height:1500px'></div>{two}"
-        f"<script>{viewer_script()}</script></body></html>",
+        f"<!DOCTYPE html><html lang=en><title>two</title><body><main><h1>Two</h1><label>Search "
+        f"<input></label><div style='height:1500px'></div>{two}</main><script>{viewer_script()}</script></body></html>",
         encoding="utf-8",
     )
     text = made["plane"].read_text(encoding="utf-8")
@@ -455,9 +456,23 @@ def test_screen_reader_is_told_where_the_picture_is(visit):
     assert page.evaluate("changes") <= 2
 
 
+def test_slider_says_where_it_stands(visit):
+    page = visit("plane")
+    slider = page.get_by_role("slider")
+    for t, words in (
+        (0, "Input"),
+        (0.5, "Layer 1 of 2, shift, isotopy"),
+        (1, "After layer 1 of 2, isotopy"),
+        (2, "After layer 2 of 2, collapse"),
+    ):
+        page.evaluate(f"isotopy.viewers[0].seek({t})")
+        drawn(page)
+        assert slider.get_attribute("aria-valuetext") == words
+
+
 def test_landmarks_names_and_order_of_focus(visit):
     page = visit("plane")
-    assert page.get_by_role("complementary", name="About the picture").count() == 1
+    assert page.get_by_role("complementary", name="About A small scene").count() == 1
     assert page.get_by_role("slider", name="Time through the network, in layers").count() == 1
     assert page.get_by_role("heading", level=1).count() == 1
     order = []
@@ -496,6 +511,31 @@ def test_every_text_has_readable_contrast(visit, dark):
     assert page.evaluate(_CONTRAST) == []
 
 
+_AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.mark.skipif(not _AXE.exists(), reason="axe-core is not installed; make web brings it")
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)], ids=["wide-light", "narrow-dark"])
+@pytest.mark.parametrize("name", ["plane", "linear", "sampled", "two"])
+def test_axe_finds_no_fault(visit, name, width, dark):
+    """All rules that axe runs by itself, and that targets are large enough."""
+    page = visit(name, width=width, dark=dark, bypass_csp=True)
+    page.evaluate("isotopy.viewers[0].seek(0.5)")
+    for panel in page.locator("details:not([open]) > summary").all()[::-1]:
+        panel.click()
+    page.locator(".stage").first.focus()
+    page.keyboard.press(".")
+    page.evaluate(_AXE.read_text(encoding="utf-8"))
+    run = "axe.run({ rules: { 'target-size': { enabled: true } } })"
+    for opened in (False, True):
+        if opened:
+            page.keyboard.press("?")
+        drawn(page)
+        found = page.evaluate(run)
+        assert len(found["passes"]) > 20
+        assert {own["id"]: own["nodes"][0]["html"][:80] for own in found["violations"]} == {}
+
+
 def test_certificates_follow_the_slider(visit):
     page = visit("plane")
     heading = page.locator(".certificate h3")
@@ -525,6 +565,67 @@ def test_viewers_of_one_page_are_apart(visit):
     page.get_by_role("button", name="Dark paper").nth(0).click()
     until(page, "isotopy.state(0).dark && !isotopy.state(1).dark")
     assert page.evaluate("isotopy.state(2)") is None
+
+
+def test_keys_act_only_where_the_focus_is(visit):
+    """What is typed elsewhere in the page reaches no viewer, and of two viewers one."""
+    page = visit("two")
+    until(page, "isotopy.viewers.length === 2 && isotopy.state(1).frames > 0")
+    before = [state(page, k) for k in (0, 1)]
+    keys = ("2", "g", "]", "?", " ", "f", "End", "+", ".")
+    page.get_by_label("Search").focus()
+    for key in keys:
+        page.keyboard.press(key)
+    assert page.get_by_label("Search").input_value() == "2g]? f+."
+    page.evaluate("document.activeElement.blur()")
+    for key in keys:
+        page.keyboard.press(key)
+    same = ("t", "overlays", "camera", "playing", "point")
+    assert [[state(page, k)[name] for name in same] for k in (0, 1)] == [[own[name] for name in same] for own in before]
+    page.locator(".stage").nth(1).focus()
+    for key in ("1", "g", "f"):
+        page.keyboard.press(key)
+    assert [state(page, 0)[name] for name in same] == [before[0][name] for name in same]
+    now = state(page, 1)
+    assert (now["t"], now["overlays"]["grid"], now["camera"]["mode"]) == (1, False, "follow")
+
+
+def test_every_control_is_reached_and_seen(visit):
+    """Tab walks through all controls, each with a ring around it or around its thumb, and out of the viewer."""
+    page = visit("plane")
+    seen = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        found = page.evaluate(f"""() => {{ const e = {_ROOT}.activeElement; if (!e) return null;
+          const {{ outlineStyle, outlineWidth }} = getComputedStyle(e);
+          const ring = e.type === 'range' || (outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2);
+          return [e.ariaLabel || e.textContent.trim(), ring && e.matches(':focus-visible')]; }}""")
+        if found is None:
+            break
+        seen.append(found)
+    assert all(ring for _, ring in seen), seen
+    names = [name for name, _ in seen]
+    assert names[1:3] == ["Play", "Time through the network, in layers"]
+    assert names[3:] == [
+        "This layer", "Shown", "Grid", "Data", "Boundary", "Ranks", "Stretch",
+        "View", "Fixed", "Follow", "Reset the view", "Dark paper", "Keys (?)", "Statements",
+    ]  # fmt: skip
+
+
+def test_list_of_keys_closes_by_escape_and_gives_the_focus_back(visit):
+    page = visit("plane")
+    for place in (".stage", "input[type=range]", "button.play"):
+        page.locator(place).focus()
+        page.keyboard.press(".")
+        page.keyboard.press("?")
+        dialog = page.get_by_role("dialog", name="Keys")
+        assert dialog.is_visible()
+        page.keyboard.press("1")  # nothing behind the list moves
+        assert state(page)["t"] == 0
+        page.keyboard.press("Escape")
+        assert not dialog.is_visible()
+        assert page.locator(place).evaluate("e => e.getRootNode().activeElement === e")
+        assert state(page)["point"] is not None  # Escape closed the list and did nothing else
 
 
 def test_nothing_but_one_name_is_global(visit):

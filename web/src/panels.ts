@@ -47,9 +47,9 @@ export function panels(scene: Scene, actions: PanelActions): Panels {
   const theme = button({ class: "square" }, () => actions.theme(), icon("paper"));
   const statements = scene.statements.map((entry) => h("li", {}, pill(entry.status), h("p", {}, capital(entry.text))));
   const notes = [scene.view.kind === "axes" ? "" : `Seen from ${scene.view.kind.toUpperCase()} axes.`, scene.view.note,
-    scene.flow.kind === "sampled" && !scene.view.note.includes("isotopy") ? "Interpolated between recorded layers; not an isotopy." : ""].filter(Boolean);
+    scene.flow.kind === "sampled" && scene.layers.length > 0 && !scene.view.note.includes("isotopy") ? "Interpolated between recorded layers; not an isotopy." : ""].filter(Boolean);
 
-  const element = h("aside", { "aria-label": "About the picture" },
+  const element = h("aside", { "aria-label": `About ${scene.title || "the picture"}` },
     scene.certificates.length > 0 && section("This layer", "now", certificate),
     section("Shown", "shown", 
       h("div", { class: "chips", "role": "group", "aria-label": "Overlays" }, ...chips.values()),
@@ -60,7 +60,7 @@ export function panels(scene: Scene, actions: PanelActions): Panels {
         scene.layers.length > 0 && h("div", { class: "chips joined", "role": "group", "aria-label": "Camera" }, ...modes),
         button({ class: "square", title: "Reset the view (v)", "aria-label": "Reset the view" }, () => actions.reset(), icon("reset")),
         theme,
-        button({ class: "square", title: "Keys (?)", "aria-label": "Keys" }, () => actions.help(), "?"),
+        button({ class: "square", title: "Keys (?)", "aria-label": "Keys (?)" }, () => actions.help(), "?"),
       ),
       notes.length > 0 && h("p", { class: "quiet" }, notes.join(" ")),
     ),

@@ -272,7 +272,7 @@ export class Stage {
     if (!p) return;
     const parts: SVGElement[] = [];
     const names = scene.view.axes[Math.round(state.t)] ?? [];
-    const [x0, y0, arm] = [26, size.height - 26, 26];
+    const [x0, y0, arm] = [32, size.height - 26, 26];
     const solid = scene.view.dimension === 3;
     const axes = axisDirections(state.camera, scene.view.dimension);
     const origin = solid ? [x0 + 12, y0 - 12] : [x0, y0];

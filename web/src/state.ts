@@ -124,11 +124,16 @@ export function stageNames(scene: Scene, unit: number): string[] {
   });
 }
 
-/** One sentence for a screen reader: where in the network the picture is. */
-export function sentence(scene: Scene, t: number): string {
-  const count = scene.layers.length;
+/** Where in the network the picture is, in words. */
+export function whereabouts(scene: Scene, t: number): string {
+  const of = `of ${scene.layers.length}`;
   const { unit, stage } = moment(scene, t);
-  const where = t <= 0 ? "Input" : t % 1 === 0 ? `After layer ${t} of ${count}` : `Layer ${unit} of ${count}, ${stageNames(scene, unit)[stage]}`;
+  return t <= 0 ? "Input" : t % 1 === 0 ? `After layer ${t} ${of}` : `Layer ${unit} ${of}, ${stageNames(scene, unit)[stage]}`;
+}
+
+/** One sentence for a screen reader: where the picture is, and what is certified there. */
+export function sentence(scene: Scene, t: number): string {
+  const where = whereabouts(scene, t);
   const badge = certificateAt(scene, t);
   return badge ? `${where}. ${badge.verdict}, ${badge.status}: ${badge.sentence}` : `${where}.`;
 }

@@ -3,7 +3,7 @@
 import { button, h, icon } from "./dom.ts";
 import { moment } from "./flow.ts";
 import type { Scene } from "./scene.ts";
-import { certificateAt, stageNames, stops } from "./state.ts";
+import { certificateAt, stageNames, stops, whereabouts } from "./state.ts";
 import { tone } from "./words.ts";
 
 export interface Transport {
@@ -51,7 +51,7 @@ export function transport(scene: Scene, actions: Actions): Transport {
   const names = ["input", ...scene.layers.map(({ name }) => (/^\d+$/.test(name) ? "" : name))];
   const labels = names.map((name, k) =>
     button({ class: "stop", style: `left:${along(k / end)}`, tabindex: -1, title: name,
-      "aria-label": `Jump to ${k === 0 ? "the input" : `layer ${k} ${name}`.trim()}` }, () => actions.seek(k), h("b", {}, String(k)), h("span", {}, name)),
+      "aria-label": `Jump to ${k} ${name}`.trim() }, () => actions.seek(k), h("b", {}, String(k)), " ", h("span", {}, name)),
   );
   const where = h("strong", { class: "where" });
   const detail = h("span", { class: "detail" });
@@ -88,7 +88,7 @@ export function transport(scene: Scene, actions: Actions): Transport {
       detail.textContent = [k && `of ${end}`, k && names[k], `width ${k ? scene.layers[k - 1].width : scene.input}`].filter(Boolean).join(" · ");
       clock.textContent = `t = ${t.toFixed(2)}`;
       const badge = certificateAt(scene, t);
-      slider.setAttribute("aria-valuetext", `${where.textContent} of ${end}, ${stages[stage]}${badge ? `, ${badge.verdict}` : ""}`);
+      slider.setAttribute("aria-valuetext", `${whereabouts(scene, t)}${badge ? `, ${badge.verdict}` : ""}`);
       if (unit !== shownUnit) {
         const starts = [0, ...scene.layers[unit - 1].ticks];
         chips.replaceChildren(...stages.map((name, i) =>

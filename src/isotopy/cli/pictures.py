@@ -221,6 +221,8 @@ def view(
 ) -> None:
     """Write a page with a slider through the layers: a network's deformation of space, to scrub, turn and hover over.
 
+    With --data alone the data itself is shown.
+
     Examples:  isotopy view run --out spirals.html
     isotopy view --model net.pt2 --data data.npz --view pca
     """
