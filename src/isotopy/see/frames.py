@@ -68,7 +68,8 @@ class Picture:
             raise ValueError(f'color must be "class" or "stretch"; got {color!r}.')
         if color == "stretch" and scene.stretch is None:
             raise ValueError(
-                'color must be "class" without stretch in the scene; got "stretch". see.scene(overlays=("stretch",)).'
+                'color must be "class" where the scene holds no stretch; got "stretch". see.scene(..., '
+                'overlays=("stretch",)) works it out for networks with layers and at most three inputs.'
             )
         self.scene, self.ax, self._color = scene, ax, color
         self._motion = Motion(scene) if motion is None else motion
