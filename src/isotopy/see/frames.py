@@ -26,7 +26,7 @@ EYE = (22.0, -58.0)  # elevation and azimuth, in degrees
 _SLABS = 8  # depths at which points and lines in space are painted
 _FAINT = 0.3  # opacity up to which the edges of a sheet need not be smooth
 _LIGHT = np.array([-0.35, -0.5, 0.79])  # where light comes from, beside the eye
-_FADE = 0.25  # layers after which a readout is gone
+_FADE = 0.5  # layers after which a readout is gone, as in the viewer
 _MARGIN = 1.08
 _FINE = 240  # pixels in an inch of a still, each the mean of four
 _SQUEEZED, _STRETCHED = "#762a83", "#1b7837"  # less and more volume than before
@@ -62,8 +62,9 @@ class Picture:
     ) -> None:
         if show is not None and (unknown := [role for role in show if role not in SHOWN]):
             raise ValueError(f"show must hold roles of {', '.join(SHOWN)}; got {unknown[0]!r}.")
-        if isinstance(camera, str) and camera not in ("follow", "fixed"):
-            raise ValueError(f'camera must be "follow", "fixed" or a window (x0, x1, y0, y1); got {camera!r}.')
+        check_camera(camera)
+        if not np.isfinite(eye).all():
+            raise ValueError(f"eye must be an elevation and an azimuth in degrees; got {eye}.")
         if color not in ("class", "stretch"):
             raise ValueError(f'color must be "class" or "stretch"; got {color!r}.')
         if color == "stretch" and scene.stretch is None:
@@ -445,6 +446,15 @@ def caption(scene: Scene, t: float) -> str:
     layer = int(np.floor(t)) + 1
     name, done = stage(scene, t)
     return f"layer {layer}{of}: {f'after the {name}' if done else name}"
+
+
+def check_camera(camera: str | Sequence[float]) -> None:
+    """Raise where a camera is neither a mode nor a window."""
+    if isinstance(camera, str):
+        if camera not in ("follow", "fixed"):
+            raise ValueError(f'camera must be "follow", "fixed" or a window (x0, x1, y0, y1); got {camera!r}.')
+    elif not (len(camera) == 4 and np.isfinite(camera).all() and camera[0] < camera[1] and camera[2] < camera[3]):
+        raise ValueError(f"camera must be a window (x0, x1, y0, y1) with x0 < x1 and y0 < y1; got {camera!r}.")
 
 
 def _classes(own: Primitive) -> list[tuple[int | None, Any]]:

@@ -98,7 +98,7 @@ class Given:
         return sides
 
 
-def lattice_sides(grid: object, width: int) -> tuple[int, ...] | None:
+def lattice_sides(grid: Any, width: int) -> tuple[int, ...] | None:
     """Vertices along each of `width` coordinates; None for no lattice, which one number means from three on.
 
     Raises:
@@ -114,7 +114,7 @@ def lattice_sides(grid: object, width: int) -> tuple[int, ...] | None:
     try:
         if isinstance(grid, bool):
             raise TypeError
-        sides = [operator.index(side) for side in ([grid] if one else grid)]  # type: ignore[union-attr, list-item]  # object
+        sides = [operator.index(side) for side in ([grid] if one else grid)]
     except TypeError:
         sides = []
     if one and sides and width > 2:
@@ -136,7 +136,7 @@ def lattice_sides(grid: object, width: int) -> tuple[int, ...] | None:
     return tuple(sides)
 
 
-def _whole(labels: Any) -> Int[np.ndarray, "..."]:
+def _whole(labels: Any) -> np.ndarray:
     found = torch.as_tensor(labels)
     if found.is_floating_point() or found.is_complex():
         raise ValueError(f"labels must be whole numbers; got {found.dtype}. Convert: torch.as_tensor(labels).long().")

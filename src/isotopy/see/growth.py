@@ -194,6 +194,11 @@ def _checked(
         raise ValueError(f"thresholds must hold numbers from 0 on, at least one; got {values}.")
     if columns < 1:
         raise ValueError(f"columns must be at least 1; got {columns}.")
+    points = np.asarray(points)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(
+            f"points must have shape (n, 2), points of the plane; got {points.shape}. Project them to the plane first."
+        )
     if len(points) > _MOST_POINTS:
         raise ValueError(
             f"points must be at most {_MOST_POINTS} to be drawn; got {len(points)}. Take landmarks of them."

@@ -263,6 +263,7 @@ class Scene:
         object.__setattr__(self, "names", names)
         if len(names) != len(widths) - 1:
             raise ValueError(f"names must hold one name for each of {len(widths) - 1} layers; got {len(names)}")
+        self._check_texts()
         self._check_view()
         self._check_primitives()
         self._check_attributes()
@@ -271,7 +272,7 @@ class Scene:
                 f"camera.boxes must hold {len(widths)} balls, the input first; got {len(self.camera.boxes)}"
             )
         for badge in self.certificates:
-            if not 1 <= badge.layer <= self.t_max:
+            if type(badge.layer) is not int or not 1 <= badge.layer <= self.t_max:
                 raise ValueError(f"certificates must be of layers 1 to {self.t_max}; got layer {badge.layer}")
 
     @property
@@ -295,6 +296,22 @@ class Scene:
     def sampled(self) -> bool:
         """Whether the layers were recorded, not known."""
         return bool(self.flow["kind"] == "sampled")
+
+    def _check_texts(self) -> None:
+        texts: dict[str, Any] = {"title": self.title, "source": self.source, "view.note": self.view.note}
+        for name, values in (("names", self.names), ("classes", self.classes)):
+            texts |= {f"{name}[{k}]": value for k, value in enumerate(values)}
+        for k, labels in enumerate(self.view.axes):
+            texts |= {f"view.axes[{k}]": label for label in labels if not isinstance(label, str)}
+        for k, badge in enumerate(self.certificates):
+            texts |= {f"certificates[{k}].verdict": badge.verdict, f"certificates[{k}].sentence": badge.sentence}
+        texts |= {f"statements[{k}].text": entry.text for k, entry in enumerate(self.statements)}
+        texts |= {f"primitives[{k}].name": own.name for k, own in enumerate(self.primitives)}
+        for k, still in enumerate(self.stills):
+            texts |= {f"stills[{k}].role": still.role, f"stills[{k}].label": still.label}
+        for where, value in texts.items():
+            if not isinstance(value, str):
+                raise ValueError(f"{where} must be a text; got {value!r}")
 
     def _check_view(self) -> None:
         frames = self.view.frames
@@ -519,7 +536,7 @@ def _read(document: Mapping[str, Any]) -> Scene:
     primitives = []
     for k, entry in enumerate(document["primitives"]):
         where = f"primitives[{k}]"
-        indices = _indices(entry, where)
+        indices = _indices(entry, where, count)
         size, value = len(indices), entry.get("value") or {}
         primitives.append(
             Primitive(
@@ -532,17 +549,12 @@ def _read(document: Mapping[str, Any]) -> Scene:
                 codewords=optional(value, "codewords", f"{where}.value.codewords", (size, -(-sum(bits) // 8))),
             )
         )
-    stills = [
-        Still(
-            entry["layer"],
-            entry["kind"],
-            decode(entry["vertices"], f"static[{k}].vertices", (-1, -1)).astype(np.float64),
-            _indices(entry, f"static[{k}]"),
-            role=entry.get("role", ""),
-            label=entry.get("label", ""),
-        )
-        for k, entry in enumerate(document.get("static", []))
-    ]
+    stills = []
+    for k, entry in enumerate(document.get("static", [])):
+        corners = decode(entry["vertices"], f"static[{k}].vertices", (-1, -1)).astype(np.float64)
+        indices = _indices(entry, f"static[{k}]", len(corners))
+        more = {"role": entry.get("role", ""), "label": entry.get("label", "")}
+        stills.append(Still(entry["layer"], entry["kind"], corners, indices, **more))
     return Scene(
         vertices,
         flow,
@@ -578,10 +590,11 @@ def _read(document: Mapping[str, Any]) -> Scene:
     )
 
 
-def _indices(entry: Mapping[str, Any], where: str) -> np.ndarray:
+def _indices(entry: Mapping[str, Any], where: str, vertices: int) -> np.ndarray:
     _member(f"{where}.kind", entry["kind"], tuple(KINDS))
     per = KINDS[entry["kind"]]
-    return decode(entry["indices"], f"{where}.indices", (-1,) if per == 1 else (-1, per)).astype(np.int64)
+    shape = (-1,) if per == 1 else (-1, per)
+    return decode(entry["indices"], f"{where}.indices", shape, below=vertices).astype(np.int64)
 
 
 def _check_indices(where: str, indices: np.ndarray, vertices: int) -> None:

@@ -21,7 +21,7 @@ from isotopy.errors import UnsupportedModuleError
 from isotopy.networks import Network
 from isotopy.see import geometry, views
 from isotopy.see.cells.cut import fans
-from isotopy.see.given import Given, Window, lattice_sides
+from isotopy.see.given import MOST_LABEL, Given, Window, lattice_sides
 from isotopy.see.labels import numbered
 from isotopy.see.scene import COLLAPSED, Badge, Camera, Primitive, Scene, Statement, Still, View
 from isotopy.see.views import Chosen
@@ -71,8 +71,8 @@ def scene(
         window: Part of input space that the lattice covers: low and high of each coordinate; "auto" goes around the
             data.
         overlays: Of "boundary" (where the decision changes), "region" (the decision), "polytopes" and "ranks" (exact
-            cells of a piecewise linear network) and "stretch" (how much volume grows). All but the last are for networks
-            of two inputs, the last for at most three; others have a scene without them.
+            cells of a piecewise linear network) and "stretch" (how much volume grows). The last is for networks of
+            at most three inputs, the others for two; what does not fit is left out.
         path: Path of the linear maps, "polar" or "straight"; see `networks.linear_path`.
         view: "axes" (the first three neurons), "pca", "mds" or the numbers of two or three neurons. By default "axes"
             where no layer is wider than 3, else "pca".
@@ -265,7 +265,7 @@ def _lay_data(place: _Geometry, given: Given, tube: float | None) -> None:
         thick = geometry.tube_radius(curves) if tube is None else tube
         for k, curve in enumerate(curves):
             mesh, triangles = geometry.tube(curve, thick)
-            own = np.full(len(triangles), k, dtype=np.int8)
+            own = None if k > MOST_LABEL else np.full(len(triangles), k, dtype=np.int8)
             place.add("triangles", "tube", triangles + place.vertices(mesh), classes=own)
     if len(given.points):
         first = place.vertices(given.points)
@@ -389,7 +389,9 @@ def _chosen(
     if isinstance(view, tuple):
         known = all(isinstance(own, int) and 0 <= own < max(widths) for own in view)
         if not known or not 2 <= len(view) <= 3 or len(set(view)) < len(view):
-            raise ValueError(f"view must name 2 or 3 different neurons from 0 to {max(widths) - 1}; got {view}.")
+            raise ValueError(
+                f"view must name 2 or 3 different neurons, counted from 0, of at most {max(widths)}; got {view}."
+            )
         return views.neurons(widths, permutations, view)
     if view == "axes":
         return views.neurons(widths, permutations)
