@@ -143,7 +143,7 @@ def warp(
     return _frame(ax, window if view is None else view)
 
 
-def _rings(ax: Axes, centers: np.ndarray, radii: np.ndarray | None) -> None:
+def _rings(ax: Axes, centers: Any, radii: Any) -> None:
     from matplotlib.patches import Circle
 
     centers = _finite(centers, "centers")
@@ -162,7 +162,7 @@ def _rings(ax: Axes, centers: np.ndarray, radii: np.ndarray | None) -> None:
     ax.scatter(x, y, s=9, color=theme().ink, linewidths=0, zorder=4, gid="centers")
 
 
-def _dots(ax: Axes, points: np.ndarray | None, labels: np.ndarray | None) -> None:
+def _dots(ax: Axes, points: Any, labels: Any) -> None:
     if points is None:
         return
     points = _finite(points, "points")
@@ -206,6 +206,6 @@ def _finite(points: Any, name: str) -> np.ndarray:
     return finite
 
 
-def _check_window(window: Extent) -> None:
+def _check_window(window: Any) -> None:
     if not (len(window) == 4 and np.isfinite(window).all() and window[0] < window[1] and window[2] < window[3]):
         raise ValueError(f"window must be (left, right, bottom, top) with left < right, bottom < top; got {window}.")

@@ -184,9 +184,7 @@ def _alpha(
     return edges[lengths <= value], triangles[circles <= value].astype(np.int64).reshape(-1, 3)
 
 
-def _checked(
-    points: np.ndarray, thresholds: Sequence[float | int], kind: str, columns: int
-) -> tuple[np.ndarray, list[float]]:
+def _checked(points: Any, thresholds: Sequence[float | int], kind: str, columns: int) -> tuple[np.ndarray, list[float]]:
     if kind not in KINDS:
         raise ValueError(f'kind must be "rips" or "alpha"; got {kind!r}.')
     values = [float(value) for value in thresholds]

@@ -172,7 +172,7 @@ def _inks(count: int) -> np.ndarray:
     return np.array([to_rgb(class_style(k).color) for k in range(count)])
 
 
-def _checked(curves: Sequence[np.ndarray], radius: float | int | None) -> list[np.ndarray]:
+def _checked(curves: Sequence[Any], radius: float | int | None) -> list[np.ndarray]:
     """The polylines without points that repeat the one before."""
     if not len(curves):
         raise ValueError("curves must hold at least one closed polyline; got none.")

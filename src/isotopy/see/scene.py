@@ -25,6 +25,13 @@ ROLES = ("data", "grid", "boundary", "polytopes", "ranks", "surface", "tube", "r
 STATUSES = ("proved", "computed", "observed")
 COLLAPSED = 12.0  # powers of ten by which a volume shrinks that is said to be gone
 SAID = (*STATUSES, "nothing known")  # of statements: a question that is open
+_TEXTS = {
+    "layers": ("name",),
+    "primitives": ("name", "role", "kind"),
+    "static": ("role", "label", "kind"),
+    "certificates": ("verdict", "sentence", "status"),
+    "statements": ("text", "status"),
+}
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -263,7 +270,6 @@ class Scene:
         object.__setattr__(self, "names", names)
         if len(names) != len(widths) - 1:
             raise ValueError(f"names must hold one name for each of {len(widths) - 1} layers; got {len(names)}")
-        self._check_texts()
         self._check_view()
         self._check_primitives()
         self._check_attributes()
@@ -272,7 +278,7 @@ class Scene:
                 f"camera.boxes must hold {len(widths)} balls, the input first; got {len(self.camera.boxes)}"
             )
         for badge in self.certificates:
-            if type(badge.layer) is not int or not 1 <= badge.layer <= self.t_max:
+            if not 1 <= badge.layer <= self.t_max:
                 raise ValueError(f"certificates must be of layers 1 to {self.t_max}; got layer {badge.layer}")
 
     @property
@@ -296,22 +302,6 @@ class Scene:
     def sampled(self) -> bool:
         """Whether the layers were recorded, not known."""
         return bool(self.flow["kind"] == "sampled")
-
-    def _check_texts(self) -> None:
-        texts: dict[str, Any] = {"title": self.title, "source": self.source, "view.note": self.view.note}
-        for name, values in (("names", self.names), ("classes", self.classes)):
-            texts |= {f"{name}[{k}]": value for k, value in enumerate(values)}
-        for k, labels in enumerate(self.view.axes):
-            texts |= {f"view.axes[{k}]": label for label in labels if not isinstance(label, str)}
-        for k, badge in enumerate(self.certificates):
-            texts |= {f"certificates[{k}].verdict": badge.verdict, f"certificates[{k}].sentence": badge.sentence}
-        texts |= {f"statements[{k}].text": entry.text for k, entry in enumerate(self.statements)}
-        texts |= {f"primitives[{k}].name": own.name for k, own in enumerate(self.primitives)}
-        for k, still in enumerate(self.stills):
-            texts |= {f"stills[{k}].role": still.role, f"stills[{k}].label": still.label}
-        for where, value in texts.items():
-            if not isinstance(value, str):
-                raise ValueError(f"{where} must be a text; got {value!r}")
 
     def _check_view(self) -> None:
         frames = self.view.frames
@@ -512,8 +502,31 @@ def _primitive(primitive: Primitive, vertices: int, packed: bool) -> dict[str, A
     return found | ({"value": value} if value else {})
 
 
+def _check_texts(document: Mapping[str, Any]) -> None:
+    """Raise where a file has something else than a text in the place of one, or than the number of a layer."""
+    view = document["view"]
+    found = {
+        "title": document.get("title", ""),
+        "source": document.get("source", ""),
+        "view.note": view.get("note", ""),
+    }
+    found |= {f"classes[{k}]": name for k, name in enumerate(document.get("classes", []))}
+    found |= {f"view.axes[{k}][{i}]": own for k, axes in enumerate(view.get("axes", [])) for i, own in enumerate(axes)}
+    for part, keys in _TEXTS.items():
+        for k, entry in enumerate(document.get(part, [])):
+            found |= {f"{part}[{k}].{key}": entry[key] for key in keys if key in entry}
+    for where, value in found.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{where} must be a text; got {value!r}")
+    for part in ("certificates", "static"):
+        for k, entry in enumerate(document.get(part, [])):
+            if type(entry["layer"]) is not int:
+                raise ValueError(f"{part}[{k}].layer must be a whole number; got {entry['layer']!r}")
+
+
 def _read(document: Mapping[str, Any]) -> Scene:
     inputs = document["input"]
+    _check_texts(document)
     vertices = decode(document["vertices"], "vertices", (-1, inputs)).astype(np.float64)
     count = len(vertices)
     flow = program.read(document["flow"], inputs, count, program.stored)
