@@ -199,13 +199,18 @@ def test_a_swap_is_named_on_the_axes():
     assert "swap" in scene.certificates[0].verdict
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_neurons_that_are_asked_for_are_shown_after_a_swap_too(seed):
+@pytest.mark.parametrize(("seed", "swap"), [(6, False), (7, True), (8, True)])
+def test_neurons_that_are_asked_for_are_shown_after_a_swap_too(seed, swap):
     module, data = network(3, 3, 2, seed=seed), torch.randn(9, 3, generator=generator()).double()
     scene = see.scene(module, data, view=(0, 2))
+    assert ("swap" in scene.certificates[0].verdict) == swap
     assert scene.view.axes[1] == ("neuron 1", "neuron 3")
     hidden = module[:2](data).detach().numpy()
     assert Motion(scene).at(1.0)[of(scene, "data").indices][:, :2] == pytest.approx(hidden[:, [0, 2]])
+    both = see.scene(module, data, view=(0, 1))
+    assert both.view.axes[1] == (("neuron 2", "neuron 1") if swap else ("neuron 1", "neuron 2"))
+    halfway = Motion(both).at(0.5)[of(both, "data").indices][:, :2]
+    assert np.linalg.matrix_rank(halfway - halfway.mean(axis=0)) == 2  # the view flattens nothing
 
 
 def test_positions_between_layers_are_continuous_in_every_view():

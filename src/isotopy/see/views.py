@@ -38,8 +38,8 @@ class Chosen:
 def neurons(widths: Sequence[int], permutations: Sequence[Sequence[int]], chosen: Sequence[int] = (0, 1, 2)) -> Chosen:
     """Neurons as they are: those with the numbers in `chosen`, or the first ones of a layer that lacks one of them.
 
-    A layer of which all neurons are shown keeps the order of the flow, in which a swap of two of them is seen; turning
-    the picture back would fold it on the way.
+    Where the flow has swapped two of them, each is on the axis of the other, as the names say: turning the picture back
+    would flatten it on the way.
 
     Args:
         widths: Width of each layer, the input first.
@@ -52,11 +52,10 @@ def neurons(widths: Sequence[int], permutations: Sequence[Sequence[int]], chosen
         names = []
         shown = list(chosen if max(chosen) < width else range(min(len(chosen), width)))
         order = list(range(width) if k == 0 else permutations[k - 1])
-        if len(shown) == width:
-            shown = [order[own] for own in shown]
-        for row, neuron in enumerate(shown):
-            matrix[row, order.index(neuron)] = 1.0
-            names.append(f"x{_small(neuron + 1)}" if k == 0 else f"neuron {neuron + 1}")
+        columns = [order.index(neuron) for neuron in shown]
+        for row, column in enumerate(shown if set(columns) == set(shown) else columns):
+            matrix[row, column] = 1.0
+            names.append(f"x{_small(column + 1)}" if k == 0 else f"neuron {order[column] + 1}")
         frames.append((matrix, np.zeros(width)))
         axes.append(tuple(names))
     dimension = max(len(own) for own in axes)
