@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from torch import nn
 from typer.testing import CliRunner
 
 import isotopy
-from isotopy import cli, datasets, networks
+from isotopy import cli, datasets, networks, see
 from isotopy.cli import session
+from isotopy.cli.inspecting import Prepared, pictured
 
 RUNNER = CliRunner()
 PROGRAM = [sys.executable, "-m", "isotopy"]
@@ -127,6 +129,42 @@ def test_exported_program_gives_what_its_source_gives(place):
         assert result.exit_code == 0, result.stderr
         by[model] = [(layer["rank"], layer["codeword_size"]) for layer in json.loads(result.stdout)["layers"]]
     assert by["net.pt2"] == by["net.py:build"]
+
+
+@pytest.mark.parametrize("count", [127, 128])
+def test_more_classes_than_a_picture_holds_are_left_out_of_it(count):
+    data = datasets.Dataset(
+        torch.rand(200, 2, generator=torch.Generator().manual_seed(0)),
+        name="many",
+        labels=torch.arange(200) % count,
+        classes=tuple(map(str, range(count))),
+    )
+    net = networks.trace(nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2)), data.points[:2])
+    prepared = Prepared(net, data, None, {"model": "net"})
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        scene = pictured(prepared)
+    told = [str(own.message) for own in said]
+    classes = next(own for own in scene.primitives if own.role == "data").classes
+    if count <= 127:
+        assert told == []
+        assert classes.max() == 126
+    else:
+        assert told == ["The network in motion is drawn without classes: a picture holds labels from 0 to 126."]
+        assert scene.classes == ()
+        assert classes is None
+
+
+def test_a_picture_that_fails_costs_no_report(place, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(see, "scene", fail)
+    result = invoke("inspect", "--model", "net.py:build", "--data", "data.npz", "--out", "report")
+    assert result.exit_code == 0, result.stderr
+    assert "The network in motion is not drawn: no such luck" in " ".join(result.stderr.split())
+    assert "The network in motion is not drawn: no such luck" in Path("report/report.json").read_text()
+    assert not Path("report/scene.json").exists()
 
 
 def test_network_that_cannot_be_traced_is_inspected_from_recordings(place):

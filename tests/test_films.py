@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from isotopy import cli, shape
+from isotopy import cli, see, shape
 
 RUNNER = CliRunner()
 
@@ -159,6 +159,19 @@ def test_names_of_neurons_make_a_view(tmp_path, run):
         (["film", "RUN", "--out", "a.avi"], "path must end in one of"),
         (["film", "RUN", "--out", "no/a.gif"], "path must lie in a folder that exists"),
         (["film", "RUN", "--camera", "near", "--out", "a.gif"], "camera must be numbers"),
+        (["film", "RUN", "--camera", "1,2", "--out", "a.gif"], "with x0 < x1 and y0 < y1; got (1.0, 2.0)"),
+        (["film", "RUN", "--turn", "nan", "--out", "a.gif"], "turn must be a finite number"),
+        (["film", "RUN", "--fps", "60", "--out", "a.gif"], "at most 50 for a .gif"),
+        (["film", "RUN", "--size", "4096", "--out", "a.gif"], "18 frames of that size fit"),
+        (["film", "RUN", "--training", "--seed", "3", "--out", "a.gif"], "run must stand alone"),
+        (["view", "RUN", "--samples", "9", "--out", "a.html"], "got --samples with it"),
+        (["draw", "RUN", "--set", "turns=2", "--seed", "1", "--out", "a.png"], "got --set, --seed with it"),
+        (["view", "RUN", "--view", "nan,1", "--out", "a.html"], "counted from 1, such as 1,3; got 'nan,1'"),
+        (["view", "RUN", "--view", "1.9,2", "--out", "a.html"], "2 or 3 different neurons"),
+        (["view", "RUN", "--view", "1,1", "--out", "a.html"], "2 or 3 different neurons"),
+        (["view", "RUN", "--view", "0,1", "--out", "a.html"], "2 or 3 different neurons"),
+        (["view", "RUN", "--window", "nan,1", "--out", "a.html"], "window must be numbers"),
+        (["draw", "RUN", "--out", "."], "out must end in"),
         (["film", "RUN", "--training", "--at", "9", "--out", "a.gif"], "t must be from 0 to 1"),
         (["film", "--training", "--out", "a.gif"], "run must be a folder"),
         (["film", "--out", "a.gif"], "give the folder of a run"),
@@ -183,6 +196,55 @@ def test_mistakes_are_named_and_leave_nothing(command, message, run, tmp_path, m
     assert message in done.stderr
     assert done.stderr.count("Error:") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [(["film", "--fps", "1e9"], "--fps"), (["draw", "--grid", "99999"], "--grid")]
+)
+def test_numbers_beyond_their_range_are_refused_at_once(command, option, run):
+    done = invoke(command[0], run, *command[1:])
+    assert done.exit_code == 2
+    assert option in done.stderr
+
+
+def test_a_folder_in_the_way_is_named(run, tmp_path):
+    for command, name in (("film", "a.gif"), ("draw", "a.png"), ("view", "a.html")):
+        (tmp_path / name).mkdir()
+        done = invoke(command, run, "--out", tmp_path / name)
+        assert done.exit_code == 2
+        assert f"path must be a file; {tmp_path / name} is a folder" in " ".join(done.stderr.split())
+        assert names(tmp_path / name) == []
+
+
+def test_what_is_read_from_neighbors_has_no_boundary_and_no_readout(tmp_path, monkeypatch):
+    command = ["train", "--data", "disk_and_annulus", "--net", "2-2t-2", "--loss", "nearest_neighbor", "--steps", 2]
+    done = invoke(*command, "-n", 40, "--restarts", 1, "--snapshots", 1, "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.stderr
+    assert "[proved]" not in done.stdout
+    assert "nearest; there is no readout" in done.stdout
+    found = shape.TrainingRun.load(tmp_path / "run")
+    assert not found.reads_outputs
+    assert found.settings["statements"] == []
+    found.settings["statements"] = [{"text": "A linear readout fails", "status": "proved"}]  # as older runs have it
+    found.save(tmp_path / "run")
+    drawn = []
+    monkeypatch.setattr(see, "html", lambda scene, out: (drawn.append(scene), out.write_text("")))
+    done = invoke("view", tmp_path / "run", "--grid", 9, "--out", tmp_path / "a.html")
+    assert done.exit_code == 0, done.stderr
+    assert "without boundary and regions" in " ".join(done.stderr.split())
+    (scene,) = drawn
+    assert {own.role for own in scene.primitives} == {"data", "grid"}
+    assert (scene.stills, scene.statements, scene.t_max) == ((), (), 2)  # all layers: what is near is so in the outputs
+    assert invoke("film", tmp_path / "run", "--training", "--size", 64, "--out", tmp_path / "a.gif").exit_code == 0
+
+
+def test_what_is_read_from_outputs_keeps_boundary_and_statements(run, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(see, "html", lambda scene, out: (drawn.append(scene), out.write_text("")))
+    assert invoke("view", run, "--out", tmp_path / "a.html").exit_code == 0
+    assert shape.TrainingRun.load(run).reads_outputs
+    assert drawn[0].stills
+    assert drawn[0].statements
 
 
 def test_a_film_that_is_stopped_leaves_nothing(run, tmp_path, monkeypatch):

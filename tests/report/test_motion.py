@@ -150,7 +150,8 @@ def test_a_linear_classifier_has_its_line_in_the_page(factory, tmp_path):
 
 def test_more_classes_than_a_scene_has_numbers_for_are_not_told_apart():
     data = cloud(400, 4, classes=200)
-    scene = scene_of(mlp(4, 3, 200), data)
+    with pytest.warns(UserWarning, match="drawn without classes: a picture holds labels from 0 to 126"):
+        scene = scene_of(mlp(4, 3, 200), data)
     (points,) = (own for own in scene.primitives if own.role == "data")
     assert points.count == 400
     assert points.classes is None

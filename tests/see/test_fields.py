@@ -1,5 +1,7 @@
 """Vector fields and bent grids: arrows, lines and rings are where the functions say."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -105,3 +107,15 @@ def test_wrong_use():
         see.warp(turn, lines=1)
     with pytest.raises(ValueError, match="arrows must be at least 2"):
         see.field(turn, arrows=1)
+
+
+def test_vectors_points_and_rings_may_be_lists():
+    plain = inspect.unwrap(see.field)  # as it is without the types that tests check
+    ax = plain([[1, 0]], at=[[0, 0]], points=[[0.5, 0.5]], labels=[1], centers=[[0, 0]], radii=[0.2])
+    assert ax.collections[0].N == 1
+    with pytest.raises(ValueError, match=r"at must have the shape of vectors, \(1, 2\); got \(2, 2\)"):
+        plain([[1, 0]], at=[[0, 0], [1, 1]])
+    with pytest.raises(ValueError, match=r"at must have the shape of vectors, \(1, 2\); got None"):
+        plain([[1, 0]])
+    with pytest.raises(ValueError, match=r"window must be \(left, right, bottom, top\)"):
+        plain(lambda x: x, window=[0, 1])

@@ -1,5 +1,6 @@
 """Films: frames, durations, palettes, and files that are whole or not there."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from PIL import Image
 from torch import nn
 
 from isotopy import datasets, see
+from isotopy.errors import BudgetError
+from isotopy.see.film import check_film
 
 
 def scene(scale=1.0):
@@ -127,6 +130,17 @@ def test_an_encoder_that_fails_is_told_and_leaves_nothing(tmp_path, still, monke
         ({"size": 10}, "size must be at least 64"),
         ({"fps": 0.0}, "fps must be at least"),
         ({"fps": float("nan")}, "fps must be at least"),
+        ({"fps": 60.0}, "at most 50 for a .gif; got 60.0; a .webp, .png or .mp4 goes up to 120"),
+        ({"fps": 1e9}, r"at most 50 for a .gif; got 1000000000.0\.$"),
+        ({"fps": 200.0, "path": "a.webp"}, "at most 120 for a .webp"),
+        ({"hold": -1.0}, "hold must be from 0 to 60 seconds; got -1"),
+        ({"hold": float("nan")}, "hold must be from 0 to 60 seconds"),
+        ({"hold": 1e9}, "hold must be from 0 to 60 seconds"),
+        ({"turn": float("nan")}, "turn must be a finite number of degrees"),
+        ({"eye": (float("nan"), 0.0)}, "eye must be an elevation and an azimuth"),
+        ({"camera": (1.0, 2.0)}, r"camera must be .* window \(x0, x1, y0, y1\) with x0 < x1"),
+        ({"camera": (1.0, 0.0, 0.0, 1.0)}, "camera must be"),
+        ({"camera": (float("nan"), 1.0, 0.0, 1.0)}, "camera must be"),
         ({"t": 0.5}, "t must be None for a single scene"),
         ({"captions": ("a", "b")}, "captions must have one entry per scene"),
     ],
@@ -137,6 +151,27 @@ def test_wrong_options_are_named(tmp_path, still, options, message):
     with pytest.raises(ValueError, match=message):
         see.film(still, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", [".gif", ".webp", ".png"])
+def test_pictures_that_do_not_fit_are_refused_with_a_number_that_does(tmp_path, still, ending):
+    with pytest.raises(BudgetError, match=r"81 frames of 4096 x 4096 .* 18 frames of that size fit") as caught:
+        see.film(still, tmp_path / f"a{ending}", size=4096)
+    pixels = int(re.search(r"frames of (\d+) pixels", str(caught.value)).group(1))
+    check_film(tmp_path / f"a{ending}", frames=81, size=pixels)
+    check_film(tmp_path / f"a{ending}", frames=18, size=4096)
+    assert check_film(tmp_path / "a.mp4", frames=100_000, size=4096) == ".mp4" if shutil.which("ffmpeg") else True
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("ending", "fps", "wanted"), [(".gif", 50.0, 20), (".webp", 120.0, 8), (".gif", 0.1, 10_000)])
+def test_the_fastest_and_the_slowest_frames_last(tmp_path, still, ending, fps, wanted):
+    path = see.film(still, tmp_path / f"a{ending}", frames=3, size=64, fps=fps, hold=0.0)
+    with Image.open(path) as image:
+        assert image.n_frames == 3
+        image.seek(1)
+        image.load()
+        assert image.info["duration"] == wanted
 
 
 def test_no_scene_and_no_folder_are_named(tmp_path, still):

@@ -1,5 +1,7 @@
 """Growing balls: the complexes of gudhi, unions of disks, and panels."""
 
+import inspect
+
 import gudhi
 import numpy as np
 import pytest
@@ -104,3 +106,14 @@ def test_wrong_use():
         see.filtration(np.zeros((2001, 2)), [1.0])
     with pytest.raises(ValueError, match="columns must be at least 1"):
         see.filtration(SQUARE, [1.0], columns=0)
+
+
+@pytest.mark.parametrize("points", [np.zeros((5, 3)), np.zeros(5), np.zeros((0,))])
+def test_points_are_of_the_plane(points):
+    plain = inspect.unwrap(see.filtration)  # as it is without the types that tests check
+    with pytest.raises(ValueError, match=r"points must have shape \(n, 2\), points of the plane; got"):
+        plain(points, [0.5])
+
+
+def test_points_may_be_a_list():
+    assert len(inspect.unwrap(see.filtration)([[0, 0], [1, 1]], [0.5, 1.0]).axes) == 2

@@ -1,5 +1,6 @@
 """Links: tubes that are closed and as thick as they should be, and diagrams with the right strands under."""
 
+import inspect
 import itertools
 from collections import Counter
 from fractions import Fraction
@@ -173,3 +174,11 @@ def test_wrong_curves():
         see.link([SQUARE], radius=0.0)
     with pytest.raises(ValueError, match="ax must be plain axes"):
         see.link([SQUARE], ax=see.new_axes(projection="3d"))
+
+
+def test_curves_are_of_space():
+    plain = inspect.unwrap(see.link)  # as it is without the types that tests check
+    for curve in (SQUARE[:, :2], SQUARE[0], np.zeros((0, 2))):
+        with pytest.raises(ValueError, match=r"curves\[1\] must have shape \(n, 3\), points in space; got"):
+            plain([SQUARE, curve])
+    assert plain([SQUARE.tolist()]) is not None

@@ -20,7 +20,7 @@ def test_every_layer_tells_its_own_stages(flow):
         ("shift", False),
         ("activation", False),
     ]
-    assert stage(flow, 1.5) == ("flow of the vector field", False)
+    assert stage(flow, 1.5) == ("flow", False)
     assert [stage(flow, 2 + t)[0] for t in (0.2, 0.5, 0.9)] == ["linear map", "shift", "activation"]
 
 
@@ -33,7 +33,7 @@ def test_ends_of_stages_are_told_as_ends(flow):
     assert stage(flow, first) == ("linear map", True)
     assert caption(flow, first) == "layer 1 of 3: after the linear map"
     assert caption(flow, second) == "layer 1 of 3: after the shift"
-    assert caption(flow, 1.5) == "layer 2 of 3: flow of the vector field"
+    assert caption(flow, 1.5) == "layer 2 of 3: flow"
     assert caption(flow, 3.0) == "layer 3 of 3"
 
 

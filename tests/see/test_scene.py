@@ -237,6 +237,23 @@ DAMAGED = {
         _set("primitives", 0, "indices", {"lattice": [0, 2**23, 2**23]}),
         "lattice must be three numbers",
     ),
+    "a lattice beyond the vertices": (
+        _set("primitives", 0, "indices", {"lattice": [0, 8191, 8191]}),
+        r"primitives\[0\]\.indices must be from 0 to 103; got 104",
+    ),
+    "a title of numbers": (_set("title", 5), "title must be a text; got 5"),
+    "a source of nothing": (_set("source", None), "source must be a text; got None"),
+    "a note of numbers": (_set("view", "note", 7), r"view\.note must be a text; got 7"),
+    "axes of numbers": (_set("view", "axes", [[1, 2], [], []]), r"view\.axes\[0\]\[0\] must be a text; got 1"),
+    "classes of numbers": (_set("classes", [1, 2]), r"classes\[0\] must be a text; got 1"),
+    "a layer without a name": (_set("layers", 0, "name", 5), r"layers\[0\]\.name must be a text; got 5"),
+    "a verdict of nothing": (_set("certificates", 0, "verdict", None), r"certificates\[0\]\.verdict must be a text"),
+    "a statement of numbers": (_set("statements", 0, "text", 3), r"statements\[0\]\.text must be a text; got 3"),
+    "a primitive of nothing": (_set("primitives", 0, "name", None), r"primitives\[0\]\.name must be a text"),
+    "a badge of half a layer": (
+        _set("certificates", 0, "layer", 1.0),
+        r"certificates\[0\]\.layer must be a whole number; got 1\.0",
+    ),
     "an unknown role": (_set("primitives", 0, "role", "fog"), "role must be one of data, grid"),
     "a point for a box": (_set("camera", "boxes", 0, [0, 0, 0, 0]), "must have radii > 0"),
     "boxes missing": (_set("camera", "boxes", [[0, 0, 0, 1]]), "camera.boxes must hold 3 balls"),
@@ -292,6 +309,14 @@ def test_unpacked_bytes_are_bounded_by_the_shape():
     bomb = codec.encode(np.zeros(10**6, np.uint8), packed=True) | {"shape": [10]}
     with pytest.raises(ValueError, match="x must hold 10 bytes; got 11"):
         codec.decode(bomb, "x", (-1,))
+
+
+def test_a_lattice_that_no_vertices_bear_is_refused_before_it_is_made(monkeypatch):
+    monkeypatch.setattr(codec, "lattice", lambda *_: pytest.fail("made"))
+    with pytest.raises(ValueError, match="x must be from 0 to 8; got 9"):
+        codec.decode({"lattice": [0, 8191, 8191]}, "x", (-1, 3), below=9)
+    with pytest.raises(ValueError, match="x must be from 0 to 8; got 20"):
+        codec.decode({"lattice": [20, 3, 3]}, "x", (-1, 3), below=9)
 
 
 def test_unknown_keys_are_ignored():

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from isotopy import datasets, networks, see
+from isotopy.see.given import Given, lattice_sides
 from isotopy.see.motion import Motion, seen, stage
 
 
@@ -153,9 +154,11 @@ def test_views_are_axes_for_narrow_networks_and_components_for_wide_ones():
     assert moved[:, :2] == pytest.approx(hidden[:, [1, 6]])
 
 
-def test_scaled_views_are_recorded():
+def test_scaled_views_are_recorded_and_nothing_is_certified_of_straight_lines():
     scene = see.scene(network(2, 6, 2), rings(40), view="mds", grid=(5, 5))
     assert scene.sampled
+    assert scene.certificates == ()
+    assert "no isotopy" in scene.view.note
     assert scene.view.kind == "mds"
     own = of(scene, "data").indices
     at = Motion(scene).at(1.0)[own]
@@ -196,6 +199,20 @@ def test_a_swap_is_named_on_the_axes():
     assert "swap" in scene.certificates[0].verdict
 
 
+@pytest.mark.parametrize(("seed", "swap"), [(6, False), (7, True), (8, True)])
+def test_neurons_that_are_asked_for_are_shown_after_a_swap_too(seed, swap):
+    module, data = network(3, 3, 2, seed=seed), torch.randn(9, 3, generator=generator()).double()
+    scene = see.scene(module, data, view=(0, 2))
+    assert ("swap" in scene.certificates[0].verdict) == swap
+    assert scene.view.axes[1] == ("neuron 1", "neuron 3")
+    hidden = module[:2](data).detach().numpy()
+    assert Motion(scene).at(1.0)[of(scene, "data").indices][:, :2] == pytest.approx(hidden[:, [0, 2]])
+    both = see.scene(module, data, view=(0, 1))
+    assert both.view.axes[1] == (("neuron 2", "neuron 1") if swap else ("neuron 1", "neuron 2"))
+    halfway = Motion(both).at(0.5)[of(both, "data").indices][:, :2]
+    assert np.linalg.matrix_rank(halfway - halfway.mean(axis=0)) == 2  # the view flattens nothing
+
+
 def test_positions_between_layers_are_continuous_in_every_view():
     data = rings(30)
     for module, view in ((network(2, 3, 2, 2), None), (network(2, 6, 4, 2), "pca"), (network(2, 5, 2), "mds")):
@@ -225,11 +242,51 @@ def test_moved_points_are_seen_through_the_frames():
         ({"grid": (5, 5, 5)}, "grid must be 2 numbers"),
         ({"path": "winding"}, "path must be"),
         ({"classes": ("one",)}, "classes must name all 2"),
+        ({"view": (1, 1)}, "view must name 2 or 3 different neurons"),
+        ({"grid": True}, "grid must be 2 numbers"),
+        ({"grid": 1}, "grid must be 2 numbers"),
+        ({"grid": (5000, 5000)}, r"at most 1,048,576 vertices; got 5000 x 5000. 1024 along each axis fit"),
+        ({"lines": -1}, "lines must be at least 0; got -1"),
+        ({"tube": -1.0}, "tube must be a finite radius above 0; got -1.0"),
+        ({"tube": float("nan")}, "tube must be a finite radius"),
     ],
 )
 def test_wrong_options_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         see.scene(network(2, 3, 2), rings(), **arguments)
+
+
+@pytest.mark.parametrize("grid", [9, np.int64(9), [9, 9], np.array([9, 9]), (np.int32(9), 9)])
+def test_a_lattice_comes_in_every_form_of_whole_numbers(grid):
+    module = network(2, 3, 2)
+    wanted, found = (see.scene(module, rings(), grid=own, overlays=()) for own in ((9, 9), grid))
+    assert (found.vertices == wanted.vertices).all()
+    assert roles(found) == {"data", "grid"}
+
+
+@pytest.mark.parametrize("grid", [1.5, (9, 1.5), "9", (), {}])
+def test_a_lattice_that_is_no_whole_numbers_is_refused(grid):
+    with pytest.raises(ValueError, match="grid must be 2 numbers of at least 2"):
+        lattice_sides(grid, 2)
+
+
+def test_wide_inputs_have_no_lattice_and_say_so_where_one_is_asked_for():
+    assert lattice_sides(64, 3) is None
+    assert lattice_sides(64, 9) is None
+    with pytest.raises(ValueError, match="grid must be one number or None for 4 inputs"):
+        lattice_sides((3, 3, 3, 3), 4)
+
+
+@pytest.mark.parametrize("labels", [np.full(60, 0.5), torch.rand(60), [0.0] * 60])
+def test_labels_are_whole_numbers(labels):
+    with pytest.raises(ValueError, match=r"labels must be whole numbers; got torch.float(32|64)"):
+        Given.of(torch.zeros(60, 2), labels, None)
+
+
+def test_stretch_that_a_scene_cannot_have_is_explained():
+    scene = see.scene(network(4, 4, 2), torch.zeros(3, 4).double(), overlays=("stretch",))
+    with pytest.raises(ValueError, match="at most three inputs"):
+        see.at(scene, 0.0, color="stretch")
 
 
 def test_wrong_data_is_named():

@@ -42,10 +42,10 @@ def check(scene, folder):
     ("view", "kind", "note"),
     [
         (None, "pca", "Principal components; they hold"),
-        ("axes", "axes", "Coordinates 1, 2, 3 of up to 5."),
+        ("axes", "axes", "Neurons 1, 2, 3 of up to 5."),
         ("pca", "pca", "Principal components; they hold"),
         ("mds", "mds", "Distances between data points are kept"),
-        ((0, 3), "axes", "Coordinates 1, 4 of up to 5."),
+        ((0, 3), "axes", "Neurons 1, 4 of up to 5."),
     ],
 )
 def test_views_of_five_neurons_say_what_they_are(view, kind, note, tmp_path):

@@ -19,16 +19,18 @@ def seen(held, view):
     return [(own - center) @ matrix.T for own, (matrix, center) in zip(held, view.frames, strict=True)]
 
 
-def test_neurons_are_coordinates_with_their_names():
-    view = views.neurons((2, 4, 3), [(1, 0, 2, 3), (0, 1, 2)])
-    assert view.axes == (("x₁", "x₂"), ("neuron 2", "neuron 1", "neuron 3"), ("neuron 1", "neuron 2", "neuron 3"))
+def test_neurons_have_their_names_and_values_wherever_the_flow_keeps_them():
+    orders = [(0, 1), (0, 3, 2, 1), (1, 0, 2)]
+    view = views.neurons((2, 4, 3), orders[1:])
+    assert view.axes == (("x₁", "x₂"), ("neuron 1", "neuron 2", "neuron 3"), ("neuron 2", "neuron 1", "neuron 3"))
     assert view.dimension == 3
     assert "of up to 4" in view.note
     held = clouds(2, 4, 3)
-    for own, found in zip(held, seen(held, view), strict=True):
-        width = min(3, own.shape[1])
-        assert (found[:, :width] == own[:, :width]).all()
-        assert (found[:, width:] == 0).all()
+    in_flow = [own[:, order] for own, order in zip(held, orders, strict=True)]
+    for own, found, names in zip(held, seen(in_flow, view), view.axes, strict=True):
+        for column, name in enumerate(names):
+            assert (found[:, column] == own[:, "₁₂₃".index(name[-1]) if name[0] == "x" else int(name[-1]) - 1]).all()
+        assert (found[:, len(names) :] == 0).all()
 
 
 def test_all_neurons_shown_need_no_note():

@@ -67,6 +67,7 @@ export interface Scene {
   logit: Float32Array | null;
   predicted: Int8Array | null;
   stretches: Float32Array[] | null; // one array for each layer, the input first
+  stretchLimit: number; // at the ends of the scale
   bits: number[]; // of the codeword of each layer
   classes: string[];
   camera: { mode: "fixed" | "follow"; boxes: number[][] };
@@ -103,6 +104,7 @@ export function readScene(value: unknown): Scene {
     logit: attributes.optional("logit", [count], Float32Array),
     predicted: attributes.optional("predicted", [count], Int8Array),
     stretches: stretch && Array.from({ length: steps + 1 }, (_, k) => stretch.subarray(k * count, (k + 1) * count)),
+    stretchLimit: attributes.real("stretch_limit", 1),
     bits,
     classes: scene.list("classes", (name) => name.text(), true),
     camera: readCamera(scene.object("camera"), steps),

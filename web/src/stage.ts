@@ -68,7 +68,7 @@ export class Stage {
       this.#scalars[3 * i + 2] = scene.predicted ? scene.predicted[i] : 0;
     }
     this.#placeStills();
-    this.stretchLimit = limitOf(scene);
+    this.stretchLimit = scene.stretchLimit;
     this.#fixed = fixedFrame(scene.camera.boxes);
     this.#data = scene.primitives.filter((entry) => entry.kind === "points" && entry.role === "data");
     const solid = scene.view.dimension === 3;
@@ -390,12 +390,4 @@ export function panned(camera: Camera, dx: number, dy: number, radii: number): C
 
 function ratio(): number {
   return Math.min(window.devicePixelRatio || 1, 2);
-}
-
-/** The stretch at the ends of the ramp: nearly all of what occurs, at least a factor of 2. */
-function limitOf(scene: Scene): number {
-  if (!scene.stretches) return 1;
-  const sizes = scene.stretches.flatMap((layer) => [...layer].filter((_, i) => i % 7 === 0)).map(Math.abs).sort((a, b) => a - b);
-  const high = sizes[Math.floor(0.95 * (sizes.length - 1))] ?? 1;
-  return Math.max(Math.ceil(high * 2) / 2, 0.5);
 }

@@ -127,12 +127,13 @@ def inspect(
     )
     with collected_notices(quiet_stdout=as_json) as notices, Bars() as bars:
         prepared = prepare(request, bars)
+        scene = None if directory is None else pictured(prepared)  # first, for the report tells its notices
         inspection = inspected(prepared, request, bars, notices)
         page = None
         if directory is not None:
             from isotopy import report
 
-            page = report.write(inspection, directory, scene=pictured(prepared), progress=bars.of("figures"))
+            page = report.write(inspection, directory, scene=scene, progress=bars.of("figures"))
     if as_json:
         give({**inspection.to_dict(), "report": None if page is None else str(page)})
         return

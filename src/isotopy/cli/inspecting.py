@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from isotopy.topology import SimplicialComplex
 
 _SHOWN = 2000  # points in motion
-_TOLD_APART = 127  # classes that have a number in a scene
 
 Model = nn.Module | torch.export.ExportedProgram
 Recordings = list[tuple[str, Tensor]]
@@ -70,18 +69,28 @@ class Prepared:
 
 
 def pictured(prepared: Prepared) -> Scene | None:
-    """The network in motion, for the page; None where only activations are known, or a budget would be broken."""
+    """The network in motion, for the page; None for activations alone, and, with a notice, where it cannot be drawn.
+
+    A picture that fails must not cost the report that it would have stood in.
+    """
     from isotopy import see
-    from isotopy.errors import BudgetError
+    from isotopy.see.given import MOST_LABEL
 
     if isinstance(prepared.subject, list):
         return None
-    model, data = prepared.settings.get("model", ""), prepared.data.take(slice(0, _SHOWN))
-    if len(data.classes) > _TOLD_APART:
-        data = dataclasses.replace(data, labels=None, classes=())
+    model, name = prepared.settings.get("model", ""), prepared.data.name
     try:
-        return see.scene(prepared.subject, data, source=f"{model} on {data.name}")
-    except BudgetError:
+        data = prepared.data.take(slice(0, _SHOWN))
+        if data.labels is not None and len(data) and not 0 <= data.labels.min() <= data.labels.max() <= MOST_LABEL:
+            data = dataclasses.replace(data, labels=None, classes=())
+            warnings.warn(
+                f"The network in motion is drawn without classes: a picture holds labels from 0 to {MOST_LABEL}.",
+                stacklevel=2,
+            )
+        return see.scene(prepared.subject, data, source=f"{model} on {name}")
+    except Exception as error:
+        reason = str(error).strip() or type(error).__name__
+        warnings.warn(f"The network in motion is not drawn: {reason}", stacklevel=2)
         return None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,23 +54,27 @@ class _Source:
     trust: Trust = False
 
     def history(self) -> TrainingRun:
-        """The training run of the folder."""
+        """The training run of the folder, which holds the network and the data: no option may name others."""
         from isotopy.shape import TrainingRun
 
         if self.run is None:
             raise ValueError("run must be a folder that isotopy train wrote; got none. isotopy train --help says how.")
+        others = [
+            f"--{own.name.rstrip('_')}"
+            for own in dataclasses.fields(self)
+            if own.name != "run" and getattr(self, own.name) not in (own.default, [])
+        ]
+        if others:
+            raise ValueError(
+                f"run must stand alone, for it holds its network and its data; got {', '.join(others)} with it. Leave "
+                "the run out, or the others."
+            )
         return TrainingRun.load(self.run)
 
-    def read(self) -> tuple[Any, Dataset, str, list[tuple[str, str]]]:
-        """Network, data, where they come from and what is known about them."""
+    def read(self) -> tuple[Any, Dataset, str]:
+        """Network and data that options name, and where they come from."""
         from isotopy.cli.inspecting import Request, data_of, model_of
 
-        if self.run is not None:
-            if self.model is not None or self.data is not None:
-                raise ValueError("run must stand alone, or --model and --data without it; got both.")
-            run = self.history()
-            known = [(own["text"], own["status"]) for own in run.settings.get("statements", [])]
-            return run.network, run.data, f"{run.architecture} on {run.data.name}", known
         if self.model is None and self.data is None:
             raise ValueError("give the folder of a run, or --model with --data; got neither. See --help.")
         request = Request(
@@ -84,8 +90,8 @@ class _Source:
         )
         data = data_of(request, self.samples, options=chosen(self.set_))
         if self.model is None:
-            return None, data, data.name, []
-        return model_of(request), data, f"{self.model} on {self.data}", []
+            return None, data, data.name
+        return model_of(request), data, f"{self.model} on {self.data}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,9 @@ class _Looks:
         str | None,
         typer.Option(help="axes, pca, mds, or neurons such as 1,3. Default: axes up to 3 dimensions, else pca."),
     ] = None
-    grid: Annotated[int, typer.Option(min=0, help="Vertices of the lattice along each axis; 0 for none.")] = 64
+    grid: Annotated[int, typer.Option(min=0, max=1024, help="Vertices of the lattice along each axis; 0 for none.")] = (
+        64
+    )
     window: Annotated[
         str | None,
         typer.Option(help='Part of the input that is shown: "-1,1" or "x0,x1,y0,y1". Default: around the data.'),
@@ -113,7 +121,7 @@ class _Looks:
         """Keyword arguments of `see.scene`."""
         view: str | tuple[int, ...] | None = self.view
         if self.view is not None and self.view not in ("axes", "pca", "mds"):
-            view = tuple(int(number) - 1 for number in _numbers(self.view, "view"))
+            view = _neurons(self.view)
         names = [] if self.overlays == "none" else [name.strip() for name in self.overlays.split(",")]
         return {
             "grid": self.grid or None,
@@ -128,25 +136,41 @@ class _Looks:
         """The scene of a network."""
         from isotopy import see
 
-        module, data, where, known = source.read()
-        window = self._window(data.points.shape[1])
-        return see.scene(module, data, window=window, source=where, statements=known, **self.options())
+        if source.run is not None:
+            run = source.history()
+            return self._of_run(run, -1, f"{run.architecture} on {run.data.name}")
+        module, data, where = source.read()
+        return see.scene(module, data, window=self._window(data.points.shape[1]), source=where, **self.options())
 
     def training(self, run: TrainingRun, bars: Bars) -> tuple[list[Scene], list[str]]:
         """A scene and a caption for each snapshot; all show the same window."""
-        from isotopy import see
-
         advance = bars.of("scenes")
         scenes = []
         for k in range(len(run)):
-            window = self._window(run.data.points.shape[1])
-            scenes.append(see.scene(run.at(k), run.data, window=window, **self.options()))
+            scenes.append(self._of_run(run, k))
             advance(k + 1, len(run))
         captions = [
             f"step {int(step)}: {float(accuracy):.0%} right"
             for step, accuracy in zip(run.steps, run.accuracies, strict=True)
         ]
         return scenes, captions
+
+    def _of_run(self, run: TrainingRun, snapshot: int, source: str = "") -> Scene:
+        """A scene of a snapshot; without what its outputs say of classes where these are not read from outputs."""
+        from isotopy import see
+
+        options: dict[str, Any] = {"window": self._window(run.data.points.shape[1]), "source": source, **self.options()}
+        if run.reads_outputs:
+            known = [(own["text"], own["status"]) for own in run.settings.get("statements", [])]
+            return see.scene(run.at(snapshot), run.data, statements=known, **options)
+        warnings.warn(
+            f"The run was trained with --loss {run.settings['loss']}: a point has the class of the one whose outputs "
+            "are nearest. All layers are shown, without boundary and regions.",
+            stacklevel=2,
+        )
+        overlays = [name for name in options["overlays"] if name not in ("boundary", "region")]
+        found = see.scene(run.at(snapshot), run.data, **options | {"overlays": overlays, "readout": True})
+        return dataclasses.replace(found, stills=())
 
     def _window(self, width: int) -> str | tuple[float, ...]:
         if self.window is None:
@@ -175,7 +199,9 @@ def film(
     ] = False,
     at: Annotated[float | None, typer.Option(help="Layer at which --training looks. Default: the last.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames, without --training.")] = 81,
-    fps: Annotated[float, typer.Option(min=0.1, help="Frames in a second.")] = 20.0,
+    fps: Annotated[
+        float, typer.Option(min=0.1, max=120, help="Frames in a second; a .gif can have 50, what else there is 120.")
+    ] = 20.0,
     size: Annotated[int, typer.Option(min=64, max=4096, help="Width and height in pixels.")] = 600,
     camera: Camera = "follow",
     color: Color = "class",
@@ -192,7 +218,7 @@ def film(
     from isotopy import see
     from isotopy.see.film import check_film
 
-    check_film(out)
+    check_film(out, fps=fps, size=size, frames=1 if training else frames)
     shown = _camera(camera)
     with collected_notices(quiet_stdout=as_json), Bars() as bars, see.style(dark=dark):
         if training:
@@ -244,7 +270,7 @@ def draw(
     looks: _Looks,
     out: Annotated[Path, typer.Option("--out", "-o", help="A .png, .svg or .pdf.")] = Path("picture.png"),
     at: Annotated[str | None, typer.Option(help="Times, such as 0,0.33,1. Default: every layer.")] = None,
-    size: Annotated[float, typer.Option(min=0.5, help="Inches of a panel.")] = 3.0,
+    size: Annotated[float, typer.Option(min=0.5, max=40, help="Inches of a panel.")] = 3.0,
     dpi: Annotated[int, typer.Option(min=20, max=1200, help="Pixels in an inch.")] = 160,
     camera: Camera = "follow",
     color: Color = "class",
@@ -275,13 +301,31 @@ def draw(
 
 def _numbers(text: str, name: str) -> tuple[float, ...]:
     try:
-        return tuple(float(word) for word in text.split(","))
+        found = tuple(float(word) for word in text.split(","))
     except ValueError:
-        raise ValueError(f"{name} must be numbers with commas between them, such as -1,1; got {text!r}.") from None
+        found = (math.nan,)
+    if not all(math.isfinite(number) for number in found):
+        raise ValueError(f"{name} must be numbers with commas between them, such as -1,1; got {text!r}.")
+    return found
+
+
+def _neurons(text: str) -> tuple[int, ...]:
+    """Numbers of neurons from 1, as people count, as numbers from 0."""
+    words = [word.strip() for word in text.split(",")]
+    found = tuple(int(word) - 1 for word in words if word.isascii() and word.isdigit() and len(word) < 10)
+    if len(found) != len(words) or not 2 <= len(set(found)) == len(found) <= 3 or min(found) < 0:
+        raise ValueError(
+            f"view must be axes, pca, mds or 2 or 3 different neurons, counted from 1, such as 1,3; got {text!r}."
+        )
+    return found
 
 
 def _camera(text: str) -> str | tuple[float, ...]:
-    return text if text in ("follow", "fixed") else _numbers(text, "camera")
+    from isotopy.see.frames import check_camera
+
+    found = text if text in ("follow", "fixed") else _numbers(text, "camera")
+    check_camera(found)
+    return found
 
 
 def _said(out: Path, as_json: bool) -> None:

@@ -71,7 +71,8 @@ def train(
             generator=generator,
             progress=bars.of("training"),
         )
-        statements = [{"text": own.text, "status": own.status} for own in measure.obstructions(sample, net)]
+        known = measure.obstructions(sample, net) if run.reads_outputs else ()  # they are about linear readouts
+        statements = [{"text": own.text, "status": own.status} for own in known]
         run.settings.update({"seed": seed, "samples": samples, "options": options, "statements": statements})
         with replaced(out, files=training.FILES, what="run") as folder:
             run.save(folder)
@@ -84,6 +85,8 @@ def train(
         f"{net} on {sample.name}: {run.accuracy:.1%} of {len(sample)} points right, loss {float(run.losses[-1]):.3g} "
         f"(always the larger class: {share:.1%}); all right in {solved} of {len(run.starts)} starts (seed {seed})."
     )
+    if not run.reads_outputs:
+        say("- A point has the class of the other point whose outputs are nearest; there is no readout.")
     for statement in statements:
         say(f"- {statement['text']} [{statement['status']}]")
     say(f"\nRun: {out}   (isotopy film {out} --out film.gif; isotopy view {out} --out view.html)")

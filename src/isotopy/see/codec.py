@@ -32,13 +32,14 @@ def encode(array: np.ndarray, *, packed: bool = False) -> dict[str, Any]:
     return found | {"data": base64.b64encode(data).decode("ascii")}
 
 
-def decode(value: object, where: str, shape: Sequence[int]) -> np.ndarray:
+def decode(value: object, where: str, shape: Sequence[int], *, below: int | None = None) -> np.ndarray:
     """The array that `encode` wrote.
 
     Args:
         value: What stands in the file.
         where: Its place there, for errors.
         shape: Wanted size of each axis, -1 for any.
+        below: Number of vertices, for indices: a lattice of more is refused before it is made.
 
     Raises:
         ValueError: The value is no such array; the message says where and why.
@@ -46,7 +47,7 @@ def decode(value: object, where: str, shape: Sequence[int]) -> np.ndarray:
     if not isinstance(value, Mapping):
         raise ValueError(f"{where} must be an array (dtype, shape, data); got {type(value).__name__}")
     if "lattice" in value:
-        return _from_lattice(value["lattice"], where, shape)
+        return _from_lattice(value["lattice"], where, shape, below)
     dtype = value.get("dtype")
     if dtype not in _DTYPES:
         raise ValueError(f"{where}.dtype must be one of {', '.join(_DTYPES)}; got {dtype!r}")
@@ -152,13 +153,15 @@ def _as_lattice(indices: np.ndarray) -> tuple[int, int, int] | None:
     return (first, rows, columns) if np.array_equal(made, indices) else None
 
 
-def _from_lattice(value: object, where: str, shape: Sequence[int]) -> np.ndarray:
+def _from_lattice(value: object, where: str, shape: Sequence[int], below: int | None) -> np.ndarray:
     if (
         not isinstance(value, list)
         or len(value) != 3
         or not all(type(n) is int and 0 <= n < 2**24 for n in value)
-        or value[1] * value[2] >= 2**26
+        or value[1] * value[2] >= 2**26  # as the viewer has it
     ):
         raise ValueError(f"{where}.lattice must be three numbers, first, rows and columns; got {value!r}")
     first, rows, columns = value
+    if below is not None and rows * columns and first + rows * columns > below:
+        raise ValueError(f"{where} must be from 0 to {below - 1}; got {max(first, below)}")
     return lattice(first, rows, columns, 1 if len(shape) == 1 else shape[1])

@@ -66,9 +66,9 @@ def field(
             raise ValueError(f"arrows must be at least 2 across the window; got {arrows}.")
         at = _lattice(window, arrows)
         vectors = _mapped(vectors, at, "vectors")
-    elif at is None or at.shape != vectors.shape:
+    elif at is None or np.shape(at) != np.shape(vectors):
         raise ValueError(
-            f"at must have the shape of vectors, {vectors.shape}; got {None if at is None else at.shape}. "
+            f"at must have the shape of vectors, {np.shape(vectors)}; got {None if at is None else np.shape(at)}. "
             "Say where each vector is, or pass a function."
         )
     at, vectors = _finite(at, "at"), _finite(vectors, "vectors")
@@ -143,10 +143,11 @@ def warp(
     return _frame(ax, window if view is None else view)
 
 
-def _rings(ax: Axes, centers: np.ndarray, radii: np.ndarray | None) -> None:
+def _rings(ax: Axes, centers: Any, radii: Any) -> None:
     from matplotlib.patches import Circle
 
     centers = _finite(centers, "centers")
+    radii = None if radii is None else np.asarray(radii, dtype=np.float64)
     if radii is None or radii.shape != (len(centers),):
         raise ValueError(
             f"radii must have shape ({len(centers)},), one for each center; got "
@@ -161,10 +162,11 @@ def _rings(ax: Axes, centers: np.ndarray, radii: np.ndarray | None) -> None:
     ax.scatter(x, y, s=9, color=theme().ink, linewidths=0, zorder=4, gid="centers")
 
 
-def _dots(ax: Axes, points: np.ndarray | None, labels: np.ndarray | None) -> None:
+def _dots(ax: Axes, points: Any, labels: Any) -> None:
     if points is None:
         return
     points = _finite(points, "points")
+    labels = None if labels is None else np.asarray(labels)
     if labels is not None and labels.shape != (len(points),):
         raise ValueError(f"labels must have one entry per point, {len(points)}; got shape {labels.shape}.")
     size = float(np.clip(34.0 / max(len(points), 1) ** 0.33, 2.1, 6.0))
@@ -204,6 +206,6 @@ def _finite(points: Any, name: str) -> np.ndarray:
     return finite
 
 
-def _check_window(window: Extent) -> None:
-    if not (np.isfinite(window).all() and window[0] < window[1] and window[2] < window[3]):
+def _check_window(window: Any) -> None:
+    if not (len(window) == 4 and np.isfinite(window).all() and window[0] < window[1] and window[2] < window[3]):
         raise ValueError(f"window must be (left, right, bottom, top) with left < right, bottom < top; got {window}.")

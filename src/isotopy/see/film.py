@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
+from isotopy.errors import BudgetError
 from isotopy.see.files import check_place, written
-from isotopy.see.frames import EYE, Picture
+from isotopy.see.frames import EYE, Picture, check_camera
 from isotopy.see.motion import Motion
 from isotopy.see.scene import Scene
 from isotopy.see.theme import new_axes, theme
@@ -28,6 +29,10 @@ else:
 _KINDS = (".gif", ".webp", ".png", ".apng", ".mp4")
 _DPI = 100
 _PALETTE_FRAMES = 12  # frames that the one palette of a GIF is made from
+_SLOWEST, _FASTEST, _FASTEST_GIF = 0.1, 120.0, 50.0  # frames in a second
+_LONGEST_HOLD = 60.0  # seconds
+_MOST_BYTES = 2**31  # of pictures that are held at once
+_PIXEL_BYTES = 7  # of a picture, of its bitmap, and of what the encoder makes of it
 
 
 def film(
@@ -55,9 +60,10 @@ def film(
             PATH and in the package imageio-ffmpeg.
         t: Time of all frames, for many scenes; their end if None.
         frames: Number of frames of one scene; 81 if None. Of many scenes every one is a frame.
-        fps: Frames in a second.
+        fps: Frames in a second, from 0.1 to 120; to 50 for a GIF, whose clock ticks every 10 ms and whose viewers slow
+            down what is shorter than two ticks.
         size: Width and height in pixels.
-        hold: Seconds for which the first and the last frame stand still.
+        hold: Seconds for which the first and the last frame stand still, from 0 to 60.
         captions: What is written above each of many scenes, such as its step.
         show: As in `at`.
         camera: As in `at`; "fixed" of many scenes is the window that holds all of them.
@@ -71,6 +77,8 @@ def film(
 
     Raises:
         ValueError: The ending is not one of those above, or a number is out of range.
+        BudgetError: The frames of a GIF, WebP or PNG, which are held at once, do not fit into 2 GiB; the message says
+            how many do.
         FileNotFoundError: `.mp4` without an ffmpeg; the message says where to get one.
         OSError: The file cannot be written.
 
@@ -94,9 +102,15 @@ def film(
         raise ValueError("t must be None for a single scene, through which it runs; a still: see.at(scene, t).")
     if captions is not None and len(captions) != len(scenes):
         raise ValueError(f"captions must have one entry per scene; got {len(captions)} for {len(scenes)}.")
-    for name, value, least in (("frames", 1 if frames is None else frames, 1), ("size", size, 64), ("fps", fps, 0.1)):
+    for name, value, least in (("frames", 1 if frames is None else frames, 1), ("size", size, 64)):
         if not value >= least:
             raise ValueError(f"{name} must be at least {least}; got {value}.")
+    if not 0 <= hold <= _LONGEST_HOLD:
+        raise ValueError(f"hold must be from 0 to {_LONGEST_HOLD:g} seconds; got {hold}.")
+    if not np.isfinite(turn):
+        raise ValueError(f"turn must be a finite number of degrees; got {turn}.")
+    check_camera(camera)
+    check_film(path, fps=fps, size=size, frames=len(scenes) if many else 81 if frames is None else frames)
     ffmpeg = find_ffmpeg() if kind == ".mp4" else ""
     end = float(scenes[0].t_max)
     times = (
@@ -117,8 +131,15 @@ def film(
     return path
 
 
-def check_film(path: Path) -> str:
-    """The ending of a film's name; raises what writing it would raise after all the drawing."""
+def check_film(path: Path, *, fps: float = 20.0, size: int = 600, frames: int = 1) -> str:
+    """The ending of a film's name; raises what writing it would raise after all the drawing.
+
+    Raises:
+        ValueError: The ending is none of a film, or `fps` is out of range.
+        BudgetError: The frames do not fit into memory.
+        FileNotFoundError: There is no such folder, or no ffmpeg.
+        IsADirectoryError: The path is a folder.
+    """
     kind = path.suffix.lower()
     if kind not in _KINDS:
         raise ValueError(
@@ -127,6 +148,18 @@ def check_film(path: Path) -> str:
     if kind == ".mp4":
         find_ffmpeg()
     check_place(path)
+    fastest = _FASTEST_GIF if kind == ".gif" else _FASTEST
+    if not _SLOWEST <= fps <= fastest:
+        hint = "; a .webp, .png or .mp4 goes up to 120" if fastest < fps <= _FASTEST else ""
+        raise ValueError(f"fps must be at least {_SLOWEST} and at most {fastest:g} for a {kind}; got {fps}{hint}.")
+    each = _PIXEL_BYTES * size**2
+    if kind != ".mp4" and frames * each > _MOST_BYTES:
+        fit, narrow = max(_MOST_BYTES // each, 1), int((_MOST_BYTES / _PIXEL_BYTES / frames) ** 0.5)
+        raise BudgetError(
+            f"{frames} frames of {size} x {size} pixels need about {frames * each / 2**30:.1f} GiB, more than the "
+            f"{_MOST_BYTES / 2**30:g} GiB that the pictures of a {kind} may take. {fit} frames of that size fit, or "
+            f"frames of {narrow} pixels; or write an .mp4, frame by frame."
+        )
     return kind
 
 
@@ -209,17 +242,11 @@ def _shared_window(
 def _animate(kind: str, pictures: list[np.ndarray], target: Path, fps: float, still: int) -> None:
     from PIL import Image
 
-    order = [0] * still + list(range(len(pictures))) + [len(pictures) - 1] * still
     each = round(1000 / fps)
-    durations: list[int] = []
-    kept: list[int] = []
-    for number in order:  # a frame that stands still is one frame with a longer duration
-        if kept and kept[-1] == number:
-            durations[-1] += each
-        else:
-            kept.append(number)
-            durations.append(each)
-    found: list[Bitmap] = [Image.fromarray(pictures[number]) for number in kept]
+    durations = [each] * len(pictures)
+    durations[0] += still * each  # a frame that stands still is one frame with a longer duration
+    durations[-1] += still * each
+    found: list[Bitmap] = [Image.fromarray(picture) for picture in pictures]
     options: dict[str, Any] = {}
     if kind == ".gif":
         palette = _palette(found)

@@ -27,7 +27,7 @@ EYE = (22.0, -58.0)  # elevation and azimuth, in degrees
 _SLABS = 8  # depths at which points and lines in space are painted
 _FAINT = 0.3  # opacity up to which the edges of a sheet need not be smooth
 _LIGHT = np.array([-0.35, -0.5, 0.79])  # where light comes from, beside the eye
-_FADE = 0.25  # layers after which a readout is gone
+_FADE = 0.5  # layers after which a readout is gone, as in the viewer
 _MARGIN = 1.08
 _LETTERS = 21  # of a note, in an inch
 _FINE = 240  # pixels in an inch of a still, each the mean of four
@@ -66,17 +66,15 @@ class Picture:
     ) -> None:
         if show is not None and (unknown := [role for role in show if role not in SHOWN]):
             raise ValueError(f"show must hold roles of {', '.join(SHOWN)}; got {unknown[0]!r}.")
-        if isinstance(camera, str) and camera not in ("follow", "fixed"):
-            raise ValueError(f'camera must be "follow", "fixed" or a window (x0, x1, y0, y1); got {camera!r}.')
-        if not isinstance(camera, str) and not _is_window(camera):
-            raise ValueError(f"camera must be a window (x0, x1, y0, y1) with x0 < x1 and y0 < y1; got {camera!r}.")
+        check_camera(camera)
         if not np.isfinite(eye).all():
             raise ValueError(f"eye must be an elevation and an azimuth in degrees; got {eye}.")
         if color not in ("class", "stretch"):
             raise ValueError(f'color must be "class" or "stretch"; got {color!r}.')
         if color == "stretch" and scene.stretch is None:
             raise ValueError(
-                'color must be "class" without stretch in the scene; got "stretch". see.scene(overlays=("stretch",)).'
+                'color must be "class" where the scene holds no stretch; got "stretch". see.scene(..., '
+                'overlays=("stretch",)) works it out for networks with layers and at most three inputs.'
             )
         self.scene, self.ax, self._color = scene, ax, color
         self._motion = Motion(scene) if motion is None else motion
@@ -454,10 +452,6 @@ def layers(
     return figure
 
 
-def _is_window(sides: Sequence[float]) -> bool:
-    return len(sides) == 4 and bool(np.isfinite(sides).all()) and sides[0] < sides[1] and sides[2] < sides[3]
-
-
 def caption(scene: Scene, t: float) -> str:
     """Where the flow is at time t, in a few words.
 
@@ -475,6 +469,15 @@ def caption(scene: Scene, t: float) -> str:
     layer = int(np.floor(t)) + 1
     name, done = stage(scene, t)
     return f"layer {layer}{of}: {f'after the {name}' if done else name}"
+
+
+def check_camera(camera: str | Sequence[float]) -> None:
+    """Raise where a camera is neither a mode nor a window."""
+    if isinstance(camera, str):
+        if camera not in ("follow", "fixed"):
+            raise ValueError(f'camera must be "follow", "fixed" or a window (x0, x1, y0, y1); got {camera!r}.')
+    elif not (len(camera) == 4 and np.isfinite(camera).all() and camera[0] < camera[1] and camera[2] < camera[3]):
+        raise ValueError(f"camera must be a window (x0, x1, y0, y1) with x0 < x1 and y0 < y1; got {camera!r}.")
 
 
 def _classes(own: Primitive) -> list[tuple[int | None, Any]]:

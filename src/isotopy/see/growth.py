@@ -184,9 +184,7 @@ def _alpha(
     return edges[lengths <= value], triangles[circles <= value].astype(np.int64).reshape(-1, 3)
 
 
-def _checked(
-    points: np.ndarray, thresholds: Sequence[float | int], kind: str, columns: int
-) -> tuple[np.ndarray, list[float]]:
+def _checked(points: Any, thresholds: Sequence[float | int], kind: str, columns: int) -> tuple[np.ndarray, list[float]]:
     if kind not in KINDS:
         raise ValueError(f'kind must be "rips" or "alpha"; got {kind!r}.')
     values = [float(value) for value in thresholds]
@@ -194,6 +192,11 @@ def _checked(
         raise ValueError(f"thresholds must hold numbers from 0 on, at least one; got {values}.")
     if columns < 1:
         raise ValueError(f"columns must be at least 1; got {columns}.")
+    points = np.asarray(points)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(
+            f"points must have shape (n, 2), points of the plane; got {points.shape}. Project them to the plane first."
+        )
     if len(points) > _MOST_POINTS:
         raise ValueError(
             f"points must be at most {_MOST_POINTS} to be drawn; got {len(points)}. Take landmarks of them."

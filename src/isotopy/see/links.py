@@ -172,7 +172,7 @@ def _inks(count: int) -> np.ndarray:
     return np.array([to_rgb(class_style(k).color) for k in range(count)])
 
 
-def _checked(curves: Sequence[np.ndarray], radius: float | int | None) -> list[np.ndarray]:
+def _checked(curves: Sequence[Any], radius: float | int | None) -> list[np.ndarray]:
     """The polylines without points that repeat the one before."""
     if not len(curves):
         raise ValueError("curves must hold at least one closed polyline; got none.")
@@ -180,8 +180,13 @@ def _checked(curves: Sequence[np.ndarray], radius: float | int | None) -> list[n
         raise ValueError(f"radius must be above 0 and finite; got {radius}. Leave it out for one that fits.")
     loops = []
     for k, curve in enumerate(curves):
-        check_points(curve, f"curves[{k}]")
         points = np.asarray(curve, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != 3:
+            raise ValueError(
+                f"curves[{k}] must have shape (n, 3), points in space; got {points.shape}. Give points of the plane "
+                "heights, as a third column."
+            )
+        check_points(points, f"curves[{k}]")
         points = points[(points != np.roll(points, 1, axis=0)).any(axis=1)]
         if len(points) < 3:
             raise ValueError(

@@ -16,7 +16,7 @@ _NAMES = {
     "straight": "linear map",
     "translate": "shift",
     "activation": "activation",
-    "vector_field": "flow of the vector field",
+    "vector_field": "flow",
     "line": "displacement",
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from isotopy.see import program
-from isotopy.see.codec import check_finite, check_shape, decode, encode, encode_indices, lattice
+from isotopy.see.codec import check_finite, check_shape, encode, encode_indices, lattice
 from isotopy.see.files import written
 
 FORMAT = "isotopy scene"
@@ -426,6 +426,8 @@ class Scene:
         Raises:
             ValueError: Not a scene, one of a later version, or damaged; the message says where.
         """
+        from isotopy.see.reading import read
+
         if not isinstance(document, Mapping) or document.get("format") != FORMAT:
             found = document.get("format") if isinstance(document, Mapping) else type(document).__name__
             raise ValueError(f"not a scene: its format must be {FORMAT!r}; got {found!r}")
@@ -435,7 +437,7 @@ class Scene:
         if version > VERSION:
             raise ValueError(f"the scene has version {version}, this release reads up to {VERSION}. Update isotopy")
         try:
-            return _read(document)
+            return read(document)
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(f"the scene is damaged: {type(error).__name__} {error}") from error
 
@@ -493,95 +495,6 @@ def _primitive(primitive: Primitive, vertices: int, packed: bool) -> dict[str, A
         if array is not None
     }
     return found | ({"value": value} if value else {})
-
-
-def _read(document: Mapping[str, Any]) -> Scene:
-    inputs = document["input"]
-    vertices = decode(document["vertices"], "vertices", (-1, inputs)).astype(np.float64)
-    count = len(vertices)
-    flow = program.read(document["flow"], inputs, count, program.stored)
-    layers, widths = document["layers"], program.widths_of(flow)
-    if [layer["width"] for layer in layers] != widths[1:]:
-        raise ValueError(f"layers must have the widths of the flow, {widths[1:]}; got {[e['width'] for e in layers]}")
-    if document["t_max"] != len(layers):
-        raise ValueError(f"t_max must be {len(layers)}, the number of layers; got {document['t_max']!r}")
-    view, attributes = document["view"], document.get("attributes", {})
-    frames = view.get("frames", []) if flow["kind"] == "layers" else []
-    bits = attributes.get("codeword_bits", [])
-
-    def optional(holder: Mapping[str, Any], key: str, where: str, shape: Sequence[int]) -> Any:
-        return None if holder.get(key) is None else decode(holder[key], where, shape)
-
-    def real(key: str, shape: Sequence[int]) -> Any:
-        found = optional(attributes, key, f"attributes.{key}", shape)
-        return None if found is None else found.astype(np.float64)
-
-    primitives = []
-    for k, entry in enumerate(document["primitives"]):
-        where = f"primitives[{k}]"
-        indices = _indices(entry, where)
-        size, value = len(indices), entry.get("value") or {}
-        primitives.append(
-            Primitive(
-                entry["kind"],
-                indices,
-                role=entry["role"],
-                name=entry.get("name", ""),
-                classes=optional(entry, "class", f"{where}.class", (size,)),
-                ranks=optional(value, "rank", f"{where}.value.rank", (size, len(layers))),
-                codewords=optional(value, "codewords", f"{where}.value.codewords", (size, -(-sum(bits) // 8))),
-            )
-        )
-    stills = [
-        Still(
-            entry["layer"],
-            entry["kind"],
-            decode(entry["vertices"], f"static[{k}].vertices", (-1, -1)).astype(np.float64),
-            _indices(entry, f"static[{k}]"),
-            role=entry.get("role", ""),
-            label=entry.get("label", ""),
-        )
-        for k, entry in enumerate(document.get("static", []))
-    ]
-    return Scene(
-        vertices,
-        flow,
-        View(
-            view["kind"],
-            view["dimension"],
-            tuple(
-                (
-                    decode(entry["matrix"], f"view.frames[{k}].matrix", (3, -1)),
-                    decode(entry["center"], f"view.frames[{k}].center", (-1,)),
-                )
-                for k, entry in enumerate(frames)
-            ),
-            tuple(tuple(labels) for labels in view.get("axes", [])),
-            view.get("note", ""),
-        ),
-        tuple(primitives),
-        Camera(np.array(document["camera"]["boxes"], dtype=float).reshape(-1, 4), document["camera"]["mode"]),
-        names=tuple(layer["name"] for layer in layers),
-        stills=tuple(stills),
-        logit=real("logit", (count,)),
-        predicted=optional(attributes, "predicted", "attributes.predicted", (count,)),
-        stretch=real("stretch", (len(layers) + 1, count)),
-        codeword_bits=tuple(bits),
-        classes=tuple(document.get("classes", [])),
-        certificates=tuple(
-            Badge(e["layer"], e["verdict"], e.get("sentence", ""), e["status"], e.get("from", 0.0), e.get("to", 1.0))
-            for e in document.get("certificates", [])
-        ),
-        statements=tuple(Statement(entry["text"], entry["status"]) for entry in document.get("statements", [])),
-        title=document.get("title", ""),
-        source=document.get("source", ""),
-    )
-
-
-def _indices(entry: Mapping[str, Any], where: str) -> np.ndarray:
-    _member(f"{where}.kind", entry["kind"], tuple(KINDS))
-    per = KINDS[entry["kind"]]
-    return decode(entry["indices"], f"{where}.indices", (-1,) if per == 1 else (-1, per)).astype(np.int64)
 
 
 def _check_indices(where: str, indices: np.ndarray, vertices: int) -> None:

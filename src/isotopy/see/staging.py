@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from isotopy.errors import UnsupportedModuleError
 from isotopy.networks import Network
 from isotopy.see import geometry, views
 from isotopy.see.cells.cut import fans
+from isotopy.see.given import MOST_LABEL, Given, Window, lattice_sides
 from isotopy.see.labels import numbered
 from isotopy.see.scene import COLLAPSED, Badge, Camera, Primitive, Scene, Statement, Still, View
 from isotopy.see.views import Chosen
@@ -36,15 +37,13 @@ _TOO_WIDE = (
 _MOST_CLASSES = 12  # whose regions are drawn
 _OVERLAYS = ("boundary", "region", "polytopes", "ranks", "stretch")
 
-Window = Sequence[float | int]
-
 
 def scene(
     module: nn.Module | ExportedProgram | Network | None,
     x: Float[Tensor, "n ..."] | Float[np.ndarray, "n ..."] | Dataset | None = None,
     labels: Int[Tensor, " k"] | Int[np.ndarray, " k"] | None = None,
     *,
-    grid: tuple[int, ...] | int | None = 64,
+    grid: SupportsIndex | Sequence[SupportsIndex] | None = 64,
     window: str | Window = "auto",
     overlays: Sequence[str] = ("boundary", "region"),
     path: str = "polar",
@@ -72,8 +71,8 @@ def scene(
         window: Part of input space that the lattice covers: low and high of each coordinate; "auto" goes around the
             data.
         overlays: Of "boundary" (where the decision changes), "region" (the decision), "polytopes" and "ranks" (exact
-            cells of a piecewise linear network) and "stretch" (how much volume grows); all but the last need two
-            inputs.
+            cells of a piecewise linear network) and "stretch" (how much volume grows). The last is for networks of
+            at most three inputs, the others for two; what does not fit is left out.
         path: Path of the linear maps, "polar" or "straight"; see `networks.linear_path`.
         view: "axes" (the first three neurons), "pca", "mds" or the numbers of two or three neurons. By default "axes"
             where no layer is wider than 3, else "pca".
@@ -100,10 +99,14 @@ def scene(
         >>> s.t_max, s.view.dimension, sorted({p.role for p in s.primitives} - {"boundary"})
         (1, 3, ['data', 'grid', 'region'])
     """
-    given = _Given.of(x, labels, classes)
+    given = Given.of(x, labels, classes)
     for name in overlays:
         if name not in _OVERLAYS:
             raise ValueError(f"overlays must hold some of {', '.join(_OVERLAYS)}; got {name!r}.")
+    if lines < 0:
+        raise ValueError(f"lines must be at least 0; got {lines}.")
+    if tube is not None and not 0 < tube < np.inf:
+        raise ValueError(f"tube must be a finite radius above 0; got {tube}. None chooses one that fits.")
     told = _Told(title, source, given.classes, tuple(statements))
     if module is None:
         return _still(given, tube, told)
@@ -112,7 +115,8 @@ def scene(
         return _recorded(module, given, why, told)
     film = net if readout or net.layers[-1].kind != "affine" else net.first(net.depth - 1)
     place = _Geometry(net.input_width)
-    _lay_lattice(place, net, film.depth, _window(window, given, net.input_width), grid, overlays, lines)
+    width = net.input_width
+    _lay_lattice(place, net, film.depth, given.window(window, width), lattice_sides(grid, width), overlays, lines)
     _lay_data(place, given, tube)
     vertices = place.stacked()
     data = place.data_rows()
@@ -137,7 +141,7 @@ def scene(
         stills=() if view == "mds" else _readout(net, film, deformation, held, data),
         stretch=_stretch(film, vertices) if "stretch" in overlays and film.depth and net.input_width <= 3 else None,
         codeword_bits=bits,
-        certificates=_badges(deformation),
+        certificates=() if view == "mds" else _badges(deformation),  # of the flow, not of straight lines
         **told.fields(),
     )
 
@@ -155,46 +159,6 @@ class _Told:
         """Arguments of a scene."""
         known = tuple(Statement(text, status) for text, status in self.statements)
         return {"title": self.title, "source": self.source, "classes": self.classes, "statements": known}
-
-
-@dataclass
-class _Given:
-    """The data as flat arrays, whatever it came in."""
-
-    points: Float64[np.ndarray, "n d"]
-    shaped: Tensor | None
-    labels: Int[np.ndarray, " n"] | None
-    classes: tuple[str, ...]
-    data: Dataset | None
-
-    @classmethod
-    def of(cls, x: Any, labels: Any, classes: Sequence[str] | None) -> _Given:
-        data = x if isinstance(x, Dataset) else None
-        shaped: Tensor | None
-        if data is not None:
-            if labels is not None:
-                raise ValueError("labels must be None where x is a data set, which has its own.")
-            shaped, labels = data.shaped(), data.labels
-            classes = data.classes if classes is None else classes
-        else:
-            shaped = None if x is None else torch.as_tensor(x)
-            if shaped is not None and not shaped.is_floating_point():
-                raise ValueError(f"x must hold floating-point numbers; got {shaped.dtype}. Convert: x.astype(float).")
-        if shaped is not None and shaped.ndim < 2:
-            raise ValueError(f"x must have shape (n, d) or (n, *sample_shape); got {tuple(shaped.shape)}.")
-        if shaped is not None and not bool(torch.isfinite(shaped).all()):
-            raise ValueError("x must be finite; it holds NaN or infinity. Drop or impute those rows first.")
-        points = np.zeros((0, 0)) if shaped is None else shaped.detach().flatten(1).cpu().double().numpy()
-        own = None if labels is None else np.asarray(torch.as_tensor(labels).cpu()).astype(np.int64)
-        if own is not None and own.shape != (len(points),):
-            raise ValueError(f"labels must have one entry per point; got {own.shape} for {len(points)} points.")
-        if own is not None and len(own) and not 0 <= own.min() <= own.max() < 127:
-            raise ValueError(f"labels must be from 0 to 126 to be drawn; got {own.min()} to {own.max()}.")
-        count = 0 if own is None or not len(own) else int(own.max()) + 1
-        names = tuple(str(k) for k in range(count)) if classes is None else tuple(classes)
-        if len(names) < count:
-            raise ValueError(f"classes must name all {count} classes; got {len(names)} names.")
-        return cls(points, shaped, own, names, data)
 
 
 class _Geometry:
@@ -233,7 +197,7 @@ class _Geometry:
         return np.concatenate(self._data) if self._data else np.arange(self._count)
 
 
-def _traced(module: Any, given: _Given) -> tuple[Network | None, str]:
+def _traced(module: Any, given: Given) -> tuple[Network | None, str]:
     if isinstance(module, Network):
         return module, ""
     example = None if given.shaped is None or not len(given.shaped) else given.shaped[:2]
@@ -253,35 +217,17 @@ def _traced(module: Any, given: _Given) -> tuple[Network | None, str]:
         return None, str(error).partition(". ")[0]
 
 
-def _window(window: str | Window, given: _Given, width: int) -> geometry.Window:
-    if isinstance(window, str):
-        if window != "auto":
-            raise ValueError(f'window must be "auto" or low and high of each coordinate; got {window!r}.')
-        return geometry.window_around(given.points if len(given.points) else np.zeros((0, width)))
-    sides = tuple(float(side) for side in window)
-    if (
-        len(sides) != 2 * width
-        or not all(np.isfinite(sides))
-        or not all(low < high for low, high in zip(sides[::2], sides[1::2], strict=True))
-    ):
-        raise ValueError(f"window must be {2 * width} finite numbers, low before high; got {tuple(window)}.")
-    return sides
-
-
 def _lay_lattice(
     place: _Geometry,
     net: Network,
     depth: int,
     window: geometry.Window,
-    grid: tuple[int, ...] | int | None,
+    sides: tuple[int, ...] | None,
     overlays: Sequence[str],
     lines: int,
 ) -> None:
     """Lattice, regions, boundary and exact cells, where the input is a line or a plane (a lattice also in space)."""
     d = net.input_width
-    sides = (grid,) * d if isinstance(grid, int) and d <= 2 else grid if isinstance(grid, tuple) else None
-    if sides is not None and (len(sides) != d or min(sides) < 2):
-        raise ValueError(f"grid must be {d} numbers of at least 2, one per input coordinate; got {grid}.")
     if sides is not None:
         vertices, edges, triangles = geometry.lattice(window, sides, lines=lines)
         margins = _margins(net) if d == 2 else []
@@ -310,7 +256,7 @@ def _lay_lattice(
             place.add("segments", "polytopes", cells.edges.numpy() + first)
 
 
-def _lay_data(place: _Geometry, given: _Given, tube: float | None) -> None:
+def _lay_data(place: _Geometry, given: Given, tube: float | None) -> None:
     data = given.data
     if data is not None and data.complex is not None and data.complex.coordinates is not None and place.width == 3:
         _lay_surface(place, data)
@@ -319,7 +265,7 @@ def _lay_data(place: _Geometry, given: _Given, tube: float | None) -> None:
         thick = geometry.tube_radius(curves) if tube is None else tube
         for k, curve in enumerate(curves):
             mesh, triangles = geometry.tube(curve, thick)
-            own = np.full(len(triangles), k, dtype=np.int8)
+            own = None if k > MOST_LABEL else np.full(len(triangles), k, dtype=np.int8)
             place.add("triangles", "tube", triangles + place.vertices(mesh), classes=own)
     if len(given.points):
         first = place.vertices(given.points)
@@ -441,8 +387,11 @@ def _chosen(
     if view is None:
         view = "axes" if max(widths) <= 3 else "pca"
     if isinstance(view, tuple):
-        if not 2 <= len(view) <= 3 or not all(isinstance(own, int) and 0 <= own < max(widths) for own in view):
-            raise ValueError(f"view must name 2 or 3 neurons from 0 to {max(widths) - 1}; got {view}.")
+        known = all(isinstance(own, int) and 0 <= own < max(widths) for own in view)
+        if not known or not 2 <= len(view) <= 3 or len(set(view)) < len(view):
+            raise ValueError(
+                f"view must name 2 or 3 different neurons, counted from 0, of at most {max(widths)}; got {view}."
+            )
         return views.neurons(widths, permutations, view)
     if view == "axes":
         return views.neurons(widths, permutations)
@@ -471,7 +420,10 @@ def _by_distances(found: Chosen, held: Sequence[np.ndarray], data: np.ndarray) -
     for own, scaled in zip(held, placed, strict=True):
         nearest = cKDTree(own[data]).query(own)[1]
         positions.append(scaled[nearest])
-    note = "Distances between data points are kept as far as they can be (metric scaling); lines join the layers."
+    note = (
+        "Distances between data points are kept as far as they can be (metric scaling). Layers are joined by straight "
+        "lines, which is no isotopy."
+    )
     view = dataclasses.replace(found, kind="mds", dimension=3, axes=((),) * len(held), note=note)
     return view, _joined([own.shape[1] for own in held], positions)
 
@@ -537,7 +489,7 @@ def _readout(
 # --- without a network, or with one that is not known -----------------------------------------------------------------
 
 
-def _still(given: _Given, tube: float | None, told: _Told) -> Scene:
+def _still(given: Given, tube: float | None, told: _Told) -> Scene:
     """The data alone: a flow without layers."""
     if given.shaped is None:
         raise ValueError("x must be given where there is no module; got none.")
@@ -577,7 +529,7 @@ def _too_wide(net: Network, vertices: np.ndarray, place: _Geometry, view: Any, t
     )
 
 
-def _recorded(module: Any, given: _Given, why: str, told: _Told) -> Scene:
+def _recorded(module: Any, given: Given, why: str, told: _Told) -> Scene:
     """Recorded layers, joined by straight lines."""
     assert given.shaped is not None
     place = _Geometry(given.points.shape[1])

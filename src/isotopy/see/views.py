@@ -37,26 +37,31 @@ class Chosen:
 
 
 def neurons(widths: Sequence[int], permutations: Sequence[Sequence[int]], chosen: Sequence[int] = (0, 1, 2)) -> Chosen:
-    """Coordinates as they are: those with the numbers in `chosen`, or the first ones of a layer that lacks one of them.
+    """Neurons as they are: those with the numbers in `chosen`, or the first ones of a layer that lacks one of them.
+
+    Where the flow has swapped two of them, each is on the axis of the other, as the names say: turning the picture back
+    would flatten it on the way.
 
     Args:
         widths: Width of each layer, the input first.
         permutations: For each layer after the input, the neuron that each coordinate of the flow is.
-        chosen: Two or three coordinates, from 0.
+        chosen: Two or three neurons, from 0.
     """
     frames, axes = [], []
     for k, width in enumerate(widths):
         matrix = np.zeros((3, width))
         names = []
-        shown = chosen if max(chosen) < width else range(min(len(chosen), width))
-        for row, own in enumerate(shown):
-            matrix[row, own] = 1.0
-            names.append(f"x{_small(own + 1)}" if k == 0 else f"neuron {permutations[k - 1][own] + 1}")
+        shown = list(chosen if max(chosen) < width else range(min(len(chosen), width)))
+        order = list(range(width) if k == 0 else permutations[k - 1])
+        columns = [order.index(neuron) for neuron in shown]
+        for row, column in enumerate(shown if set(columns) == set(shown) else columns):
+            matrix[row, column] = 1.0
+            names.append(f"x{_small(column + 1)}" if k == 0 else f"neuron {order[column] + 1}")
         frames.append((matrix, np.zeros(width)))
         axes.append(tuple(names))
     dimension = max(len(own) for own in axes)
     hidden = max(widths) > len(chosen) or len(chosen) < dimension
-    note = f"Coordinates {', '.join(str(own + 1) for own in chosen)} of up to {max(widths)}." if hidden else ""
+    note = f"Neurons {', '.join(str(own + 1) for own in chosen)} of up to {max(widths)}." if hidden else ""
     return Chosen("axes", tuple(frames), tuple(axes), dimension, note)
 
 

@@ -28,6 +28,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 LOSSES = ("cross_entropy", "nearest_neighbor", "soft_nearest_neighbor")
 """Names of losses that `train` knows."""
+_BY_NEIGHBORS = LOSSES[1:]
+"""Those after which points are classified by their neighbors."""
 
 _FORMAT, _VERSION = "isotopy.training", 1
 _RUN, _MODEL, _SNAPSHOTS, _DATA = "run.json", "model.safetensors", "snapshots.safetensors", "data.npz"
@@ -86,6 +88,14 @@ class TrainingRun:
     def accuracy(self) -> float:
         """Share of the training points that the final network classifies correctly."""
         return float(self.accuracies[-1])
+
+    @property
+    def reads_outputs(self) -> bool:
+        """Whether the class of a point is its largest output; if not, that of the point whose outputs are nearest.
+
+        Then the outputs have no boundary between classes, and nothing that is known of a linear readout applies.
+        """
+        return self.settings.get("loss") not in _BY_NEIGHBORS
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but parameters and points, as JSON types."""
@@ -376,7 +386,7 @@ def _criterion(loss: str | Loss) -> Loss:
 
 def _accuracy(outputs: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], loss: str | Loss) -> Tensor:
     """Share of points whose class is the one of the largest output, or of the nearest other points."""
-    if loss in ("nearest_neighbor", "soft_nearest_neighbor"):
+    if loss in _BY_NEIGHBORS:
         apart = torch.cdist(outputs, outputs).fill_diagonal_(math.inf)
         found = labels[apart.argmin(dim=1)]
     elif outputs.shape[1] == 1:
