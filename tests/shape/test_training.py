@@ -1,6 +1,8 @@
 """Training of small networks: known tasks, reproducibility, files."""
 
+import dataclasses
 import itertools
+import json
 import math
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 import torch
 
 from isotopy import datasets, shape
-from isotopy.networks import mlp
+from isotopy.networks import Architecture, mlp
+from isotopy.shape import training
 from isotopy.shape.training import FILES
 
 
@@ -127,9 +130,53 @@ def test_damaged_and_missing_files_are_named(tmp_path, run):
     (tmp_path / "run.json").write_text('{"format": "isotopy.training", "version": 99}')
     with pytest.raises(ValueError, match="version 99"):
         shape.TrainingRun.load(tmp_path)
+    run.save(tmp_path)
+    good = json.loads((tmp_path / "run.json").read_text())
+    changes = [
+        ({"version": None}, "has version None"),
+        ({"version": "2"}, "has version '2'"),
+        ({"architecture": "2-7t-7t-2"}, "damaged"),
+        ({"architecture": 5}, "damaged"),
+        ({"settings": None}, "damaged"),
+        ({"steps": []}, "damaged"),
+        ({"losses": good["losses"][1:]}, "damaged"),
+        ({"starts": [None]}, "damaged"),
+    ]
+    for change, message in changes:
+        (tmp_path / "run.json").write_text(json.dumps(good | change))
+        with pytest.raises(ValueError, match=message):
+            shape.TrainingRun.load(tmp_path)
+    run.save(tmp_path)
+    (tmp_path / "data.npz").write_bytes(b"")
+    with pytest.raises(ValueError, match="damaged"):
+        shape.TrainingRun.load(tmp_path)
     (tmp_path / "data.npz").unlink()
     with pytest.raises(FileNotFoundError, match=r"no data.npz"):
         shape.TrainingRun.load(tmp_path)
+
+
+def test_losses_that_are_no_numbers_are_stored(tmp_path, run):
+    losses = run.losses.clone()
+    losses[0] = math.inf
+    odd = dataclasses.replace(run, losses=losses)
+    odd.save(tmp_path)
+    assert torch.equal(shape.TrainingRun.load(tmp_path).losses, losses)
+
+
+def test_accuracies_by_neighbors_take_a_few_rows_at_a_time(monkeypatch):
+    x, labels = torch.randn(50, 2, generator=generator()), torch.randint(3, (50,), generator=generator())
+    whole = training._accuracy(x, labels, "nearest_neighbor")
+    monkeypatch.setattr(training, "_ROWS", 7)
+    assert training._accuracy(x, labels, "nearest_neighbor") == whole
+    apart = (x[:, None] - x).square().sum(-1) + 1e9 * torch.eye(50)
+    assert float(whole) == pytest.approx(float((labels[apart.argmin(1)] == labels).float().mean()))
+
+
+def test_architectures_as_values_and_batches_of_one():
+    found = shape.train(Architecture.parse("1-2t-2"), interval(), steps=5, restarts=1, generator=generator())
+    assert found.architecture == "1-2t-2"
+    with pytest.raises(ValueError, match="batch must be at least 2 with a loss of neighbors"):
+        shape.train("1-2t-2", interval(), steps=5, loss="nearest_neighbor", batch=1)
 
 
 def test_a_training_that_leaves_the_numbers_is_told():

@@ -29,6 +29,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 LOSSES = ("cross_entropy", "nearest_neighbor", "soft_nearest_neighbor")
 """Names of losses that `train` knows."""
 _BY_NEIGHBORS = LOSSES[1:]
+_ROWS = 1024  # points whose distances to all others are held at once
 """Those after which points are classified by their neighbors."""
 
 _FORMAT, _VERSION = "isotopy.training", 1
@@ -111,9 +112,9 @@ class TrainingRun:
             "betti": data.betti,
             "class_betti": data.class_betti,
             "steps": self.steps.tolist(),
-            "losses": self.losses.tolist(),
+            "losses": [_told(loss) for loss in self.losses.tolist()],
             "accuracies": self.accuracies.tolist(),
-            "starts": [{"loss": loss if math.isfinite(loss) else None, "accuracy": a} for loss, a in self.starts],
+            "starts": [{"loss": _told(loss), "accuracy": a} for loss, a in self.starts],
             "settings": self.settings,
         }
 
@@ -166,30 +167,38 @@ class TrainingRun:
             raise ValueError(f"{folder / _RUN} is damaged ({error}); train again.") from error
         if not isinstance(entries, dict) or entries.get("format") != _FORMAT:
             raise ValueError(f"{folder / _RUN} is no training run: its format is not {_FORMAT!r}.")
-        if entries["version"] > _VERSION:
+        version = entries.get("version")
+        if type(version) is not int or version > _VERSION:
             raise ValueError(
-                f"{folder / _RUN} has version {entries['version']}, and this release reads up to {_VERSION}. "
-                "Update isotopy."
+                f"{folder / _RUN} has version {version!r}, and this release reads up to {_VERSION}. Update isotopy."
             )
         try:
             parameters = load((folder / _SNAPSHOTS).read_bytes())
             with np.load(folder / _DATA, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
-            return cls(
+            run = cls(
                 architecture=entries["architecture"],
                 data=_dataset(entries, arrays),
-                steps=torch.tensor(entries["steps"]),
-                losses=torch.tensor(entries["losses"]),
+                steps=torch.tensor(entries["steps"], dtype=torch.int64),
+                losses=torch.tensor([_read(loss) for loss in entries["losses"]]),
                 accuracies=torch.tensor(entries["accuracies"]),
                 parameters=parameters,
-                starts=tuple(
-                    (math.inf if start["loss"] is None else start["loss"], start["accuracy"])
-                    for start in entries["starts"]
-                ),
-                settings=entries["settings"],
+                starts=tuple((_read(start["loss"]), start["accuracy"]) for start in entries["starts"]),
+                settings=dict(entries["settings"]),
             )
-        except (KeyError, TypeError, zipfile.BadZipFile, SafetensorError) as error:
+            run._check()
+        except (LookupError, TypeError, AttributeError, ValueError, RuntimeError, EOFError) as error:
             raise ValueError(f"the run in {folder} is damaged ({error}); train again.") from error
+        except (zipfile.BadZipFile, SafetensorError) as error:
+            raise ValueError(f"the run in {folder} is damaged ({error}); train again.") from error
+        return run
+
+    def _check(self) -> None:
+        """Raise where the parts do not fit together."""
+        lengths = {len(self.losses), len(self.accuracies), *(len(values) for values in self.parameters.values())}
+        if not len(self) or lengths != {len(self)}:
+            raise ValueError(f"{len(self)} steps, but snapshots of {', '.join(map(str, sorted(lengths)))}")
+        self.at(-1)
 
     def __repr__(self) -> str:
         return (
@@ -198,8 +207,16 @@ class TrainingRun:
         )
 
 
+def _told(loss: float) -> float | None:
+    return loss if math.isfinite(loss) else None
+
+
+def _read(loss: float | None) -> float:
+    return math.inf if loss is None else loss
+
+
 def train(
-    architecture: str,
+    architecture: str | Architecture,
     data: Dataset,
     *,
     loss: str | Loss = "cross_entropy",
@@ -219,8 +236,8 @@ def train(
     task is impossible: `measure.obstructions` tells where there is one.
 
     Args:
-        architecture: Such as "2-2t-2t-2"; see `networks.mlp`. As many inputs as coordinates, as many outputs as
-            classes, or one output for two classes. For the losses of neighbors any number of outputs.
+        architecture: Such as "2-2t-2t-2", or an `Architecture`; see `networks.mlp`. As many inputs as coordinates, as
+            many outputs as classes, or one output for two classes. For the losses of neighbors any number of outputs.
         data: Points with labels.
         loss: One of `LOSSES`, or a function of outputs and labels.
         contractive: Weight of the contractive penalty of the network's Jacobian.
@@ -245,6 +262,7 @@ def train(
         >>> run.accuracy, len(run.starts)
         (1.0, 8)
     """
+    architecture = str(architecture)
     labels = _checked(data, architecture, loss, contractive, steps, batch, learning_rate, restarts, snapshots)
     x = data.points.to(torch.get_default_dtype() if not data.points.is_floating_point() else data.points.dtype)
     criterion = _criterion(loss)
@@ -358,6 +376,8 @@ def _checked(
         )
     if isinstance(loss, str) and loss not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a function; got {loss!r}.")
+    if loss in _BY_NEIGHBORS and min(len(data), len(data) if batch is None else batch) < 2:
+        raise ValueError("batch must be at least 2 with a loss of neighbors: a point alone has none.")
     outputs = widths[-1]
     if loss == "cross_entropy" and outputs != len(data.classes) and not (outputs == 1 and len(data.classes) == 2):
         one = " (or 1)" if len(data.classes) == 2 else ""
@@ -387,8 +407,12 @@ def _criterion(loss: str | Loss) -> Loss:
 def _accuracy(outputs: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], loss: str | Loss) -> Tensor:
     """Share of points whose class is the one of the largest output, or of the nearest other points."""
     if loss in _BY_NEIGHBORS:
-        apart = torch.cdist(outputs, outputs).fill_diagonal_(math.inf)
-        found = labels[apart.argmin(dim=1)]
+        nearest = []
+        for rows in torch.arange(len(outputs)).split(_ROWS):
+            apart = torch.cdist(outputs[rows], outputs)
+            apart[torch.arange(len(rows)), rows] = math.inf
+            nearest.append(apart.argmin(dim=1))
+        found = labels[torch.cat(nearest)]
     elif outputs.shape[1] == 1:
         found = (outputs[:, 0] > 0).long()
     else:
