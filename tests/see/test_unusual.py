@@ -118,3 +118,22 @@ def test_windows_and_eyes_are_checked(camera):
         see.at(scene, 0.0, camera=camera)
     with pytest.raises(ValueError, match="eye must be an elevation and an azimuth"):
         see.at(scene, 0.0, eye=(float("nan"), 0.0))
+
+
+@pytest.mark.parametrize("data", [datasets.hopf_link(60), datasets.linked_tori(60)], ids=["tubes", "surfaces"])
+def test_recorded_layers_carry_curves_and_surfaces_too(data, tmp_path):
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wide, self.last = nn.Linear(3, 8), nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.last(torch.softmax(self.wide(x), -1))
+
+    scene = see.scene(Gated(), data)
+    assert scene.sampled
+    assert {own.role for own in scene.primitives} >= {"data"}
+    assert len(scene.vertices) > len(data)
+    (points,) = (own for own in scene.primitives if own.role == "data")
+    np.testing.assert_allclose(scene.vertices[points.indices], data.points.numpy(), atol=1e-6)
+    check(scene, tmp_path)

@@ -534,16 +534,18 @@ def _recorded(module: Any, given: Given, why: str, told: _Told) -> Scene:
     assert given.shaped is not None
     place = _Geometry(given.points.shape[1])
     _lay_data(place, given, None)
-    recorded = networks.record(module, given.shaped)
-    held = [given.points, *(own.double().cpu().numpy() for _, own in recorded)]
+    vertices = place.stacked()  # the points, and tubes or surfaces where the data have them
+    own_shape = (len(vertices), *given.shaped.shape[1:])
+    recorded = networks.record(module, torch.from_numpy(vertices).to(given.shaped).reshape(own_shape))
+    held = [vertices, *(own.double().cpu().numpy() for _, own in recorded)]
     chosen = views.components(held)
     note = f"{chosen.note} Layers are recorded and joined by straight lines, which is no isotopy: {why}".strip()
     return Scene(
-        given.points,
+        vertices,
         _joined([own.shape[1] for own in held], _seen(chosen, held)),
         _written(dataclasses.replace(chosen, note=note)),
         tuple(place.primitives),
-        _camera(chosen, held, np.arange(len(given.points))),
+        _camera(chosen, held, np.arange(len(vertices))),
         names=tuple(_recorded_name(module, name) for name, _ in recorded),
         **told.fields(),
     )
