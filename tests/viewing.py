@@ -29,6 +29,11 @@ def drawn(page):
     return Image.open(BytesIO(page.locator(".stage").first.screenshot())).convert("RGB")
 
 
+def seen(page, holds):
+    """Whether pictures of the stage come to be as `holds` says: on a busy machine the screen is some frames behind."""
+    return any(holds(drawn(page)) for _ in range(_WAIT))
+
+
 def pixels(image, color, reach=40):
     """How many pixels are near a color."""
     return int((np.abs(np.asarray(image, int) - np.array(color)).max(axis=2) < reach).sum())

@@ -83,7 +83,9 @@ def pages(tmp_path_factory):
     told = [("Linking numbers of 0 prove nothing.", "nothing known")]
     made["still"] = see.html(see.scene(None, points, labels), root / "still.html")
     made["linear"] = see.html(see.scene(net, points, labels, grid=9, statements=told), root / "linear.html")
-    deep = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh(), net)
+    turn = torch.nn.Linear(2, 2)
+    turn.load_state_dict({"weight": torch.tensor([[0.9, -0.4], [0.4, 0.9]]), "bias": torch.zeros(2)})
+    deep = torch.nn.Sequential(turn, torch.nn.Tanh(), net)
     overlays = ("boundary", "region", "stretch")
     made["regions"] = see.html(see.scene(deep, points, labels, grid=9, overlays=overlays), root / "regions.html")
     two = "".join(element(scenes.plane(title=name, seed=k)) for k, name in enumerate(("first", "second")))
