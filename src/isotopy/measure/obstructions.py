@@ -88,6 +88,9 @@ def obstructions(data: Dataset | Sequence[Any], architecture: str | Architecture
     disk and annulus at width 2. Nothing follows where linking numbers and determinants are 0, or determinants cannot be
     computed (curves that cross themselves; diagrams of more than 2000 crossings).
 
+    Affine hidden layers that make nothing narrower are read as one map with the next. A single class has nothing to be
+    separated from, and a point that lies in two classes cannot be told apart from itself, whatever the widths.
+
     Args:
         data: A data set with `curves` or a triangulation `complex` with `vertex_labels`; or a list of closed polygons
             in space, `(n, 3)`, each a class. Noise does not count: the statements are about the space without it.
